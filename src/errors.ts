@@ -1,0 +1,125 @@
+/** Everything we refuse on purpose: one table, which is also the documentation page and the OpenAPI section. */
+
+export type Refused = {
+  status: number
+  /** What happened, one sentence; `{name}` is filled from the details. */
+  title: string
+  /** What an agent does next. */
+  hint: string
+  /** May the OpenAI SDK repeat the request by itself? Never where a repetition could pay twice. */
+  retry: boolean
+  /** The x402 specification's name for it, where it has one. */
+  x402?: string
+}
+
+const NEW_QUOTE = 'Send the request again without a payment header, and sign the new quote.'
+const NOT_CHARGED = 'Nothing was charged and this authorization will never be submitted.'
+
+export const REFUSALS = {
+  invalid_json: { status: 400, title: 'The body is not valid JSON.', hint: 'Send one JSON object, UTF-8.', retry: false },
+  body_too_deep: { status: 400, title: 'The body nests deeper than {limit} levels or holds too many values.', hint: 'Flatten the body.', retry: false },
+  invalid_request: { status: 400, title: '{problem}', hint: 'Correct the named parameter; /openapi.json has the schema.', retry: false },
+  unknown_field: { status: 400, title: 'Unknown parameter: {field}.', hint: 'Leave it out: a parameter that we do not know could cost money, so it is refused and never dropped.', retry: false },
+  unsupported_parameter: { status: 400, title: '{problem}', hint: 'Leave the parameter out or use a supported value.', retry: false },
+  context_length_exceeded: { status: 400, title: 'About {tokens} input tokens and {output} output tokens do not fit into any allowed model (largest context: {limit}).', hint: 'Shorten the messages, lower max_tokens, or choose a model with a larger context.', retry: false },
+  price_above_max: { status: 400, title: 'The ceiling of ${ceiling} is above your max_price_usd of ${max}.', hint: 'Set max_tokens to {fits} or less, or raise max_price_usd.', retry: false },
+  payment_headers_conflict: { status: 400, title: 'Both PAYMENT-SIGNATURE and X-PAYMENT are present.', hint: 'Send exactly one payment header.', retry: false },
+  payment_malformed: { status: 400, title: 'The payment header cannot be read: {problem}.', hint: 'Send base64 of the x402 payment payload as JSON; see /.well-known/x402.', retry: false, x402: 'invalid_payload' },
+  payment_version_unsupported: { status: 400, title: 'This x402 version is not supported here.', hint: 'Use PAYMENT-SIGNATURE with x402Version 2, or X-PAYMENT with x402Version 1.', retry: false, x402: 'invalid_x402_version' },
+
+  payment_required: { status: 402, title: 'This call costs at most ${ceiling}; about ${expected} is expected.', hint: 'Sign one of the offers in PAYMENT-REQUIRED and send the same request again with PAYMENT-SIGNATURE.', retry: false },
+  payment_scheme_unsupported: { status: 402, title: 'The payment scheme is not one that was offered.', hint: NEW_QUOTE, retry: false, x402: 'unsupported_scheme' },
+  payment_network_mismatch: { status: 402, title: 'The payment is for another network than the quote.', hint: NEW_QUOTE, retry: false, x402: 'invalid_network' },
+  payment_asset_mismatch: { status: 402, title: 'The payment is in another asset than the quote.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
+  payment_recipient_mismatch: { status: 402, title: 'The authorization pays somebody else than the quote says.', hint: NEW_QUOTE, retry: false, x402: 'invalid_exact_evm_payload_recipient_mismatch' },
+  payment_amount_mismatch: { status: 402, title: 'The authorization is for {signed} units, the quote for {quoted}.', hint: 'Sign exactly the quoted amount.', retry: false, x402: 'invalid_exact_evm_payload_authorization_value_mismatch' },
+  payment_expired: { status: 402, title: 'The authorization has expired or is about to.', hint: NEW_QUOTE, retry: false, x402: 'invalid_exact_evm_payload_authorization_valid_before' },
+  payment_not_yet_valid: { status: 402, title: 'The authorization is not valid yet.', hint: 'Sign with validAfter in the past; check your clock.', retry: false, x402: 'invalid_exact_evm_payload_authorization_valid_after' },
+  payment_validity_too_long: { status: 402, title: 'The authorization is valid for more than {limit} seconds.', hint: 'Sign with validBefore = now + maxTimeoutSeconds.', retry: false, x402: 'invalid_exact_evm_payload_authorization_valid_before' },
+  payment_signature_invalid: { status: 402, title: 'The signature is not that of the payer over this authorization.', hint: 'Sign TransferWithAuthorization with the domain in `extra` (name, version), the chain and the asset of the offer.', retry: false, x402: 'invalid_exact_evm_payload_signature' },
+  payer_is_contract: { status: 402, title: 'The payer is a contract or a delegated account, which is not accepted here.', hint: 'Pay from a plain account.', retry: false, x402: 'invalid_exact_evm_payload_signature' },
+  insufficient_funds: { status: 402, title: 'The payer holds {balance} units, {required} are needed for this and the open calls.', hint: 'Fund the wallet, lower max_tokens, or wait for open calls to settle.', retry: false, x402: 'insufficient_funds' },
+  authorization_used: { status: 402, title: 'The token says that this authorization was already used or cancelled.', hint: NEW_QUOTE, retry: false, x402: 'invalid_transaction_state' },
+  quote_missing: { status: 402, title: 'The payment does not carry the quote it is for.', hint: 'Echo the chosen offer unchanged, with `extra.quote`, as `accepted`.', retry: false, x402: 'invalid_payment_requirements' },
+  quote_invalid: { status: 402, title: 'The quote was not issued by this router, or was altered.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
+  quote_expired: { status: 402, title: 'The quote has expired.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
+  quote_body_mismatch: { status: 402, title: 'The quote is for another request than this one.', hint: 'Send exactly the request that was quoted, or pay the new quote.', retry: false, x402: 'invalid_payment_requirements' },
+  quote_payer_mismatch: { status: 402, title: 'The quote uses the credit of another payer.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
+  credit_spent: { status: 402, title: 'The credit in this quote has been used by another call meanwhile.', hint: NEW_QUOTE, retry: false },
+  payment_rejected_before: { status: 402, title: 'This authorization was presented before and rejected ({why}).', hint: `${NOT_CHARGED} ${NEW_QUOTE}`, retry: false },
+
+  model_not_found: { status: 404, title: 'There is no model {model} here.', hint: 'GET /v1/models lists what can be called.', retry: false },
+  not_found: { status: 404, title: 'There is nothing at this path.', hint: 'GET /openapi.json lists every path.', retry: false },
+  call_not_found: { status: 404, title: 'There is no such call.', hint: 'Use the id of the X-Farebox-Call header.', retry: false },
+  receipt_not_ready: { status: 404, title: 'This call has no receipt: it is {state}.', hint: 'GET /v1/calls/{id} tells how it stands.', retry: false },
+  method_not_allowed: { status: 405, title: 'This path does not answer {method}.', hint: 'GET /openapi.json lists every path and method.', retry: false },
+  payment_in_flight: { status: 409, title: 'This authorization is being served by another request.', hint: 'Do not sign again. GET /v1/calls/{id} until it ends.', retry: false },
+  payment_already_used: { status: 409, title: 'This authorization has paid for a call already.', hint: 'Do not sign again for that call: its receipt is at /v1/receipts/{id}. A new call needs a new quote.', retry: false },
+  payment_released: { status: 409, title: 'The call of this authorization failed and was released.', hint: `${NOT_CHARGED} ${NEW_QUOTE}`, retry: false },
+  body_too_large: { status: 413, title: 'The body is larger than {limit} bytes.', hint: 'Shorten the request.', retry: false },
+  media_type_unsupported: { status: 415, title: 'The body must be uncompressed application/json.', hint: 'Send Content-Type: application/json and no Content-Encoding.', retry: false },
+
+  upstream_rejected: { status: 400, title: 'The model provider rejected the request ({why}).', hint: `Change the request. ${NOT_CHARGED}`, retry: false },
+  upstream_failed: { status: 502, title: 'No provider could answer ({why}).', hint: `Try again later or allow more models. ${NOT_CHARGED}`, retry: false },
+  upstream_timeout: { status: 504, title: 'No provider answered in time.', hint: `Try again later or allow more models. ${NOT_CHARGED}`, retry: false },
+  upstream_busy: { status: 503, title: 'Every provider is rate limited or resting after failures.', hint: `Try again after the Retry-After seconds. ${NOT_CHARGED}`, retry: false },
+  upstream_failed_credited: { status: 502, title: 'No provider could answer ({why}), after the payment had settled.', hint: 'The whole amount is your credit here: name yourself in X-Farebox-Payer and the next quote uses it.', retry: false },
+  stream_broken: { status: 502, title: 'The provider broke off in the middle of the answer.', hint: 'Only what was delivered is billed; the receipt says how much.', retry: false },
+  settlement_pending: { status: 202, title: 'The payment was submitted and is not yet confirmed; the call has not run.', hint: 'Do not sign again. GET /v1/calls/{id}: when it settles, the amount is your credit.', retry: false, x402: 'settlement_pending' },
+  settlement_failed: { status: 402, title: 'The payment could not be settled ({why}), so the call did not run.', hint: NEW_QUOTE, retry: false, x402: 'unexpected_settle_error' },
+  chain_unavailable: { status: 503, title: 'The chain cannot be reached to check this payment.', hint: `${NOT_CHARGED} Try again shortly with a new quote.`, retry: false },
+  ledger_unavailable: { status: 503, title: 'The ledger cannot be written, so no payment is taken.', hint: 'Try again shortly. Nothing was charged.', retry: false },
+  shutting_down: { status: 503, title: 'This instance is shutting down.', hint: 'Try again: nothing was charged.', retry: true },
+  internal: { status: 500, title: 'Something went wrong here.', hint: 'If you paid, GET /v1/calls/{id} from the X-Farebox-Call header tells how the call stands; do not sign again before.', retry: false },
+} as const satisfies Record<string, Refused>
+
+export type Code = keyof typeof REFUSALS
+export type Details = Readonly<Record<string, string | number | bigint | undefined>>
+
+/** The only thing thrown on purpose; anything else that is thrown is a bug and a 500 without internals. */
+export class Refusal extends Error {
+  readonly code: Code
+  readonly details: Details
+  constructor(code: Code, details: Details = {}) {
+    super(code)
+    this.name = 'Refusal'
+    this.code = code
+    this.details = details
+  }
+}
+
+/** `throw fail('insufficient_funds', { balance, required })`: the code is checked by the compiler. */
+export const fail = (code: Code, details: Details = {}): Refusal => new Refusal(code, details)
+
+export type ErrorBody = {
+  error: { message: string; type: string; code: Code; param: string | null; hint: string; docs: string }
+}
+
+/** The OpenAI error envelope, with what to do next. `details.param` names the parameter at fault. */
+export const errorBody = (code: Code, details: Details = {}): ErrorBody => {
+  const row: Refused = REFUSALS[code]
+  return {
+    error: {
+      message: fill(row.title, details),
+      type: errorType(row.status),
+      code,
+      param: details['param'] === undefined ? null : String(details['param']),
+      hint: fill(row.hint, details),
+      docs: `/llms.txt#${code}`,
+    },
+  }
+}
+
+const errorType = (status: number): string => {
+  if (status === 402) return 'payment_required'
+  if (status === 202) return 'pending'
+  return status >= 500 ? 'api_error' : 'invalid_request_error'
+}
+
+// Details may quote a client's own words, so they are cut and made printable.
+const fill = (text: string, details: Details): string =>
+  text.replace(/\{(\w+)\}/g, (_, name: string) =>
+    String(details[name] ?? '?')
+      .replace(/[^\x20-\x7e]/g, '?')
+      .slice(0, 200),
+  )
