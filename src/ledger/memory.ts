@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { seconds } from '../clock.ts'
+import { applyMove, type Books } from './apply.ts'
+import { type Call, isAtRest, type Tx } from './call.ts'
+import { encode } from './codec.ts'
+import type { BookedTransfer, JournalEntry, Ledger } from './ledger.ts'
+import { bookOf } from './moves.ts'
+
+/** A ledger that lives as long as the process: for tests and for trying things out. */
+export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
+  const calls = new Map<string, Call>()
+  const open = new Map<string, Call>()
+  const claims = new Map<string, string>()
+  const counters = new Map<string, bigint>()
+  const balances = new Map<string, { asset: string; account: string; value: bigint }>()
+  const txs: Tx[] = []
+  const entries: JournalEntry[] = []
+
+  const books: Books = {
+    call: (id) => calls.get(id),
+    claimant: (claim) => claims.get(claim),
+    counter: (name) => counters.get(name) ?? 0n,
+    balance: (asset, account) => balances.get(`${asset} ${account}`)?.value ?? 0n,
+    putClaim: (claim, call) => void claims.set(claim, call),
+    putCall: (call) => {
+      calls.set(call.id, call)
+      if (isAtRest(call)) open.delete(call.id)
+      else open.set(call.id, call)
+    },
+    putTx: (tx) => void txs.push(tx),
+    setCounter: (name, value) => void counters.set(name, value),
+    setBalance: (asset, account, value) => void balances.set(`${asset} ${account}`, { asset, account, value }),
+    journal: (move, postings) => {
+      const at = clock.now()
+      const hash = chainHash(entries.at(-1)?.hash ?? '', encode({ at, move, postings }))
+      entries.push({ seq: entries.length + 1, at, move, postings, hash })
+    },
+  }
+
+  return {
+    post: async (move) => applyMove(books, move),
+    call: async (id) => calls.get(id),
+    callByClaim: async (claim) => calls.get(claims.get(claim) ?? ''),
+    open: async (limit = Number.POSITIVE_INFINITY) => [...open.values()].slice(0, limit),
+    transactions: async (call) => txs.filter((tx) => tx.call === call),
+    lastNonce: async (chain, settler) =>
+      txs.reduce((last, tx) => (tx.chain === chain && tx.settler === settler ? Math.max(last, tx.nonce) : last), -1),
+    balance: async (asset, account) => books.balance(asset, account),
+    balances: async () => [...balances.values()],
+    counters: async () => Object.fromEntries(counters),
+    transfers: async (asset, from, to) =>
+      [...calls.values()]
+        .map(bookedTransfer)
+        .filter((row) => row !== undefined)
+        .filter((row) => row.asset === asset && row.block >= from && row.block <= to),
+    calls: async (after, limit) => {
+      const all = [...calls.values()]
+      const start = after === undefined ? 0 : all.findIndex((call) => call.id === after) + 1
+      return all.slice(start, start + limit)
+    },
+    journal: async (seq, limit) => entries.slice(seq, seq + limit),
+    epoch: seconds(clock.now()),
+    close: async () => {},
+  }
+}
+
+/** The money that a settled call brought, as the chain shows it; undefined for every other call. */
+export const bookedTransfer = (call: Call): BookedTransfer | undefined =>
+  call.settlement.at === 'settled' && call.signed > 0n
+    ? {
+        ...call.settlement.proof,
+        call: call.id,
+        asset: bookOf(call),
+        payer: call.payer,
+        payTo: call.payTo,
+        amount: call.signed,
+      }
+    : undefined
+
+/** Each journal line seals all before it. */
+export const chainHash = (previous: string, line: string): string =>
+  createHash('sha256').update(previous).update('\n').update(line).digest('hex')

@@ -1,0 +1,36 @@
+/** The SQLite tables. `journal`, `postings` and `claims` are append-only by trigger; the rest are projections of the journal. */
+
+export const SCHEMA_VERSION = '1'
+
+const appendOnly = (table: string): string => `
+  CREATE TRIGGER IF NOT EXISTS ${table}_no_update BEFORE UPDATE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS ${table}_no_delete BEFORE DELETE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} is append-only'); END;`
+
+export const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS journal (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, line TEXT NOT NULL, hash TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS postings (
+    id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, asset TEXT NOT NULL, debit TEXT NOT NULL, credit TEXT NOT NULL,
+    amount TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS claims (claim TEXT PRIMARY KEY, call TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS calls (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, resting INTEGER NOT NULL, asset TEXT NOT NULL, block INTEGER,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS calls_open ON calls (n) WHERE resting = 0;
+  CREATE INDEX IF NOT EXISTS calls_settled ON calls (asset, block) WHERE block IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS txs (
+    n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, call TEXT NOT NULL, chain TEXT NOT NULL, settler TEXT NOT NULL,
+    nonce INTEGER NOT NULL, json TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS txs_call ON txs (call);
+  CREATE INDEX IF NOT EXISTS txs_nonce ON txs (chain, settler, nonce);
+  CREATE TABLE IF NOT EXISTS balances (
+    asset TEXT NOT NULL, account TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (asset, account)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  ${['journal', 'postings', 'claims'].map(appendOnly).join('')}
+`

@@ -1,0 +1,61 @@
+import type { Model } from '../catalog/catalog.ts'
+import type { ChatMessage, ChatRequest } from '../wire/openai.ts'
+import { estimateTokens, utf8Bytes } from './tokens.ts'
+
+/** What can be counted of a request without knowing the model. `bytes` bounds the text's tokens from above: no token is shorter than a byte. */
+export type Measured = { tokens: number; bytes: number; framing: number; lowImages: number; highImages: number }
+
+/** Input tokens of a request: what we expect, and what we are ready to bill for at most. */
+export type InputTokens = { expected: number; ceiling: number }
+
+const PER_MESSAGE = 4
+const PER_REQUEST = 3
+/** The estimate is within about ±20 %; the ceiling leaves that much room and a little for framing. */
+const ROOM = 1.25
+
+/** Measures a request in one pass over its text. */
+export const measure = (request: ChatRequest): Measured => {
+  const sum: Measured = { tokens: 0, bytes: 0, framing: PER_REQUEST, lowImages: 0, highImages: 0 }
+  for (const message of request.messages) addMessage(sum, message)
+  const { tools, functions, response_format } = request
+  if (tools) addText(sum, JSON.stringify(tools))
+  if (functions) addText(sum, JSON.stringify(functions))
+  if (response_format?.type === 'json_schema') addText(sum, JSON.stringify(response_format))
+  return sum
+}
+
+/** Input tokens for one model; `factor` is how many real tokens of this model one estimated token has been lately. */
+export const inputTokens = (measured: Measured, model: Pick<Model, 'imageTokens'>, factor: number): InputTokens => {
+  const text = Math.ceil(measured.tokens * factor)
+  const images = measured.lowImages * model.imageTokens.low + measured.highImages * model.imageTokens.high
+  const rest = measured.framing + images
+  return {
+    expected: text + rest,
+    ceiling: Math.min(measured.bytes, Math.ceil(text * ROOM) + 8) + measured.framing + rest,
+  }
+}
+
+const addMessage = (sum: Measured, message: ChatMessage): void => {
+  sum.framing += PER_MESSAGE
+  const { role: _role, content, ...rest } = message
+  if (typeof content === 'string') addText(sum, content)
+  else if (content) for (const part of content) addPart(sum, part)
+  for (const key in rest) {
+    const value = (rest as Record<string, unknown>)[key]
+    if (value !== null && value !== undefined) addText(sum, typeof value === 'string' ? value : JSON.stringify(value))
+  }
+}
+
+type Part = Exclude<NonNullable<ChatMessage['content']>, string>[number]
+
+const addPart = (sum: Measured, part: Part): void => {
+  if (part.type === 'text') addText(sum, part.text)
+  else if (part.type === 'refusal') addText(sum, part.refusal)
+  else if (part.image_url.detail === 'low') sum.lowImages++
+  else sum.highImages++
+}
+
+const addText = (sum: Measured, text: string): void => {
+  sum.tokens += estimateTokens(text)
+  sum.bytes += utf8Bytes(text)
+}

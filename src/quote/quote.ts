@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto'
+import type { Hex } from '../assets.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { type Clock, seconds } from '../clock.ts'
+import { fail } from '../errors.ts'
+import { randomId } from '../ids.ts'
+import { maxOf, minOf, NO_MONEY, printUsd, tokensFor, type Usd } from '../money.ts'
+import type { Health } from '../route/health.ts'
+import { neededCapabilities, plan, type Route } from '../route/plan.ts'
+import { type ChatRequest, maxPrice } from '../wire/openai.ts'
+import { type InputTokens, inputTokens, type Measured, measure } from './estimate.ts'
+import type { Learner } from './learn.ts'
+import { price } from './price.ts'
+
+/** What one request may cost, and who would answer it. */
+export type Quote = {
+  id: string
+  asked: string
+  routes: Route[]
+  digest: Hex
+  measured: Measured
+  input: InputTokens
+  /** Output tokens per choice that providers are told to stop at, and how many choices. */
+  maxOutput: number
+  choices: number
+  expected: Usd
+  ceiling: Usd
+  /** Unix seconds. */
+  expires: number
+}
+
+export type Quoter = { quote: (request: ChatRequest) => Quote; fits: (quote: Quote, budget: Usd) => number }
+
+export type QuoterFacts = {
+  catalog: Catalog
+  health: Health
+  learner: Learner
+  clock: Clock
+  /** Millionths on top of the price. */
+  margin: bigint
+  /** Output tokens when the request names none. */
+  defaultMaxOutput: number
+  /** How long a quote is honoured, seconds. */
+  ttl: number
+}
+
+/** Prices requests. Nothing is stored: the offers carry the quote, sealed. */
+export const createQuoter = (facts: QuoterFacts): Quoter => {
+  const { catalog, health, learner, clock, margin } = facts
+
+  const quote = (request: ChatRequest): Quote => {
+    const measured = measure(request)
+    const asked = request.max_completion_tokens ?? request.max_tokens ?? undefined
+    const rough = measured.tokens + measured.framing
+    const needs = { input: rough, output: asked, capabilities: neededCapabilities(request) }
+    const routes = plan({ request, needs, catalog, resting: health.resting })
+    const models = routes.map((route) => catalog.find(route.model)!)
+    const inputs = models.map((model) => inputTokens(measured, model, learner.factor(model.id)))
+    const input = {
+      expected: inputs[0]!.expected,
+      ceiling: Math.max(...inputs.map((one) => one.ceiling)),
+    }
+    const room = Math.min(...models.map((model) => Math.min(model.maxOutput, model.context - rough)))
+    const maxOutput = asked ?? Math.max(1, Math.min(facts.defaultMaxOutput, room))
+    const choices = request.n ?? 1
+    const worst = { input: input.ceiling, cached: 0, output: maxOutput * choices }
+    const ceiling = routes.map((route) => price(worst, route.prices, margin)).reduce(maxOf, NO_MONEY)
+    const output = Math.min(maxOutput, learner.output(routes[0]!.model)) * choices
+    const likely = price({ input: input.expected, cached: 0, output }, routes[0]!.prices, margin)
+    const made: Quote = {
+      id: `quote_${randomId()}`,
+      asked: request.model,
+      routes,
+      digest: digestOf(request),
+      measured,
+      input,
+      maxOutput,
+      choices,
+      expected: minOf(likely, ceiling),
+      ceiling,
+      expires: seconds(clock.now()) + facts.ttl,
+    }
+    refuseAbove(made, maxPrice(request))
+    return made
+  }
+
+  /** The `max_tokens` whose ceiling stays within `budget`; 0 when the input alone costs more. */
+  const fits = ({ routes, input, choices }: Quote, budget: Usd): number => {
+    const perRoute = routes.map(({ prices }) => {
+      const left = budget - price({ input: input.ceiling, cached: 0, output: 0 }, prices, margin)
+      // One micro-dollar less: the two parts are rounded up separately here.
+      return Math.floor(tokensFor((left - 1n) as Usd, prices.output, margin) / choices)
+    })
+    return Math.max(0, Math.min(...perRoute))
+  }
+
+  const refuseAbove = (made: Quote, max: Usd | undefined): void => {
+    if (max === undefined || made.ceiling <= max) return
+    throw fail('price_above_max', {
+      ceiling: printUsd(made.ceiling),
+      max: printUsd(max),
+      fits: fits(made, max),
+      param: 'max_price_usd',
+    })
+  }
+
+  return { quote, fits }
+}
+
+/** SHA-256 of the canonical body: the parsed request, serialised again, with the door it came through. */
+export const digestOf = (request: ChatRequest): Hex =>
+  `0x${createHash('sha256').update('chat.completions\n').update(JSON.stringify(request)).digest('hex')}`

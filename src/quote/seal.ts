@@ -1,0 +1,138 @@
+import { timingSafeEqual } from 'node:crypto'
+import { createHMAC, createSHA256 } from 'hash-wasm'
+import type { ChainId, Hex } from '../assets.ts'
+import type { Rate } from '../money.ts'
+import { parseAmount } from '../money.ts'
+import type { Route } from '../route/plan.ts'
+
+/** The promises of one offer: what its HMAC covers. Amounts in units of `asset`. */
+export type Terms = {
+  id: string
+  asked: string
+  routes: Route[]
+  digest: Hex
+  /** Input tokens that were estimated, kept to learn from what is reported. */
+  estimated: number
+  maxOutput: number
+  choices: number
+  /** The most that may be charged. */
+  ceiling: bigint
+  /** What the payer signs: the ceiling less the credit used. */
+  amount: bigint
+  credit: bigint
+  /** Whose credit is used; then only this payer may pay. */
+  payer: Hex | undefined
+  chain: ChainId
+  asset: Hex
+  payTo: Hex
+  /** Unix seconds. */
+  expires: number
+  epoch: number
+}
+
+export type Sealer = {
+  /** An opaque ASCII token, `v1.<terms>.<mac>`. */
+  seal: (terms: Terms) => string
+  /** The terms of a token that this router sealed; undefined for any other. Does not look at the clock. */
+  open: (token: string) => Terms | undefined
+}
+
+const DOMAIN = 'farebox quote v1\n'
+
+/** Seals and opens quotes with HMAC-SHA256. `secrets`: the first seals, all open, so that a secret can be rotated. */
+export const createSealer = async (secrets: readonly string[]): Promise<Sealer> => {
+  const keys = await Promise.all(
+    secrets.map(async (secret) => {
+      const id = await keyId(secret)
+      const hmac = await createHMAC(createSHA256(), secret)
+      return { id, mac: (text: string) => hmac.init().update(DOMAIN).update(text).digest('binary') }
+    }),
+  )
+  const first = keys[0]
+  if (!first) throw new Error('a sealer needs at least one secret')
+  return {
+    seal: (terms) => {
+      const body = `v1.${first.id}.${Buffer.from(pack(terms)).toString('base64url')}`
+      return `${body}.${Buffer.from(first.mac(body)).toString('base64url')}`
+    },
+    open: (token) => {
+      const cut = token.lastIndexOf('.')
+      const body = token.slice(0, cut)
+      const [version, id, packed, ...more] = body.split('.')
+      const key = keys.find((one) => one.id === id)
+      if (version !== 'v1' || !key || packed === undefined || more.length > 0) return undefined
+      const given = Buffer.from(token.slice(cut + 1), 'base64url')
+      const wanted = key.mac(body)
+      if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return undefined
+      return unpack(Buffer.from(packed, 'base64url').toString('utf8'))
+    },
+  }
+}
+
+const keyId = async (secret: string): Promise<string> => {
+  const hmac = await createHMAC(createSHA256(), secret)
+  return Buffer.from(hmac.init().update('farebox key id').digest('binary')).toString('base64url').slice(0, 6)
+}
+
+// Fixed slots, so that the token stays small in a header that carries it back.
+type Packed = [
+  string, string, [string, string, string, string, string, string][], Hex, number, number, number,
+  string, string, string, Hex | null, ChainId, Hex, Hex, number, number,
+]
+
+const pack = (t: Terms): string =>
+  JSON.stringify([
+    t.id,
+    t.asked,
+    t.routes.map(({ model, provider, hostModel, prices }) => [
+      model,
+      provider,
+      hostModel,
+      prices.input.toString(),
+      prices.output.toString(),
+      prices.cachedInput.toString(),
+    ]),
+    t.digest,
+    t.estimated,
+    t.maxOutput,
+    t.choices,
+    t.ceiling.toString(),
+    t.amount.toString(),
+    t.credit.toString(),
+    t.payer ?? null,
+    t.chain,
+    t.asset,
+    t.payTo,
+    t.expires,
+    t.epoch,
+  ] satisfies Packed)
+
+// Only what we sealed gets here, so its shape is known.
+const unpack = (text: string): Terms => {
+  const p = JSON.parse(text) as Packed
+  return {
+    id: p[0],
+    asked: p[1],
+    routes: p[2].map(([model, provider, hostModel, input, output, cached]) => ({
+      model,
+      provider,
+      hostModel,
+      prices: { input: rate(input), output: rate(output), cachedInput: rate(cached) },
+    })),
+    digest: p[3],
+    estimated: p[4],
+    maxOutput: p[5],
+    choices: p[6],
+    ceiling: parseAmount(p[7])!,
+    amount: parseAmount(p[8])!,
+    credit: parseAmount(p[9])!,
+    payer: p[10] ?? undefined,
+    chain: p[11],
+    asset: p[12],
+    payTo: p[13],
+    expires: p[14],
+    epoch: p[15],
+  }
+}
+
+const rate = (text: string): Rate => parseAmount(text) as Rate

@@ -1,0 +1,319 @@
+// Fits the weights of src/quote/tokens.ts: least squares against gpt-tokenizer's o200k_base on half of whatever
+// text this machine has, and the error on the other half, per kind of text. It changes no file.
+//
+//   mkdir -p /tmp/fit && cd /tmp/fit && npm init -y && npm i --no-save gpt-tokenizer
+//   FIT_TOKENIZER_DIR=/tmp/fit node tools/fit-tokens.mjs [--check]
+//
+// --check fits nothing and reports the error of the weights in the source on the same held-out half.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+if (!process.features.typescript) {
+  // An older Node cannot import the .ts below: the one that the project installs can.
+  const node = join(root, 'node_modules/.bin/node')
+  const ran = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' })
+  process.exit(ran.status ?? 1)
+}
+const require = createRequire(join(process.env.FIT_TOKENIZER_DIR ?? root, 'x.js'))
+const { countTokens } = require('gpt-tokenizer/encoding/o200k_base')
+const { FEATURES, WEIGHTS, countFeatures, estimateTokens } = await import('../src/quote/tokens.ts')
+
+// ---- randomness that is the same on every run
+
+let seed = 20260101
+function random() {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+  return seed / 4294967296
+}
+const below = n => Math.floor(random() * n)
+const pick = list => list[below(list.length)]
+const times = (n, make) => Array.from({ length: n }, make)
+function hash(text) {
+  let h = 2166136261
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 16777619)
+  return (h ^ (h >>> 15)) >>> 0
+}
+
+// ---- files
+
+function walk(dir, keep, limit = 400, depth = 7) {
+  const found = []
+  const visit = (path, left) => {
+    let entries
+    try {
+      entries = readdirSync(path, { withFileTypes: true })
+    } catch {
+      return
+    }
+    for (const entry of entries) {
+      const full = join(path, entry.name)
+      if (entry.isDirectory() && left > 0) visit(full, left - 1)
+      else if (entry.isFile() && keep(full)) found.push(full)
+    }
+  }
+  if (existsSync(dir)) visit(dir, depth)
+  return found.sort((a, b) => hash(a) - hash(b)).slice(0, limit)
+}
+const ends = (...suffixes) => path => suffixes.some(suffix => path.endsWith(suffix))
+function read(path, encoding = 'utf8') {
+  let bytes = readFileSync(path)
+  if (path.endsWith('.gz')) bytes = gunzipSync(bytes)
+  return new TextDecoder(encoding).decode(bytes.subarray(0, 2_000_000))
+}
+const plain = html =>
+  html
+    .replace(/<(script|style|head|nav)[\s\S]*?<\/\1>/g, '')
+    .replace(/<[^>]*>/g, '')
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
+    .replace(/&nbsp;/g, ' ')
+    .replace(/&amp;/g, '&')
+    .replace(/\n\s*\n\s*\n+/g, '\n\n')
+const unroff = roff =>
+  roff
+    .replace(/^\.\\".*\n/gm, '')
+    .replace(/^[.'].*?(?: (.*))?$/gm, (_, rest) => (rest ?? '').replace(/"/g, ''))
+    .replace(/\\f\(?\w|\\[&/|^%]|\\s[-+]?\d/g, '')
+    .replace(/\\-/g, '-')
+    .replace(/\\\(../g, '')
+    .replace(/\n\n+/g, '\n\n')
+function translations(path) {
+  const file = readFileSync(path)
+  if (file.length < 28 || file.readUInt32LE(0) !== 0x950412de) return ''
+  const lines = []
+  for (let i = 1; i < file.readUInt32LE(8); i++) {
+    const entry = file.readUInt32LE(16) + 8 * i
+    const start = file.readUInt32LE(entry + 4)
+    lines.push(file.toString('utf8', start, start + file.readUInt32LE(entry)).replace(/\0/g, '\n'))
+  }
+  return lines.join('\n')
+}
+
+// ---- the corpus: kind → { weight, sources: [[name, text]] }
+
+const corpus = new Map()
+function add(kind, weight, sources) {
+  const entry = corpus.get(kind) ?? { weight, sources: [] }
+  entry.sources.push(...sources.filter(([, text]) => text.length >= 200))
+  corpus.set(kind, entry)
+}
+const load = (paths, map = text => text, encoding = 'utf8') =>
+  paths.map(path => [path, map(read(path, encoding))])
+const modules = join(root, 'node_modules')
+const pyenv = '/root/.pyenv/versions'
+const python = existsSync(pyenv)
+  ? join(pyenv, readdirSync(pyenv).sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1), 'lib')
+  : '/usr/lib/python3.11'
+const toolchains = '/root/.rustup/toolchains'
+const rust = existsSync(toolchains)
+  ? join(toolchains, readdirSync(toolchains).find(name => name.startsWith('stable')) ?? '', 'share/doc/rust/html')
+  : '/usr/share/doc/rust-doc/html'
+const chardet = '/usr/lib/google-cloud-sdk/platform/gsutil/third_party/chardet/tests'
+
+const books = ['book', 'nomicon', 'reference', 'cargo', 'rustc', 'embedded-book', 'edition-guide']
+const pages = books.flatMap(book =>
+  walk(join(rust, book), path => path.endsWith('.html') && !/print|toc|first-edition|2018/.test(path), 80, 1),
+)
+add('english prose', 6, load(pages, plain))
+add('english prose', 6, load(walk('/usr/share/common-licenses', () => true)))
+add('english prose', 6, load(walk(`${chardet}/ascii`, () => true), plain))
+add('english manual', 2, load(walk('/usr/share/man/man1', ends('.gz'), 150), unroff))
+add('english news', 2, load(walk('/usr/share/doc', path => /\/(NEWS|README)(\.Debian)?\.gz$/.test(path), 150)))
+add('markdown', 4, load(walk(modules, path => /readme\.md$/i.test(path), 200)))
+const tests = /\.(spec|test)\.|\.min\.|\/locales\//
+add('typescript', 4, load(walk(modules, path => /[^d]\.ts$/.test(path) && !tests.test(path), 300)))
+add('declarations', 1, load(walk(modules, ends('.d.ts'), 100)))
+add('javascript', 4, load(walk(modules, path => /\.(js|mjs|cjs)$/.test(path) && !tests.test(path), 300)))
+add('python', 4, load(walk(python, path => path.endsWith('.py') && !/\/(test|encodings|pydoc_data)/.test(path), 300)))
+add('c headers', 2, load(walk('/usr/include', ends('.h'), 150)))
+add('perl', 1, load(walk('/usr/share/perl', ends('.pm'), 80)))
+add('shell', 1, load(walk('/usr/share/bash-completion', () => true, 80)))
+add('sql', 1, load(walk('/usr/share/postgresql', ends('.sql'), 60)))
+add('yaml', 1, load(walk('/usr/lib/google-cloud-sdk/lib', ends('.yaml'), 100)))
+add('html', 1, load(pages.slice(0, 60)))
+add('css', 1, load(walk(modules, ends('.css'), 30)))
+add('css', 1, load(walk(rust, ends('.css'), 30, 2)))
+add('xml', 1, load(walk('/root/.m2', ends('.pom'), 60, 12)))
+const packages = walk(modules, ends('package.json'), 200)
+add('json', 4, load(packages))
+add('json minified', 3, load(packages, text => JSON.stringify(JSON.parse(text))))
+const prose = pages.slice(0, 120).map(path => [path, plain(read(path)).slice(0, 6000)])
+add('chat json', 4, prose.map(([name, text], i) => {
+  const content = i % 2 ? text : [{ type: 'text', text }]
+  return [`${name}#chat`, JSON.stringify({ model: 'gpt-4o', messages: [{ role: 'user', content }], stream: true })]
+}))
+add('javascript minified', 1, load(walk(modules, path => path.endsWith('.min.js'), 60)))
+add('javascript minified', 1, load(walk('/usr/lib', path => path.endsWith('.min.js'), 60, 9)))
+
+// Real prose of other languages, and the translations of the programs installed here.
+const localised = '/usr/share/locale'
+const languages = {
+  german: ['de'], french: ['fr'], spanish: ['es'], italian: ['it'], portuguese: ['pt', 'pt_BR'], dutch: ['nl'],
+  swedish: ['sv', 'da', 'nb'], polish: ['pl'], czech: ['cs', 'sk'], hungarian: ['hu'], finnish: ['fi', 'et'],
+  turkish: ['tr', 'az'], romanian: ['ro'], vietnamese: ['vi'], indonesian: ['id', 'ms'], croatian: ['hr', 'sl'],
+  'other latin': ['eu', 'ga', 'cy', 'sq', 'lt', 'lv', 'is', 'eo', 'ca', 'gl', 'mt', 'sw', 'af', 'tl', 'xh', 'uz', 'yo'],
+  russian: ['ru'], ukrainian: ['uk', 'be', 'bg'], 'other cyrillic': ['sr', 'mk', 'kk', 'ky', 'mn', 'tg', 'tt'],
+  greek: ['el'], hebrew: ['he', 'yi'], arabic: ['ar'], persian: ['fa', 'ug', 'ps', 'ur'], armenian: ['hy'],
+  hindi: ['hi', 'mr', 'ne', 'mai'], bengali: ['bn', 'bn_IN', 'as'], 'other indic': ['ta', 'te', 'kn', 'ml', 'gu', 'pa', 'or', 'si'],
+  thai: ['th'], 'khmer burmese': ['km', 'my'], georgian: ['ka'], amharic: ['am', 'dz'],
+  japanese: ['ja'], chinese: ['zh_CN'], 'chinese traditional': ['zh_TW', 'zh_HK'], korean: ['ko'],
+} // prettier-ignore
+const common = { chinese: 4, japanese: 3, korean: 2, russian: 3, german: 3, french: 3, spanish: 3, portuguese: 3, italian: 2 }
+for (const [kind, codes] of Object.entries(languages)) {
+  const weight = common[kind] ?? 1
+  for (const code of codes) {
+    add(kind, weight, walk(join(localised, code), ends('.mo'), 60).map(path => [path, translations(path)]))
+    add(kind, weight, load(walk(join('/usr/share/man', code), ends('.gz'), 60), unroff))
+    const book = { ja: 'ja', ko: 'ko', zh_CN: 'zh', es: 'es' }[code]
+    if (book) {
+      add(kind, weight, load(walk(join(rust, 'rust-by-example', book), ends('.html'), 60).filter(path => !path.includes('print')), plain))
+    }
+    const locale = join(modules, 'zod/src/v4/locales', `${code.replace('_', '-')}.ts`)
+    if (existsSync(locale)) add(kind, weight, load([locale]))
+    const readme = join(modules, '@biomejs/biome', `README.${code.replace('_', '-')}.md`)
+    if (existsSync(readme)) add(kind, weight, load([readme]))
+  }
+}
+const encodings = {
+  'windows-1251-russian': 'russian', 'KOI8-R': 'russian', 'windows-1251-bulgarian': 'ukrainian', GB2312: 'chinese',
+  Big5: 'chinese traditional', SHIFT_JIS: 'japanese', 'EUC-JP': 'japanese', 'EUC-KR': 'korean', 'iso-8859-7-greek': 'greek',
+  'windows-1255-hebrew': 'hebrew', 'windows-1256-arabic': 'arabic', 'TIS-620': 'thai', 'iso-8859-9-turkish': 'turkish',
+  'iso-8859-2-hungarian': 'hungarian', 'iso-8859-2-polish': 'polish', 'iso-8859-2-czech': 'czech',
+  'windows-1250-croatian': 'croatian', 'windows-1250-romanian': 'romanian', 'windows-1250-slovak': 'czech',
+} // prettier-ignore
+for (const [folder, kind] of Object.entries(encodings)) {
+  const encoding = folder.replace(/^(windows-125\d|iso-8859-\d)-.*/, '$1').replace('TIS-620', 'windows-874')
+  add(kind, common[kind] ?? 1, load(walk(join(chardet, folder), () => true), plain, encoding))
+}
+
+// Data that people paste, made up.
+const hex = n => times(n, () => '0123456789abcdef'[below(16)]).join('')
+const letters = (alphabet, n) => times(n, () => alphabet[below(alphabet.length)]).join('')
+const LOWERS = 'abcdefghijklmnopqrstuvwxyz'
+const ALNUM = `${LOWERS}${LOWERS.toUpperCase()}0123456789`
+const words = prose.flatMap(([, text]) => text.toLowerCase().match(/[a-z]{2,12}/g) ?? []).slice(0, 20_000)
+const stamp = () => new Date(1.6e12 + random() * 2e11).toISOString()
+function made(kind, weight, make, separator = '\n') {
+  add(kind, weight, times(60, (_, i) => {
+    const parts = []
+    for (let size = 0; size < 6000; size += parts.at(-1).length + 1) parts.push(make(i))
+    return [`${kind}${i}`, parts.join(separator)]
+  }))
+}
+const bytes = n => Buffer.from(times(n, () => below(256)))
+made('base64', 2, () => bytes(3000).toString('base64'))
+made('base64 lines', 1, () => bytes(57).toString('base64'))
+made('base64url', 1, () => bytes(1 + below(64)).toString('base64url'), ' ')
+made('hex', 2, () => `0x${hex(pick([8, 40, 64, 400, 4000]))}`, ' ')
+made('hex upper', 1, () => hex(4000).toUpperCase())
+made('hex dump', 1, i => times(16, () => hex(2)).join(' ') + (i % 2 ? `  |${letters(ALNUM, 16)}|` : ''))
+made('uuid', 2, () => [8, 4, 4, 4, 12].map(hex).join('-'))
+made('csv numbers', 2, () => times(8, () => (random() * 10 ** below(6)).toFixed(below(5))).join(','))
+made('csv integers', 1, () => times(8, () => below(10 ** (1 + below(9)))).join(pick([',', ', ', '\t', ' '])))
+made('csv mixed', 2, () => [below(1e6), pick(words), stamp(), pick(words), (random() * 100).toFixed(2)].join(','))
+made('urls', 2, () => `https://${pick(words)}.${pick(words)}.${pick(['com', 'org', 'io'])}/${times(1 + below(4), () => pick(words)).join('/')}?${pick(words)}=${letters(ALNUM, below(20))}&id=${below(1e8)}`)
+made('logs', 2, () => `${stamp()} ${pick(['INFO', 'WARN', 'ERROR'])} [${pick(words)}-${below(20)}] ${pick(words)}.${pick(words)}: ${times(6, () => pick(words)).join(' ')} in ${below(5000)}ms (${hex(12)})`)
+made('json records', 3, () => JSON.stringify({ id: below(1e6), name: `${pick(words)} ${pick(words)}`, at: stamp(), ok: random() < 0.5, tags: times(3, () => pick(words)), price: +(random() * 100).toFixed(2) }))
+made('emoji', 1, () => `${pick(words)} ${pick(['😀', '🚀', '❤️', '👍🏽', '🎉', '👨‍👩‍👧', '✅', '🔥', '🇩🇪'])}`, ' ')
+made('table drawing', 1, i => (i % 2 ? `│ ${pick(words).padEnd(12)} │ ${String(below(1e5)).padStart(8)} │` : `| ${pick(words).padEnd(12)} | ${'-'.repeat(8)} |`))
+
+// Hostile and broken text: it must not come out far too low; too high is harmless.
+made('random lower', 0.3, () => letters(LOWERS, 2000))
+made('random words', 0.3, () => letters(LOWERS, 2 + below(9)), ' ')
+made('random upper', 0.3, () => letters(LOWERS.toUpperCase(), 2000))
+made('random letters', 0.3, () => letters(ALNUM.slice(0, 52), 2000))
+made('random ascii', 0.5, () => times(2000, () => String.fromCharCode(32 + below(95))).join(''))
+made('random marks', 0.3, () => letters('!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~', 2000))
+made('random latin1', 0.3, () => bytes(2000).toString('latin1'))
+made('random utf8', 0.3, () => bytes(2000).toString('utf8'))
+made('random han', 0.3, () => times(2000, () => String.fromCharCode(0x4e00 + below(0x51a0))).join(''))
+made('random hangul', 0.3, () => times(2000, () => String.fromCharCode(0xac00 + below(11172))).join(''))
+made('random cyrillic', 0.3, () => times(2000, () => String.fromCharCode(0x430 + below(32))).join(''))
+made('random emoji', 0.3, () => times(1000, () => String.fromCodePoint(0x1f300 + below(0x350))).join(''))
+made('random unicode', 0.3, () => times(2000, () => String.fromCharCode(0x80 + below(0xd700))).join(''))
+made('astral', 0.3, () => times(1000, () => String.fromCodePoint(0x10000 + below(0x20000))).join(''))
+made('one letter', 0.5, i => ALNUM[i % 52].repeat(2000), ' ')
+made('two letters', 0.3, i => letters(LOWERS, 2 + (i % 3)).repeat(600))
+made('blank space', 0.3, i => pick([' ', '\n', '\t', '  \n', '\r\n']).repeat(1 + below(i < 30 ? 12 : 300)) + letters(LOWERS, 1), '')
+
+// ---- samples: pieces of 150 to 6,000 characters, whole sources on one side
+
+const PER_KIND = 240
+const samples = []
+for (const [kind, { weight, sources }] of corpus) {
+  if (sources.length < 2) continue
+  const ordered = sources.sort((a, b) => hash(basename(a[0]) + a[1].length) - hash(basename(b[0]) + b[1].length))
+  for (let i = 0; i < PER_KIND; i++) {
+    const index = i % ordered.length
+    const text = ordered[index][1]
+    const size = Math.round(150 * 40 ** random())
+    const from = below(Math.max(1, text.length - size))
+    const piece = text.slice(from, from + size)
+    if (piece.trim() === '') continue
+    const counts = new Int32Array(FEATURES.length)
+    countFeatures(piece, counts)
+    samples.push({ kind, weight, piece, counts, truth: countTokens(piece, { allowedSpecial: 'all' }), held: index % 2 === 1 })
+  }
+}
+const train = samples.filter(sample => !sample.held)
+console.log(`${samples.length} samples of ${corpus.size} kinds, ${samples.reduce((n, s) => n + s.piece.length, 0)} characters`)
+
+// ---- the fit: least squares of the relative error, an underestimate counting more than an overestimate, every
+// weight between a floor and the bytes it stands for (so that the sum cannot pass the bytes either)
+
+const UNDER = 4
+const CEILING = { latin: 1, greek: 2, cyrillic: 2, armenian: 2, hebrew: 2, arabic: 2, combining: 2, symbol: 2, emoji: 4, astral: 4, other: 3, sameLetter: 0.125 }
+for (const name of ['devanagari', 'indic', 'thai', 'khmer', 'georgian', 'kana', 'han', 'rareHan', 'hangul', 'rareHangul', 'dash', 'wideMark', 'lone']) CEILING[name] = 2.5
+const FLOOR = { sameLetter: 0.125, longBlank: 0.01, sameMark: 0.02, moreNewlines: 0.0625, digits: 1 }
+function fit() {
+  const size = FEATURES.length
+  let w = FEATURES.map(name => WEIGHTS[name])
+  for (let round = 0; round < 40; round++) {
+    const a = times(size, () => new Float64Array(size))
+    const b = new Float64Array(size)
+    for (const { counts, truth, weight } of train) {
+      let sum = 0
+      for (let i = 0; i < size; i++) sum += counts[i] * w[i]
+      const scale = (weight * (sum < truth ? UNDER : 1)) / (truth * truth)
+      for (let i = 0; i < size; i++) {
+        if (counts[i] === 0) continue
+        b[i] += scale * counts[i] * truth
+        for (let j = 0; j < size; j++) a[i][j] += scale * counts[i] * counts[j]
+      }
+    }
+    const next = [...w]
+    for (let pass = 0; pass < 2000; pass++) {
+      for (let i = 0; i < size; i++) {
+        const ridge = 1e-3
+        let g = b[i] + ridge * WEIGHTS[FEATURES[i]]
+        for (let j = 0; j < size; j++) if (j !== i) g -= a[i][j] * next[j]
+        const name = FEATURES[i]
+        next[i] = Math.min(CEILING[name] ?? 1, Math.max(FLOOR[name] ?? 0, g / (a[i][i] + ridge)))
+      }
+    }
+    w = next
+  }
+  return Object.fromEntries(FEATURES.map((name, i) => [name, Math.round(w[i] * 1000) / 1000]))
+}
+
+const fitted = process.argv.includes('--check') ? WEIGHTS : fit()
+if (fitted !== WEIGHTS) console.log(`const WEIGHTS = ${JSON.stringify(fitted, null, 2).replace(/"/g, '')}`)
+
+const percent = x => `${(100 * x).toFixed(0)}%`.padStart(7)
+console.log(`\n${'held out: estimate / truth - 1'.padEnd(32)}     p5  median    p95  lowest  samples`)
+for (const kind of corpus.keys()) {
+  const errors = samples
+    .filter(sample => sample.held && sample.kind === kind)
+    .map(({ counts, truth }) => Math.ceil(FEATURES.reduce((sum, name, i) => sum + counts[i] * fitted[name], 0)) / truth - 1)
+    .sort((a, b) => a - b)
+  if (errors.length === 0) continue
+  const quantile = q => errors[Math.min(errors.length - 1, Math.floor(q * errors.length))]
+  console.log(kind.padEnd(32), percent(quantile(0.05)), percent(quantile(0.5)), percent(quantile(0.95)), percent(errors[0]), String(errors.length).padStart(8))
+}
