@@ -6,7 +6,7 @@
 //
 // --check fits nothing and reports the error of the weights in the source on the same held-out half.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,8 @@ if (!process.features.typescript) {
 }
 const require = createRequire(join(process.env.FIT_TOKENIZER_DIR ?? root, 'x.js'))
 const { countTokens } = require('gpt-tokenizer/encoding/o200k_base')
-const { FEATURES, WEIGHTS, countFeatures, estimateTokens } = await import('../src/quote/tokens.ts')
+const { FEATURES, PAIRS, PAIR_UNIT, WEIGHTS, countFeatures, estimateTokens } = await import('../src/quote/tokens.ts')
+const NAMES = Object.keys(WEIGHTS)
 
 // ---- randomness that is the same on every run
 
@@ -88,12 +89,18 @@ function translations(path) {
   const file = readFileSync(path)
   if (file.length < 28 || file.readUInt32LE(0) !== 0x950412de) return ''
   const lines = []
-  for (let i = 1; i < file.readUInt32LE(8); i++) {
+  for (let i = 0; i < file.readUInt32LE(8); i++) {
     const entry = file.readUInt32LE(16) + 8 * i
     const start = file.readUInt32LE(entry + 4)
-    lines.push(file.toString('utf8', start, start + file.readUInt32LE(entry)).replace(/\0/g, '\n'))
+    lines.push(file.subarray(start, start + file.readUInt32LE(entry)))
   }
-  return lines.join('\n')
+  const charset = /charset=([\w-]+)/.exec(lines[0]?.toString('latin1') ?? '')?.[1] ?? 'utf-8'
+  try {
+    const decoder = new TextDecoder(charset, { fatal: true })
+    return lines.slice(1).map(line => decoder.decode(line).replace(/\0/g, '\n')).join('\n')
+  } catch {
+    return '' // a charset that the platform does not know, or a file that is not in it
+  }
 }
 
 // ---- the corpus: kind → { weight, sources: [[name, text]] }
@@ -243,13 +250,14 @@ made('one letter', 0.5, i => ALNUM[i % 52].repeat(2000), ' ')
 made('two letters', 0.3, i => letters(LOWERS, 2 + (i % 3)).repeat(600))
 made('blank space', 0.3, i => pick([' ', '\n', '\t', '  \n', '\r\n']).repeat(1 + below(i < 30 ? 12 : 300)) + letters(LOWERS, 1), '')
 
-// ---- samples: pieces of 150 to 6,000 characters, whole sources on one side
+// ---- samples: pieces of 150 to 6,000 characters, a whole source being on one side or the other
 
 const PER_KIND = 240
 const samples = []
 for (const [kind, { weight, sources }] of corpus) {
   if (sources.length < 2) continue
-  const ordered = sources.sort((a, b) => hash(basename(a[0]) + a[1].length) - hash(basename(b[0]) + b[1].length))
+  const order = ([name, text]) => hash(basename(name) + text.length)
+  const ordered = sources.sort((a, b) => order(a) - order(b))
   for (let i = 0; i < PER_KIND; i++) {
     const index = i % ordered.length
     const text = ordered[index][1]
@@ -257,63 +265,121 @@ for (const [kind, { weight, sources }] of corpus) {
     const from = below(Math.max(1, text.length - size))
     const piece = text.slice(from, from + size)
     if (piece.trim() === '') continue
-    const counts = new Int32Array(FEATURES.length)
+    const counts = new Int32Array(FEATURES)
     countFeatures(piece, counts)
-    samples.push({ kind, weight, piece, counts, truth: countTokens(piece, { allowedSpecial: 'all' }), held: index % 2 === 1 })
+    const truth = countTokens(piece, { allowedSpecial: 'all' })
+    const used = Array.from(counts.keys()).filter((k) => counts[k] > 0)
+    samples.push({ kind, weight, piece, counts, used, truth, held: index % 2 === 1 })
   }
 }
-const train = samples.filter(sample => !sample.held)
-console.log(`${samples.length} samples of ${corpus.size} kinds, ${samples.reduce((n, s) => n + s.piece.length, 0)} characters`)
+const characters = samples.reduce((n, sample) => n + sample.piece.length, 0)
+console.error(`${samples.length} samples of ${corpus.size} kinds, ${characters} characters`)
 
-// ---- the fit: least squares of the relative error, an underestimate counting more than an overestimate, every
-// weight between a floor and the bytes it stands for (so that the sum cannot pass the bytes either)
+// ---- the fit: least squares of the relative error, an underestimate counting more than an overestimate. The
+// bounds see to it that no character costs more than its bytes, and that no word costs much more than its parts.
 
 const UNDER = 4
-const CEILING = { latin: 1, greek: 2, cyrillic: 2, armenian: 2, hebrew: 2, arabic: 2, combining: 2, symbol: 2, emoji: 4, astral: 4, other: 3, sameLetter: 0.125 }
-for (const name of ['devanagari', 'indic', 'thai', 'khmer', 'georgian', 'kana', 'han', 'rareHan', 'hangul', 'rareHangul', 'dash', 'wideMark', 'lone']) CEILING[name] = 2.5
-const FLOOR = { sameLetter: 0.125, longBlank: 0.01, sameMark: 0.02, moreNewlines: 0.0625, digits: 1 }
-function fit() {
-  const size = FEATURES.length
-  let w = FEATURES.map(name => WEIGHTS[name])
-  for (let round = 0; round < 40; round++) {
-    const a = times(size, () => new Float64Array(size))
-    const b = new Float64Array(size)
-    for (const { counts, truth, weight } of train) {
-      let sum = 0
-      for (let i = 0; i < size; i++) sum += counts[i] * w[i]
+const RIDGE = 0.02
+const [FLOOR, CEILING] = [{}, {}]
+const bound = (names, floor, ceiling) => {
+  for (const name of names.split(' ')) [FLOOR[name], CEILING[name]] = [floor, ceiling]
+}
+bound('wordAfterMark wordAfterApostrophe word hump', 0, 0.6)
+bound('wordAfterSpace', 0, 1)
+bound('letter letter5 letter8 letter12', 0, 0.16)
+bound('capital', 0, 0.4)
+bound('sameLetter', 0.125, 0.125)
+bound('sameOtherLetter', 0.3, 0.4)
+bound('digits', 1, 1)
+bound('spaceBeforeDigits blanks tab newline newlineAfterMark mark markAfterSpace', 0, 1)
+bound('apostrophe markByQuote moreMarks moreOddMarks control', 0, 1)
+bound('longBlank', 0.01, 0.1)
+bound('moreNewlines', 0.0625, 1)
+bound('sameRule', 0.03, 0.1)
+bound('sameMark', 0.25, 0.5)
+bound('latin latinExtended', 0, 1)
+bound('combining greek cyrillicExtended armenian hebrew arabic other2 symbol', 0, 2)
+bound('cyrillic cyrillicWord cyrillic9', 0, 0.7)
+bound('vietnamese indic indicRare thai khmer georgian kana han hangul punctuation wideMark', 0, 2)
+bound('rareHan rareHangul other3 broken', 0, 3)
+bound('sameSymbol', 0.1, 1)
+bound('emoji astral', 0, 4)
+const floors = Float64Array.from({ length: FEATURES }, (_, i) => (i < NAMES.length ? FLOOR[NAMES[i]] : 0))
+const ceilings = Float64Array.from({ length: FEATURES }, (_, i) =>
+  i < NAMES.length ? CEILING[NAMES[i]] : i < NAMES.length + 26 ? 0.4 : 0.6,
+)
+
+function estimate({ counts, used }, w) {
+  let sum = 0
+  for (const k of used) sum += counts[k] * w[k]
+  return sum
+}
+
+/** Bounded least squares by coordinate descent, the weights before `from` … `to` alone being free. */
+function fit(start, to, rounds) {
+  let w = Float64Array.from(start)
+  for (let round = 0; round < rounds; round++) {
+    const matrix = Array.from({ length: FEATURES }, () => new Float64Array(FEATURES))
+    const gradient = new Float64Array(FEATURES)
+    for (const sample of samples) {
+      if (sample.held) continue
+      const { counts, used, truth, weight } = sample
+      const sum = estimate(sample, w)
       const scale = (weight * (sum < truth ? UNDER : 1)) / (truth * truth)
-      for (let i = 0; i < size; i++) {
-        if (counts[i] === 0) continue
-        b[i] += scale * counts[i] * truth
-        for (let j = 0; j < size; j++) a[i][j] += scale * counts[i] * counts[j]
+      for (const k of used) {
+        const row = matrix[k]
+        const factor = scale * counts[k]
+        gradient[k] += factor * (truth - sum)
+        for (const l of used) row[l] += factor * counts[l]
       }
     }
-    const next = [...w]
-    for (let pass = 0; pass < 2000; pass++) {
-      for (let i = 0; i < size; i++) {
-        const ridge = 1e-3
-        let g = b[i] + ridge * WEIGHTS[FEATURES[i]]
-        for (let j = 0; j < size; j++) if (j !== i) g -= a[i][j] * next[j]
-        const name = FEATURES[i]
-        next[i] = Math.min(CEILING[name] ?? 1, Math.max(FLOOR[name] ?? 0, g / (a[i][i] + ridge)))
+    const next = Float64Array.from(w)
+    for (let pass = 0; pass < 600; pass++) {
+      for (let k = 0; k < to; k++) {
+        const row = matrix[k]
+        const ridge = k < NAMES.length ? 0 : RIDGE
+        const wanted = next[k] + (gradient[k] - ridge * next[k]) / (row[k] + ridge + 1e-9)
+        const step = Math.min(ceilings[k], Math.max(floors[k], wanted)) - next[k]
+        if (step === 0) continue
+        next[k] += step
+        for (let l = 0; l < FEATURES; l++) gradient[l] -= step * row[l]
       }
     }
     w = next
   }
-  return Object.fromEntries(FEATURES.map((name, i) => [name, Math.round(w[i] * 1000) / 1000]))
+  return w
 }
 
-const fitted = process.argv.includes('--check') ? WEIGHTS : fit()
-if (fitted !== WEIGHTS) console.log(`const WEIGHTS = ${JSON.stringify(fitted, null, 2).replace(/"/g, '')}`)
+let weights = [...Object.values(WEIGHTS), ...Array.from(PAIRS.join(''), (digit) => Number(digit) * PAIR_UNIT)]
+if (!process.argv.includes('--check')) {
+  weights = fit(floors, FEATURES, 12)
+  for (let k = NAMES.length; k < FEATURES; k++) weights[k] = Math.round(weights[k] / PAIR_UNIT) * PAIR_UNIT
+  weights = fit(weights, NAMES.length, 12)
+  for (let k = 0; k < NAMES.length; k++) weights[k] = Math.round(weights[k] * 1000) / 1000
+  const table = NAMES.map((name, k) => `  ${name}: ${weights[k]},\n`).join('')
+  const digits = Array.from(weights.slice(NAMES.length), (w) => Math.round(w / PAIR_UNIT)).join('')
+  const pairs = digits.match(/.{26}/g).map((row) => `  '${row}',\n`)
+  const written = [`export const WEIGHTS = {\n${table}} as const`, `export const PAIRS = [\n${pairs.join('')}] as const`]
+  console.log(written.join('\n\n'))
+  if (process.argv.includes('--write')) {
+    const path = join(root, 'src/quote/tokens.ts')
+    const source = readFileSync(path, 'utf8')
+      .replace(/export const WEIGHTS = \{[^}]*\} as const/, written[0])
+      .replace(/export const PAIRS = \[[^\]]*\] as const/, written[1])
+    writeFileSync(path, source)
+  }
+}
 
-const percent = x => `${(100 * x).toFixed(0)}%`.padStart(7)
+const percent = (x) => `${(100 * x).toFixed(0)}%`.padStart(7)
 console.log(`\n${'held out: estimate / truth - 1'.padEnd(32)}     p5  median    p95  lowest  samples`)
-for (const kind of corpus.keys()) {
-  const errors = samples
-    .filter(sample => sample.held && sample.kind === kind)
-    .map(({ counts, truth }) => Math.ceil(FEATURES.reduce((sum, name, i) => sum + counts[i] * fitted[name], 0)) / truth - 1)
+function report(kind, chosen) {
+  const errors = chosen
+    .map((sample) => Math.ceil(estimate(sample, weights)) / sample.truth - 1)
     .sort((a, b) => a - b)
-  if (errors.length === 0) continue
-  const quantile = q => errors[Math.min(errors.length - 1, Math.floor(q * errors.length))]
-  console.log(kind.padEnd(32), percent(quantile(0.05)), percent(quantile(0.5)), percent(quantile(0.95)), percent(errors[0]), String(errors.length).padStart(8))
+  if (errors.length === 0) return
+  const quantile = (q) => percent(errors[Math.min(errors.length - 1, Math.floor(q * errors.length))])
+  const row = [quantile(0.05), quantile(0.5), quantile(0.95), percent(errors[0])]
+  console.log(kind.padEnd(32), ...row, String(errors.length).padStart(8))
 }
+const held = samples.filter((sample) => sample.held)
+for (const kind of corpus.keys()) report(kind, held.filter((sample) => sample.kind === kind))

@@ -53,7 +53,7 @@ export type Settlement =
   /** A signed transaction is stored; it is being sent until it is in a block. */
   | { at: 'settling'; hash: Hex }
   | { at: 'included'; proof: Proof }
-  | { at: 'settled'; proof: Proof; final: boolean }
+  | { at: 'settled'; proof: Proof }
   /** It can never settle: served unpaid, or nothing served at all. */
   | { at: 'lost'; why: string }
 
@@ -88,13 +88,12 @@ export type Bill = {
 export const isServing = (call: Call): boolean =>
   call.service.at === 'claimed' || call.service.at === 'dispatched' || call.service.at === 'streaming'
 
-/** Money that has come to rest: nothing was to move, it settled, or it never will. */
-export const isSettled = (call: Call): boolean =>
-  call.settlement.at === 'none' || call.settlement.at === 'settled' || call.settlement.at === 'lost'
+/** A settlement transaction is stored and its outcome is not proven yet. */
+export const isSettling = (call: Call): boolean =>
+  call.settlement.at === 'settling' || call.settlement.at === 'included'
 
-/** Nothing is left to do for this call. */
-export const isAtRest = (call: Call): boolean =>
-  !isServing(call) && isSettled(call) && !(call.settlement.at === 'settled' && !call.settlement.final)
+/** Nothing is left to do for this call, unless the chain takes back a block. */
+export const isAtRest = (call: Call): boolean => !isServing(call) && !isSettling(call)
 
 export const billOf = (call: Call): Bill | undefined =>
   call.service.at === 'served' || call.service.at === 'partial' ? call.service.bill : undefined

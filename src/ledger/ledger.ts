@@ -27,7 +27,7 @@ export type Ledger = {
   post: (move: Move) => Promise<Posted>
   call: (id: string) => Promise<Call | undefined>
   callByClaim: (claim: string) => Promise<Call | undefined>
-  /** Calls that have not come to rest: being served, unsettled, or not final. Oldest first, at most `limit`. */
+  /** Calls that have not come to rest: being served or settling. Oldest first, at most `limit`. */
   open: (limit?: number) => Promise<Call[]>
   /** Stored transactions of a call, oldest first: what may be on the chain for it. */
   transactions: (call: string) => Promise<Tx[]>

@@ -1,7 +1,7 @@
 import { assetKey, type Hex, toUsd } from '../assets.ts'
 import { minOf, NO_MONEY, type Usd } from '../money.ts'
 import type { Bill, Call, Proof, Tx } from './call.ts'
-import { isServing } from './call.ts'
+import { isServing, isSettling } from './call.ts'
 import type { Posting } from './ledger.ts'
 
 /** Everything that can happen to a call. */
@@ -15,8 +15,8 @@ export type Move =
   /** Stores a settlement transaction: the first one, or a dearer replacement at the same nonce. */
   | { type: 'settle'; id: string; tx: Tx }
   | { type: 'include'; id: string; proof: Proof }
-  /** The proof reached the confirmation depth: the money is ours. `final` when the chain calls it final as well. */
-  | { type: 'settled'; id: string; proof: Proof; final: boolean }
+  /** The proof reached the confirmation depth: the money is ours. */
+  | { type: 'settled'; id: string; proof: Proof }
   /** The block of the proof is no longer canonical. */
   | { type: 'reorg'; id: string }
   | { type: 'lose'; id: string; why: string; gas: bigint }
@@ -80,7 +80,7 @@ export const decide = (move: Move, call: Call | undefined): Change | undefined =
         ? plain({ ...call, settlement: { at: 'included', proof: move.proof } })
         : undefined
     case 'settled':
-      return settled(call, move.proof, move.final)
+      return settled(call, move.proof)
     case 'reorg':
       return reorg(call)
     case 'lose':
@@ -160,15 +160,10 @@ const settle = (call: Call, tx: Tx): Change | undefined => {
   return withIntent(plain({ ...call, settlement: { at: 'none' } }), tx)
 }
 
-const settled = (call: Call, proof: Proof, final: boolean): Change | undefined => {
-  if (call.settlement.at === 'none' || call.settlement.at === 'lost') return undefined
-  if (call.settlement.at === 'settled') {
-    return final && !call.settlement.final
-      ? plain({ ...call, settlement: { at: 'settled', proof: call.settlement.proof, final } })
-      : undefined
-  }
+const settled = (call: Call, proof: Proof): Change | undefined => {
+  if (!isSettling(call)) return undefined
   return {
-    call: { ...call, settlement: { at: 'settled', proof, final }, exposed: NO_MONEY, pending: 0n },
+    call: { ...call, settlement: { at: 'settled', proof }, exposed: NO_MONEY, pending: 0n },
     postings: [
       ...transfers(bookOf(call), [
         [ACCOUNT.chain, ACCOUNT.due(call.payer), call.signed],
@@ -203,7 +198,7 @@ const reorg = (call: Call): Change | undefined => {
 }
 
 const lose = (call: Call, why: string, gas: bigint): Change | undefined => {
-  if (call.settlement.at !== 'settling' && call.settlement.at !== 'included') return undefined
+  if (!isSettling(call)) return undefined
   const closed = !isServing(call)
   const unpaid = closed ? call.signed - call.pending : 0n
   return {

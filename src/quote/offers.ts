@@ -40,6 +40,8 @@ const makeOffer = (
     routes: quote.routes,
     digest: quote.digest,
     estimated: quote.measured.lowImages + quote.measured.highImages > 0 ? 0 : quote.measured.tokens,
+    input: quote.input.expected,
+    margin: quote.margin,
     maxOutput: quote.maxOutput,
     choices: quote.choices,
     ceiling,

@@ -25,6 +25,7 @@ export type Quote = {
   choices: number
   expected: Usd
   ceiling: Usd
+  margin: bigint
   /** Unix seconds. */
   expires: number
 }
@@ -78,6 +79,7 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
       choices,
       expected: minOf(likely, ceiling),
       ceiling,
+      margin,
       expires: seconds(clock.now()) + facts.ttl,
     }
     refuseAbove(made, maxPrice(request))
@@ -88,8 +90,7 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
   const fits = ({ routes, input, choices }: Quote, budget: Usd): number => {
     const perRoute = routes.map(({ prices }) => {
       const left = budget - price({ input: input.ceiling, cached: 0, output: 0 }, prices, margin)
-      // One micro-dollar less: the two parts are rounded up separately here.
-      return Math.floor(tokensFor((left - 1n) as Usd, prices.output, margin) / choices)
+      return Math.floor(tokensFor(left as Usd, prices.output, margin) / choices)
     })
     return Math.max(0, Math.min(...perRoute))
   }

@@ -11,8 +11,12 @@ export type Terms = {
   asked: string
   routes: Route[]
   digest: Hex
-  /** Input tokens that were estimated, kept to learn from what is reported. */
+  /** Text tokens as estimated, to learn from what is reported; 0 when the request holds more than text. */
   estimated: number
+  /** Input tokens that are billed when nobody reports any. */
+  input: number
+  /** The operator's margin at the time, millionths. */
+  margin: bigint
   maxOutput: number
   choices: number
   /** The most that may be charged. */
@@ -76,7 +80,7 @@ const keyId = async (secret: string): Promise<string> => {
 
 // Fixed slots, so that the token stays small in a header that carries it back.
 type Packed = [
-  string, string, [string, string, string, string, string, string][], Hex, number, number, number,
+  string, string, [string, string, string, string, string, string][], Hex, number, number, string, number, number,
   string, string, string, Hex | null, ChainId, Hex, Hex, number, number,
 ]
 
@@ -94,6 +98,8 @@ const pack = (t: Terms): string =>
     ]),
     t.digest,
     t.estimated,
+    t.input,
+    t.margin.toString(),
     t.maxOutput,
     t.choices,
     t.ceiling.toString(),
@@ -121,17 +127,19 @@ const unpack = (text: string): Terms => {
     })),
     digest: p[3],
     estimated: p[4],
-    maxOutput: p[5],
-    choices: p[6],
-    ceiling: parseAmount(p[7])!,
-    amount: parseAmount(p[8])!,
-    credit: parseAmount(p[9])!,
-    payer: p[10] ?? undefined,
-    chain: p[11],
-    asset: p[12],
-    payTo: p[13],
-    expires: p[14],
-    epoch: p[15],
+    input: p[5],
+    margin: parseAmount(p[6])!,
+    maxOutput: p[7],
+    choices: p[8],
+    ceiling: parseAmount(p[9])!,
+    amount: parseAmount(p[10])!,
+    credit: parseAmount(p[11])!,
+    payer: p[12] ?? undefined,
+    chain: p[13],
+    asset: p[14],
+    payTo: p[15],
+    expires: p[16],
+    epoch: p[17],
   }
 }
 

@@ -8,18 +8,14 @@ import { testUsdc } from './test-usdc.generated.ts'
 
 const mnemonic = 'test test test test test test test test test test test junk'
 
-/** `blockTime` is in seconds (absent: one block for every transaction); `port` absent or 0: a free one. */
 type ChainOptions = { port?: number; chainId?: number; blockTime?: number; slotsInAnEpoch?: number }
+type Stop = () => Promise<void>
+/** `blockTime` is in seconds (absent: one block for every transaction); `port` absent or 0: a free one. */
 export type AnvilOptions = ChainOptions & { signal?: AbortSignal }
-export type DevAccount = { address: Address; privateKey: Hex }
-/** A running anvil and the ten keys it funds; `stop` resolves once it has ended, and may be repeated. */
-export type Localnet = {
-  url: string
-  chainId: number
-  port: number
-  accounts: DevAccount[]
-  stop: () => Promise<void>
-}
+/** A key that anvil funds with 10,000 ETH: public knowledge, worthless on any other chain. */
+export type DevKey = { address: Address; privateKey: Hex }
+/** A running anvil and its ten keys; `stop` resolves once it has ended, and may be repeated. */
+export type Localnet = { url: string; chainId: number; port: number; accounts: DevKey[]; stop: Stop }
 type Deployer = { url: string; deployerKey: Hex }
 type TokenOptions = Deployer & { name?: string; symbol?: string; version?: string; decimals?: number }
 type MintOptions = Deployer & { token: Address; to: Address; amount: bigint }
@@ -34,10 +30,10 @@ export async function rpc<T = unknown>(url: string, method: string, params: read
 }
 
 /** Starts anvil on 127.0.0.1; throws when it is not installed, ends early or is not up within 10 seconds. */
-export async function startAnvil({ signal, ...options }: AnvilOptions = {}): Promise<Localnet> {
-  const { chainId = 31337 } = options
+export async function startAnvil(options: AnvilOptions = {}): Promise<Localnet> {
+  const { chainId = 31337, signal, ...others } = options
   // Detached: Ctrl-C goes to a whole process group, and whoever uses the chain may still have to settle on it.
-  const child = spawn(anvilBinary(), anvilArgs({ ...options, chainId }), { detached: true, signal })
+  const child = spawn(anvilBinary(), anvilArgs({ ...others, chainId }), { detached: true, signal })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const stop = () => {
     child.kill('SIGKILL')
@@ -48,16 +44,12 @@ export async function startAnvil({ signal, ...options }: AnvilOptions = {}): Pro
   guard.on('error', () => {})
   ended.then(() => guard.kill('SIGKILL'))
   const late = setTimeout(stop, 10_000)
-  const port = await listeningPort(child).finally(() => clearTimeout(late))
-  return { url: urlOf(port), chainId, port, accounts: devAccounts(), stop }
+  const url = await answeringUrl(child).finally(() => clearTimeout(late))
+  return { url, chainId, port: Number(new URL(url).port), accounts: devAccounts(), stop }
 }
 
 /** Deploys the test USDC, its deployer being minter, pauser and blacklister; throws when the chain refuses. */
-export async function deployUsdc({
-  url,
-  deployerKey,
-  ...token
-}: TokenOptions): Promise<{ address: Address }> {
+export async function deployUsdc({ url, deployerKey, ...token }: TokenOptions) {
   const { name = 'USD Coin', symbol = 'USDC', version = '2', decimals = 6 } = token
   const client = await localClient(url, deployerKey)
   const hash = await client.deployContract({ ...testUsdc, args: [name, symbol, version, decimals] })
@@ -110,28 +102,25 @@ function anvilArgs({ port = 0, ...options }: ChainOptions): string[] {
   return given.map(([name, value]) => `--${dashed(name)}=${value}`)
 }
 
-const urlOf = (port: number) => `http://127.0.0.1:${port}`
-
-async function listeningPort(child: ChildProcess): Promise<number> {
-  const port = await new Promise<number>((resolve, reject) => {
+function answeringUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
     let printed = ''
     const read = (chunk: Buffer) => {
       printed += chunk
-      const found = /Listening on \S+:(\d+)\s/.exec(printed)?.[1]
-      // From then on only drained: a full pipe would stop anvil.
-      if (found) child.stdout?.off('data', read).resume()
-      if (found) resolve(Number(found))
+      const address = /Listening on (\S+:\d+)\s/.exec(printed)?.[1]
+      if (!address) return
+      // From now on only drained: a full pipe would stop anvil.
+      child.stdout?.off('data', read).resume()
+      resolve(rpc(`http://${address}`, 'eth_chainId').then(() => `http://${address}`))
     }
     child.stdout?.on('data', read)
     child.stderr?.on('data', read)
     child.on('error', reject)
     child.on('close', () => reject(new Error(`anvil ended before it was up: ${printed.trim()}`)))
   })
-  await rpc(urlOf(port), 'eth_chainId')
-  return port
 }
 
-function devAccounts(): DevAccount[] {
+function devAccounts(): DevKey[] {
   const parent = mnemonicToAccount(mnemonic, { path: "m/44'/60'/0'/0" }).getHdKey()
   return Array.from({ length: 10 }, (_, index) => {
     const privateKey = toHex(parent.deriveChild(index).privateKey!)

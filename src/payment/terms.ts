@@ -1,0 +1,79 @@
+/**
+ * payment/: who pays, with what, and when the money moves. terms.ts judges a payment against its quote (pure);
+ * check.ts asks the curve and the chain; settler.ts moves the money and proves that it moved; receipt.ts signs for it.
+ */
+import type { Hex } from '../assets.ts'
+import { chainNumber, V1_NETWORKS } from '../assets.ts'
+import { fail } from '../errors.ts'
+import type { Till } from '../quote/offers.ts'
+import type { Terms } from '../quote/seal.ts'
+import type { Authorization, Payment, PaymentV1, PaymentV2 } from '../wire/payment.ts'
+
+export type TermsFacts = {
+  tills: readonly Till[]
+  open: (token: string) => Terms | undefined
+  /** Digest of the request that came with the payment. */
+  digest: Hex
+  /** Unix seconds, the later of our clock and the chain's. */
+  now: number
+  epoch: number
+  /** Terms of a fresh quote for the same request: what a v1 payment, which carries no seal, is measured by. */
+  fresh: () => readonly Terms[]
+}
+
+/** Agreed terms, and the till they are for. */
+export type Agreed = { terms: Terms; till: Till; authorization: Authorization }
+
+/** An authorization must have this many seconds left to be used at all. */
+const LEAST_LEFT = 6
+/** Longer authorizations are refused: the payer would be bound for no reason. */
+const LONGEST_VALID = 86_400
+
+/** Judges a payment against the quote it names: the terms, or a refusal that says which of them is not met. May return several for v1, whose payload does not name its asset. */
+export const agree = (payment: Payment, facts: TermsFacts): Agreed[] => {
+  checkTime(payment.authorization, facts.now)
+  return payment.version === 2 ? [agreeV2(payment, facts)] : agreeV1(payment, facts)
+}
+
+const agreeV2 = ({ accepted, authorization }: PaymentV2, facts: TermsFacts): Agreed => {
+  const onChain = facts.tills.filter((till) => till.asset.chain === accepted.network)
+  if (onChain.length === 0) throw fail('payment_network_mismatch')
+  const till = onChain.find((one) => one.asset.address === accepted.asset.toLowerCase())
+  if (!till) throw fail('payment_asset_mismatch')
+  if (accepted.payTo.toLowerCase() !== till.payTo) throw fail('payment_recipient_mismatch')
+  if (accepted.quote === undefined) throw fail('quote_missing')
+  const terms = facts.open(accepted.quote)
+  if (!terms) throw fail('quote_invalid')
+  if (terms.expires < facts.now || terms.epoch < facts.epoch) throw fail('quote_expired')
+  if (terms.digest !== facts.digest) throw fail('quote_body_mismatch')
+  if (terms.chain !== accepted.network) throw fail('payment_network_mismatch')
+  if (terms.asset !== till.asset.address) throw fail('payment_asset_mismatch')
+  if (terms.payTo !== till.payTo) throw fail('payment_recipient_mismatch')
+  if (accepted.amount !== terms.amount.toString()) throw amountMismatch(accepted.amount, terms.amount)
+  if (terms.payer !== undefined && terms.payer !== authorization.from) throw fail('quote_payer_mismatch')
+  if (authorization.to !== terms.payTo) throw fail('payment_recipient_mismatch')
+  if (authorization.value !== terms.amount) throw amountMismatch(authorization.value, terms.amount)
+  return { terms, till, authorization }
+}
+
+const agreeV1 = ({ network, authorization }: PaymentV1, facts: TermsFacts): Agreed[] => {
+  const fresh = facts.fresh().filter((terms) => V1_NETWORKS[chainNumber(terms.chain)] === network)
+  if (fresh.length === 0) throw fail('payment_network_mismatch')
+  const mine = fresh.filter((terms) => terms.payTo === authorization.to)
+  if (mine.length === 0) throw fail('payment_recipient_mismatch')
+  const enough = mine.filter((terms) => authorization.value >= terms.ceiling)
+  if (enough.length === 0) throw amountMismatch(authorization.value, mine[0]!.ceiling)
+  return enough.map((terms) => {
+    const till = facts.tills.find((one) => one.asset.chain === terms.chain && one.asset.address === terms.asset)!
+    return { terms: { ...terms, amount: authorization.value, credit: 0n, payer: undefined }, till, authorization }
+  })
+}
+
+const checkTime = ({ validAfter, validBefore }: Authorization, now: number): void => {
+  if (validBefore <= BigInt(now + LEAST_LEFT)) throw fail('payment_expired')
+  if (validAfter >= BigInt(now)) throw fail('payment_not_yet_valid')
+  if (validBefore > BigInt(now + LONGEST_VALID)) throw fail('payment_validity_too_long', { limit: LONGEST_VALID })
+}
+
+const amountMismatch = (signed: bigint | string, quoted: bigint) =>
+  fail('payment_amount_mismatch', { signed: signed.toString(), quoted })
