@@ -80,10 +80,12 @@ export type Details = Readonly<Record<string, string | number | bigint | undefin
 export class Refusal extends Error {
   readonly code: Code
   readonly details: Details
+  readonly status: number
   constructor(code: Code, details: Details = {}) {
     super(code)
     this.name = 'Refusal'
     this.code = code
+    this.status = REFUSALS[code].status
     this.details = details
   }
 }

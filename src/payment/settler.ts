@@ -12,8 +12,8 @@ import { createWindow } from './window.ts'
 export type Settler = {
   /** Signs the settlement transaction of a call. Nothing is sent: store it in a move, then `submit` what was posted. */
   intend: (call: Call) => Promise<Tx>
-  /** Sends a stored transaction; one whose move was not posted gives its nonce back and is never sent. */
-  submit: (tx: Tx, posted: Posted) => void
+  /** Sends a transaction once the move that stores it is posted; when it is not, its nonce is given back and it is never sent. */
+  submit: (tx: Tx, posting: Promise<Posted>) => Promise<Posted>
   /** Resolves when the payment of a submitted call is proven or can never be, or `signal` aborts: then as it stands. */
   outcome: (id: string, signal: AbortSignal) => Promise<Call | undefined>
   /** One look at the chain now: what is in blocks, what was taken back, what must be sent again. Also on a timer. */
@@ -119,7 +119,6 @@ export const createSettler = (facts: SettlerFacts): Settler => {
     const tx = await sign(job.call, nonce, fees)
     const posted = await ledger.post({ type: 'settle', id: job.call.id, tx })
     if (posted.ok) enqueue(track(posted.call, tx))
-    else nonces.giveBack(nonce)
   }
 
   /** A transaction that the mempool forgot is sent again; one that fees left behind is replaced by a dearer one. */
@@ -223,9 +222,14 @@ export const createSettler = (facts: SettlerFacts): Settler => {
 
   return {
     intend: (call) => sign(call, nonces.take(), chain.fees(head)),
-    submit: (tx, posted) => {
+    submit: async (tx, posting) => {
+      const posted = await posting.catch((error) => {
+        nonces.giveBack(tx.nonce)
+        throw error
+      })
       if (posted.ok) enqueue(track(posted.call, tx))
       else nonces.giveBack(tx.nonce)
+      return posted
     },
     outcome: async (id, signal) => {
       const call = await ledger.call(id)

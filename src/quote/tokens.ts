@@ -41,7 +41,7 @@ export const WEIGHTS = {
   cyrillic: 0.153,
   cyrillicExtended: 1.735,
   cyrillicWord: 0.7,
-  cyrillic9: 0.563,
+  cyrillic5: 0.563,
   armenian: 0.412,
   hebrew: 0.493,
   arabic: 0.473,
@@ -156,7 +156,7 @@ const LATIN_EXTENDED = at('latinExtended')
 const VIETNAMESE = at('vietnamese')
 const CYRILLIC = at('cyrillic')
 const CYRILLIC_WORD = at('cyrillicWord')
-const CYRILLIC_9 = at('cyrillic9')
+const CYRILLIC_5 = at('cyrillic5')
 const PUNCTUATION = at('punctuation')
 const SYMBOL = at('symbol')
 const SAME_SYMBOL = at('sameSymbol')
@@ -323,7 +323,7 @@ export function countFeatures(text: string, n: Int32Array): void {
       run = before === CYRILLIC ? run + 1 : 1
       n[CYRILLIC]!++
       if (run === 1) n[CYRILLIC_WORD]!++
-      else if (run > 8) n[CYRILLIC_9]!++
+      else if (run > 4) n[CYRILLIC_5]!++
     } else if (c === last && (cls === SYMBOL || cls === PUNCTUATION)) {
       n[SAME_SYMBOL]!++
     } else {

@@ -1,0 +1,89 @@
+import { type Code, type Details, errorBody, type Refused, REFUSALS } from '../errors.ts'
+import { parseUsd, printUsd, type Usd } from '../money.ts'
+import { ACCOUNT } from '../ledger/moves.ts'
+import { type KnownPayer, makeOffers, type Offer, offersV1 } from '../quote/offers.ts'
+import type { Quote } from '../quote/quote.ts'
+import type { Terms } from '../quote/seal.ts'
+import { assetKey } from '../assets.ts'
+import { encodeHeaderJson } from '../wire/json.ts'
+import type { ChatRequest } from '../wire/openai.ts'
+import { HEADER, type PaymentRequired } from '../wire/payment.ts'
+import type { Deps } from './deps.ts'
+import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
+import type { Visit } from './run.ts'
+
+/** Answers 402: the price of exactly this request, sealed into offers, and why we ask (again). */
+export const demand = async (
+  deps: Deps,
+  visit: Pick<Visit, 'request' | 'payer'>,
+  code: Code,
+  details: Details = {},
+): Promise<Reply> => {
+  const quote = deps.quoter.quote(visit.request)
+  const offers = makeOffers(deps.offers, quote, await known(deps, visit.payer))
+  const facts = { ceiling: printUsd(quote.ceiling), expected: printUsd(quote.expected), ...details }
+  const required: PaymentRequired = {
+    x402Version: 2,
+    error: (REFUSALS[code] as Refused).x402 ?? code,
+    resource: { url: deps.resource, description: 'One model call', mimeType: 'application/json' },
+    accepts: offers.map((offer) => offer.requirement),
+  }
+  const body = {
+    x402Version: 1,
+    ...errorBody(code, facts),
+    accepts: offersV1(offers, deps.resource),
+    quote: describe(deps, quote, offers),
+  }
+  return {
+    status: 402,
+    headers: {
+      'content-type': JSON_TYPE,
+      'cache-control': NO_STORE,
+      'x-should-retry': 'false',
+      [HEADER.required]: encodeHeaderJson(required),
+    },
+    body: JSON.stringify(body),
+  }
+}
+
+/** A quote as people and agents read it; amounts in dollars. */
+export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => ({
+  id: quote.id,
+  model: quote.asked,
+  routes: quote.routes.map(({ model, provider }) => ({ model, provider })),
+  expected_usd: printUsd(quote.expected),
+  ceiling_usd: printUsd(quote.ceiling),
+  input_tokens: quote.input.expected,
+  max_output_tokens: quote.maxOutput,
+  max_tokens_that_fit: Object.fromEntries(ladder(quote).map((budget) => [printUsd(budget), deps.quoter.fits(quote, budget)])),
+  expires_at: new Date(quote.expires * 1000).toISOString(),
+  unused: 'credited to the payer and used by its next quotes',
+  offers: offers.map(({ terms, requirement }, i) => ({
+    network: terms.chain,
+    asset: terms.asset,
+    symbol: deps.offers.tills[i]!.asset.symbol,
+    amount: requirement.amount,
+    credit_used: terms.credit.toString(),
+    pay_to: terms.payTo,
+  })),
+})
+
+/** A fresh quote and its offers, for `POST /v1/quote` and for payments that carry no seal. */
+export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'request' | 'payer'>) => {
+  const quote = deps.quoter.quote(visit.request)
+  const offers = makeOffers(deps.offers, quote, await known(deps, visit.payer))
+  return { quote: describe(deps, quote, offers), accepts: offers.map((offer) => offer.requirement) }
+}
+
+export const freshTerms = (deps: Deps, request: ChatRequest): Terms[] =>
+  makeOffers(deps.offers, deps.quoter.quote(request)).map((offer) => offer.terms)
+
+const known = async (deps: Deps, payer: Visit['payer']): Promise<KnownPayer | undefined> => {
+  if (payer === undefined) return undefined
+  const credits = deps.offers.tills.map(({ asset }) => deps.ledger.balance(assetKey(asset), ACCOUNT.credit(payer)))
+  return { payer, credits: await Promise.all(credits) }
+}
+
+// Budgets that an agent may think in, below this quote's ceiling.
+const LADDER = ['0.0001', '0.001', '0.01', '0.1', '1'].map((text) => parseUsd(text) as Usd)
+const ladder = (quote: Quote): Usd[] => LADDER.filter((budget) => budget < quote.ceiling)

@@ -1,0 +1,43 @@
+import type { ChainId, Hex } from '../assets.ts'
+import type { Settler as Account } from '../chain/transaction.ts'
+import type { Clock } from '../clock.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Log } from '../log.ts'
+import type { Usd } from '../money.ts'
+import type { FundsCheck } from '../payment/check.ts'
+import type { Settler } from '../payment/settler.ts'
+import type { Agreed } from '../payment/terms.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Learner } from '../quote/learn.ts'
+import type { OfferFacts } from '../quote/offers.ts'
+import type { Quoter } from '../quote/quote.ts'
+import type { Health } from '../route/health.ts'
+
+/** Everything that a call needs, by name; main.ts fills it. */
+export type Deps = {
+  ledger: Ledger
+  quoter: Quoter
+  offers: OfferFacts
+  health: Health
+  learner: Learner
+  clock: Clock
+  log: Log
+  provider: (id: string) => Provider | undefined
+  settler: (chain: ChainId) => Settler
+  /** Finds the agreement that the payer signed; refuses otherwise. */
+  checkSignature: (candidates: readonly Agreed[]) => Promise<Agreed>
+  checkFunds: FundsCheck
+  /** Signs receipts. */
+  account: Account
+  exposure: { perCall: Usd; perPayer: Usd; total: Usd }
+  /** Longest wait for the first byte of an answer, over all attempts, ms. */
+  firstByteMs: number
+  /** Longest wait for a settlement that must come first, ms. */
+  settleFirstMs: number
+  resource: string
+  /** Named crash points, for the crash matrix; does nothing in a normal process. */
+  probe: (point: string) => void
+}
+
+/** Finds out whether a payer named itself, for its credit. */
+export type Named = Hex | undefined

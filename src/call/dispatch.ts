@@ -1,0 +1,167 @@
+import { fail, type Refusal } from '../errors.ts'
+import { type Call, isSettling } from '../ledger/call.ts'
+import type { Posted } from '../ledger/ledger.ts'
+import { type Answer, UpstreamError } from '../providers/provider.ts'
+import type { Terms } from '../quote/seal.ts'
+import type { Route } from '../route/plan.ts'
+import { type ChatRequest, forwardBody, type WireAnswer } from '../wire/openai.ts'
+import { SSE_DONE } from '../wire/sse.ts'
+import type { Deps } from './deps.ts'
+import { surely } from './end.ts'
+import { createMeter, type Meter } from './meter.ts'
+
+/** An answer that has begun: who gives it, and how to stop it. */
+export type Attempt = {
+  route: Route
+  terms: Terms
+  meter: Meter
+  answer: Extract<Answer, { kind: 'json' }> | { kind: 'stream'; events: AsyncGenerator<StreamEvent> }
+  /** Ends the upstream request at once. */
+  abort: () => void
+  /** The caller asked for the usage chunk itself. */
+  wantsUsage: boolean
+}
+
+/** One `data` payload, parsed; `part` is undefined for [DONE]. */
+export type StreamEvent = { data: string; part: WireAnswer | undefined }
+
+/** Tries the routes of a quote in order until one begins to answer. When none does, everything held is released and nothing is charged. */
+export const dispatch = async (
+  deps: Deps,
+  call: Call,
+  terms: Terms,
+  request: ChatRequest,
+  client: AbortSignal,
+): Promise<Attempt> => {
+  // Not awaited: if it is lost in a crash, the call was claimed and is released just the same.
+  deps.ledger.post({ type: 'dispatch', id: call.id }).catch(() => {})
+  deps.probe('K3')
+  let last: UpstreamError | undefined
+  for (const route of attempts(terms.routes)) {
+    try {
+      return await attempt(deps, route, terms, request, client)
+    } catch (error) {
+      if (client.aborted) break
+      if (!(error instanceof UpstreamError)) throw await release(deps, call, 'internal', error)
+      last = error
+      deps.log.info('attempt_failed', { call: call.id, model: route.model, provider: route.provider, fault: error.fault, why: error.message })
+      if (error.fault === 'rejected') break
+      deps.health.failed(route.provider, route.hostModel, error.retryAfterMs)
+    }
+  }
+  const why = client.aborted ? 'client_left' : (last?.fault ?? 'no_provider')
+  throw await release(deps, call, why, refusalOf(deps, last))
+}
+
+/** A lone host gets a second chance; several are tried once each. */
+const attempts = (routes: readonly Route[]): readonly Route[] => (routes.length === 1 ? [routes[0]!, routes[0]!] : routes)
+
+const attempt = async (
+  deps: Deps,
+  route: Route,
+  terms: Terms,
+  request: ChatRequest,
+  client: AbortSignal,
+): Promise<Attempt> => {
+  const provider = deps.provider(route.provider)
+  if (!provider) throw new UpstreamError('unavailable', 'not configured')
+  const controller = new AbortController()
+  const abort = () => controller.abort()
+  client.addEventListener('abort', abort, { once: true })
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    abort()
+  }, deps.firstByteMs)
+  const meter = createMeter({
+    input: terms.input,
+    maxOutput: terms.maxOutput * terms.choices,
+    choices: terms.choices,
+  })
+  const wantsUsage = request.stream_options?.include_usage === true
+  try {
+    const body = forwardBody(request)
+    const answer = await provider.ask({ body, model: route.hostModel, maxOutput: terms.maxOutput, signal: controller.signal })
+    const begun = answer.kind === 'json' ? judged(answer, meter) : await begin(answer.events, meter)
+    deps.health.succeeded(route.provider, route.hostModel)
+    return { route, terms, meter, answer: begun, abort, wantsUsage }
+  } catch (error) {
+    abort()
+    throw late ? new UpstreamError('timeout', 'no first byte in time') : error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const judged = (answer: Extract<Answer, { kind: 'json' }>, meter: Meter): Extract<Answer, { kind: 'json' }> => {
+  if (answer.body.error) throw new UpstreamError('unavailable', 'status 200 with an error inside')
+  if (!Array.isArray(answer.body.choices)) throw new UpstreamError('malformed', 'no choices')
+  meter.see(answer.body)
+  if (!meter.hasContent()) throw new UpstreamError('empty', 'no content')
+  return answer
+}
+
+/** Reads a stream up to its first content, so that everything before it can still fail over; then gives all of it back. */
+const begin = async (source: AsyncIterable<readonly string[]>, meter: Meter): Promise<Attempt['answer']> => {
+  const events = parsed(source, meter)
+  const held: StreamEvent[] = []
+  for (let next = await events.next(); !next.done; next = await events.next()) {
+    held.push(next.value)
+    if (next.value.part === undefined) break
+    if (meter.hasContent()) return { kind: 'stream', events: chain(held, events) }
+  }
+  throw new UpstreamError('empty', 'the stream ended before any content')
+}
+
+async function* chain(held: readonly StreamEvent[], rest: AsyncGenerator<StreamEvent>): AsyncGenerator<StreamEvent> {
+  yield* held
+  yield* rest
+}
+
+/** Parses and meters every event; ends after [DONE]. Throws `UpstreamError` on an error event and on anything that is not JSON. */
+async function* parsed(source: AsyncIterable<readonly string[]>, meter: Meter): AsyncGenerator<StreamEvent> {
+  for await (const batch of source) {
+    for (const data of batch) {
+      if (data === SSE_DONE) {
+        yield { data, part: undefined }
+        return
+      }
+      const part = parsePart(data)
+      meter.see(part)
+      yield { data, part }
+    }
+  }
+}
+
+const parsePart = (data: string): WireAnswer => {
+  let part: unknown
+  try {
+    part = JSON.parse(data)
+  } catch {
+    throw new UpstreamError('malformed', 'a chunk is not JSON')
+  }
+  if (typeof part !== 'object' || part === null) throw new UpstreamError('malformed', 'a chunk is not an object')
+  if ((part as WireAnswer).error) throw new UpstreamError('unavailable', 'an error inside the stream')
+  return part as WireAnswer
+}
+
+const release = async (deps: Deps, call: Call, why: string, error: unknown): Promise<unknown> => {
+  const posted: Posted = await surely(deps, () => deps.ledger.post({ type: 'release', id: call.id, why }))
+  const paid = posted.ok && (isSettling(posted.call) || posted.call.settlement.at === 'settled')
+  deps.log.info('call_released', { call: call.id, why })
+  // The money has moved already: say so, because "nothing was charged" would be wrong.
+  return paid ? fail('upstream_failed_credited', { why, id: call.id }) : error
+}
+
+const refusalOf = (deps: Deps, last: UpstreamError | undefined): Refusal => {
+  switch (last?.fault) {
+    case 'rejected':
+      return fail('upstream_rejected', { why: last.message })
+    case 'timeout':
+      return fail('upstream_timeout')
+    case 'rate_limited':
+      return fail('upstream_busy', { retryAfter: Math.max(1, Math.ceil(deps.health.wakesIn() / 1000)) })
+    default:
+      return fail('upstream_failed', { why: last?.fault ?? 'no provider' })
+  }
+}

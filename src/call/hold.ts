@@ -1,0 +1,90 @@
+import type { Hex } from '../assets.ts'
+import { toUsd } from '../assets.ts'
+import { fail, Refusal } from '../errors.ts'
+import { newCallId } from '../ids.ts'
+import { type Call, isServing } from '../ledger/call.ts'
+import type { Posted } from '../ledger/ledger.ts'
+import { NO_MONEY } from '../money.ts'
+import { claimKey } from '../payment/check.ts'
+import type { Agreed } from '../payment/terms.ts'
+import type { Deps } from './deps.ts'
+import { surely } from './end.ts'
+
+export type Held = { call: Call; counters: Readonly<Record<string, bigint>> }
+
+/** An authorization that serving may outlive is settled first. */
+const LEAST_LEFT_TO_TRUST = 120
+
+/**
+ * Claims the authorization and holds exposure and credit for it, in one atomic step: of any number of requests with the
+ * same authorization one gets through, whatever its spelling. A call beyond the exposure limits is held without any and
+ * must settle first.
+ */
+export const hold = async (deps: Deps, agreed: Agreed, facts: { digest: Hex; stream: boolean }): Promise<Held> => {
+  deps.probe('K0')
+  const trusted = newCall(deps, agreed, facts)
+  let posted = await post(deps, trusted)
+  if (!posted.ok && posted.why === 'limit') posted = await post(deps, { ...trusted, settleFirst: true, exposed: NO_MONEY })
+  deps.probe('K1')
+  if (posted.ok) return { call: posted.call, counters: posted.counters }
+  throw refusalOf(posted)
+}
+
+/** Ends a claim that was never dispatched; returns what to tell the caller. */
+export const reject = async (deps: Deps, call: Call, error: unknown): Promise<unknown> => {
+  const why = error instanceof Refusal ? error.code : 'internal'
+  await surely(deps, () => deps.ledger.post({ type: 'reject', id: call.id, why }))
+  return error
+}
+
+const post = (deps: Deps, call: Call): Promise<Posted> => {
+  const { perPayer, total } = deps.exposure
+  return deps.ledger.post({ type: 'claim', call, limits: { perPayer, total } })
+}
+
+const newCall = (deps: Deps, { terms, till, authorization }: Agreed, facts: { digest: Hex; stream: boolean }): Call => {
+  const value = toUsd(terms.amount, till.asset.decimals)
+  const left = Number(authorization.validBefore) - deps.clock.now() / 1000
+  const settleFirst = terms.amount > 0n && (value > deps.exposure.perCall || left < LEAST_LEFT_TO_TRUST)
+  return {
+    id: newCallId(),
+    claim: claimKey(till.asset, authorization.from, authorization.nonce),
+    chain: till.asset.chain,
+    token: till.asset.address,
+    decimals: till.asset.decimals,
+    payer: authorization.from,
+    payTo: till.payTo,
+    validAfter: authorization.validAfter,
+    validBefore: authorization.validBefore,
+    nonce: authorization.nonce,
+    signature: authorization.signature,
+    signed: terms.amount,
+    credit: terms.credit,
+    ceiling: terms.ceiling,
+    quoteId: terms.id,
+    requestDigest: facts.digest,
+    asked: terms.asked,
+    stream: facts.stream,
+    settleFirst,
+    at: deps.clock.now(),
+    exposed: settleFirst ? NO_MONEY : value,
+    pending: 0n,
+    service: { at: 'claimed' },
+    settlement: { at: 'none' },
+  }
+}
+
+const refusalOf = (posted: Extract<Posted, { ok: false }>): Refusal => {
+  if (posted.why === 'claimed') return taken(posted.call)
+  return posted.why === 'short' ? fail('credit_spent') : fail('internal')
+}
+
+// Only a claim that was never dispatched may be answered with a new quote; any other must not make the payer sign again by itself.
+const taken = (call: Call): Refusal => {
+  if (isServing(call)) return fail('payment_in_flight', { id: call.id })
+  if (call.service.at === 'rejected' && call.settlement.at === 'none') {
+    return fail('payment_rejected_before', { why: call.service.why })
+  }
+  const code = call.service.at === 'released' && call.settlement.at === 'none' ? 'payment_released' : 'payment_already_used'
+  return fail(code, { id: call.id })
+}

@@ -1,0 +1,9 @@
+/** What goes back over HTTP: a whole body, or pieces as they come. Header values are ASCII by construction. */
+export type Reply = {
+  status: number
+  headers: Record<string, string>
+  body: string | AsyncGenerator<string>
+}
+
+export const JSON_TYPE = 'application/json; charset=utf-8'
+export const NO_STORE = 'no-store, private'

@@ -1,0 +1,74 @@
+/**
+ * call/: one call, start to finish. Left of the hold any step may refuse; right of it every path ends in a bill or a
+ * release, exactly once. Before dispatch we may answer 402; after it never.
+ */
+import type { Hex } from '../assets.ts'
+import { Refusal } from '../errors.ts'
+import type { Call } from '../ledger/call.ts'
+import { digestOf } from '../quote/quote.ts'
+import type { ChatRequest } from '../wire/openai.ts'
+import type { Payment } from '../wire/payment.ts'
+import type { Deps } from './deps.ts'
+import { demand, freshTerms } from './demand.ts'
+import { type Attempt, dispatch } from './dispatch.ts'
+import { surely } from './end.ts'
+import { hold, reject } from './hold.ts'
+import type { Reply } from './reply.ts'
+import { serve } from './serve.ts'
+import { settleFirst } from './settle-first.ts'
+import { agree } from '../payment/terms.ts'
+
+/** What came through the door. `payer`: who it says it is, which only ever lowers a price that this payer must sign. */
+export type Visit = { request: ChatRequest; payment: Payment | undefined; payer: Hex | undefined; signal: AbortSignal }
+
+/** Runs one call: a 402 with offers, or a paid answer, or a refusal that cost nothing. */
+export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
+  if (!visit.payment) return demand(deps, visit, 'payment_required')
+  try {
+    return await runPaid(deps, visit, visit.payment)
+  } catch (error) {
+    // Only what was refused before dispatch has this status; the caller gets a fresh quote with the reason.
+    if (error instanceof Refusal && error.status === 402) return demand(deps, visit, error.code, error.details)
+    throw error
+  }
+}
+
+const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Reply> => {
+  const { request, signal } = visit
+  const digest = digestOf(request)
+  const agreed = await deps.checkSignature(
+    agree(payment, {
+      tills: deps.offers.tills,
+      open: deps.offers.sealer.open,
+      digest,
+      now: chainNow(deps, payment),
+      epoch: deps.offers.epoch,
+      fresh: () => freshTerms(deps, request),
+    }),
+  )
+  const { call, counters } = await hold(deps, agreed, { digest, stream: request.stream === true })
+  try {
+    await deps.checkFunds(call, counters)
+  } catch (error) {
+    throw await reject(deps, call, error)
+  }
+  if (call.settleFirst) await settleFirst(deps, call, signal)
+  deps.probe('K2')
+  const attempt = await dispatch(deps, call, agreed.terms, request, signal)
+  return serve(deps, call, attempt).catch((error) => abandon(deps, call, attempt, error))
+}
+
+// The answer was there and could not be booked, so it is not given: whatever was held is released.
+const abandon = async (deps: Deps, call: Call, attempt: Attempt, error: unknown): Promise<never> => {
+  attempt.abort()
+  await surely(deps, () => deps.ledger.post({ type: 'release', id: call.id, why: 'not booked' })).catch(() => {})
+  throw error
+}
+
+/** Seconds: the later of our clock and the clock of the chain that is paid on. */
+const chainNow = (deps: Deps, payment: Payment): number => {
+  const ours = Math.floor(deps.clock.now() / 1000)
+  if (payment.version === 1) return ours
+  const till = deps.offers.tills.find(({ asset }) => asset.chain === payment.accepted.network)
+  return till ? Math.max(ours, deps.settler(till.asset.chain).head().timestamp) : ours
+}

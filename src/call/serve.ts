@@ -1,0 +1,155 @@
+import { toUnits } from '../assets.ts'
+import { errorBody } from '../errors.ts'
+import type { Bill, Call, Tx } from '../ledger/call.ts'
+import type { Posted } from '../ledger/ledger.ts'
+import type { Move } from '../ledger/moves.ts'
+import { minOf } from '../money.ts'
+import { encodeSettleResponse, signReceipt } from '../payment/receipt.ts'
+import { price } from '../quote/price.ts'
+import { reasonOf } from '../log.ts'
+import { HEADER } from '../wire/payment.ts'
+import { SSE_DONE, sseComment, sseEvent } from '../wire/sse.ts'
+import type { Deps } from './deps.ts'
+import type { Attempt, StreamEvent } from './dispatch.ts'
+import { surely } from './end.ts'
+import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
+
+/** Delivers an answer that has begun, bills it and signs for it. From here on the call ends in exactly one bill. */
+export const serve = (deps: Deps, call: Call, attempt: Attempt): Promise<Reply> =>
+  attempt.answer.kind === 'json'
+    ? serveJson(deps, call, attempt, attempt.answer.text)
+    : serveStream(deps, call, attempt, attempt.answer.events)
+
+const serveJson = async (deps: Deps, call: Call, attempt: Attempt, text: string): Promise<Reply> => {
+  attempt.meter.sent(text)
+  const tx = await intent(deps, call)
+  const posted = await close(deps, call, attempt, false, tx)
+  deps.probe('K4')
+  return {
+    status: 200,
+    headers: { ...headers(call, attempt, JSON_TYPE), [HEADER.response]: await responseHeader(deps, posted) },
+    body: text,
+  }
+}
+
+const serveStream = async (
+  deps: Deps,
+  call: Call,
+  attempt: Attempt,
+  events: AsyncGenerator<StreamEvent>,
+): Promise<Reply> => {
+  // Served implies intended: the transaction is stored before the first byte leaves.
+  const tx = await intent(deps, call)
+  const { model, provider } = attempt.route
+  await post(deps, call, { type: 'stream', id: call.id, model, provider }, tx)
+  deps.probe('K4')
+  return { status: 200, headers: headers(call, attempt, 'text/event-stream; charset=utf-8'), body: deliver(deps, call, attempt, events) }
+}
+
+/**
+ * The stream as the caller gets it: the provider's events untouched, then [DONE], then the receipt in a comment. However
+ * it ends (told by the provider, broken, abandoned by the caller) it is billed once, for what was delivered.
+ */
+async function* deliver(
+  deps: Deps,
+  call: Call,
+  attempt: Attempt,
+  events: AsyncGenerator<StreamEvent>,
+): AsyncGenerator<string> {
+  const { meter } = attempt
+  const write = (text: string): string => {
+    meter.sent(text)
+    return text
+  }
+  let ending: 'complete' | 'broken' | 'left' = 'left'
+  let billed = false
+  try {
+    let done = false
+    try {
+      for await (const { data, part } of events) {
+        if (part === undefined) done = true
+        else if (attempt.wantsUsage || !isUsageChunk(part)) yield write(sseEvent(data))
+        if (meter.overrun()) break
+      }
+      // Some providers never say [DONE]; a finish reason for every choice is as good.
+      ending = done || meter.finished() ? 'complete' : 'broken'
+    } catch (error) {
+      ending = 'broken'
+      deps.log.warn('stream_broken', { call: call.id, provider: attempt.route.provider, why: reasonOf(error) })
+    }
+    attempt.abort()
+    const end = ending === 'complete' ? sseEvent(SSE_DONE) : sseEvent(JSON.stringify(errorBody('stream_broken')))
+    write(end)
+    billed = true
+    const posted = await close(deps, call, attempt, ending !== 'complete')
+    yield `${end}${sseComment(`${HEADER.response} ${await responseHeader(deps, posted)}`)}`
+  } finally {
+    attempt.abort()
+    if (!billed) await surely(deps, () => close(deps, call, attempt, true))
+  }
+}
+
+const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean => Boolean(part.usage) && part.choices?.length === 0
+
+/** Bills a call for what its meter saw. */
+const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean, tx?: Tx): Promise<Posted> => {
+  const { route, terms, meter } = attempt
+  const usage = meter.usage()
+  const charged = minOf(toUnits(price(usage, route.prices, terms.margin), call.decimals), call.ceiling)
+  const bill: Bill = {
+    charged,
+    usage,
+    model: route.model,
+    provider: route.provider,
+    responseDigest: meter.digest(),
+    at: deps.clock.now(),
+  }
+  const posted = await post(deps, call, { type: 'bill', id: call.id, bill, partial }, tx)
+  if (usage.source === 'reported') {
+    deps.learner.observe(route.model, {
+      estimated: terms.estimated,
+      input: usage.input,
+      output: usage.output / terms.choices,
+      textOnly: terms.estimated > 0,
+    })
+  }
+  deps.log.info('call', {
+    call: call.id,
+    payer: call.payer,
+    model: route.model,
+    provider: route.provider,
+    input: usage.input,
+    output: usage.output,
+    charged: charged.toString(),
+    outcome: partial ? 'partial' : 'served',
+    ms: bill.at - call.at,
+  })
+  return posted
+}
+
+/** The settlement transaction of a call that still has to be paid; undefined when its money has moved or none is to move. */
+const intent = async (deps: Deps, call: Call): Promise<Tx | undefined> =>
+  call.signed > 0n && !call.settleFirst ? deps.settler(call.chain).intend(call) : undefined
+
+/** Posts a move, with the settlement transaction that it stores: that one is sent as soon as the move is durable. */
+const post = (
+  deps: Deps,
+  call: Call,
+  move: Extract<Move, { type: 'stream' | 'bill' }>,
+  tx: Tx | undefined,
+): Promise<Posted> =>
+  tx ? deps.settler(call.chain).submit(tx, deps.ledger.post({ ...move, tx })) : deps.ledger.post(move)
+
+const responseHeader = async (deps: Deps, posted: Posted): Promise<string> => {
+  const call = posted.ok || posted.why === 'stale' ? posted.call : undefined
+  const receipt = call && (await signReceipt(deps.account, call))
+  return call && receipt ? encodeSettleResponse(call, receipt) : ''
+}
+
+const headers = (call: Call, { route }: Attempt, type: string): Record<string, string> => ({
+  'content-type': type,
+  'cache-control': NO_STORE,
+  [HEADER.call]: call.id,
+  'x-farebox-model': route.model,
+  'x-farebox-provider': route.provider,
+})

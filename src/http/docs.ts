@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { REFUSALS, type Refused } from '../errors.ts'
+import type { Resource } from './resources.ts'
+
+/** The OpenAPI 3.1 document, from the table of resources, the zod schemas and the table of refusals. */
+export const openApi = (resources: readonly Resource[], publicUrl: string): object => ({
+  openapi: '3.1.0',
+  info: {
+    title: 'Farebox',
+    version: '0.1.0',
+    description: 'Model calls sold one at a time: an OpenAI-compatible API that answers 402 with the price of exactly this request (x402).',
+  },
+  servers: [{ url: publicUrl }],
+  paths: Object.fromEntries(resources.map((one) => [one.path.replace(/:(\w+)/g, '{$1}'), { [one.method]: operation(one) }])),
+  components: { schemas: { Error: errorSchema } },
+})
+
+/** The same for agents that read prose: how to pay, every path, and every error with what to do next. */
+export const llmsText = (resources: readonly Resource[], publicUrl: string): string => `# Farebox
+
+> Sells model calls one at a time. POST an OpenAI chat completion; the answer is 402 with the price of exactly that request; pay it in USDC with x402 and get the answer.
+
+## How to buy a call
+
+1. POST ${publicUrl}/v1/chat/completions with an OpenAI body. The answer is 402. Its header PAYMENT-REQUIRED (base64 JSON, x402 v2) holds offers in \`accepts\`; its body says the same in words.
+2. Choose an offer. Sign its EIP-3009 TransferWithAuthorization: domain { name, version } from \`extra\`, the chain of \`network\`, the contract \`asset\`; message { from: you, to: payTo, value: amount, validAfter: in the past, validBefore: now + maxTimeoutSeconds, nonce: 32 random bytes }.
+3. Send exactly the same request again with PAYMENT-SIGNATURE: base64 JSON of { x402Version: 2, accepted: the offer unchanged, payload: { signature, authorization } }. Any x402 client does steps 2 and 3.
+4. The receipt is in PAYMENT-RESPONSE, or for a stream in the comment after data: [DONE]. What you did not use is your credit: name yourself in X-Farebox-Payer and the next price is lower.
+
+Never sign twice for one call: GET ${publicUrl}/v1/calls/{id} (the X-Farebox-Call header) says how it stands.
+
+## Paths
+
+${resources.map((one) => `- ${one.method.toUpperCase()} ${one.path}${one.paid ? ' (paid)' : ''}: ${one.summary}`).join('\n')}
+
+## Errors
+
+${Object.entries(REFUSALS)
+  .map(([code, row]) => `### ${code}\n\n${row.status}. ${row.title} ${row.hint}`)
+  .join('\n\n')}
+`
+
+const operation = (one: Resource) => ({
+  summary: one.summary,
+  operationId: `${one.method}${one.path.replace(/[^a-zA-Z]+(\w?)/g, (_, next: string) => next.toUpperCase())}`,
+  ...(one.path.includes(':id') && {
+    parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
+  }),
+  ...(one.body && {
+    requestBody: {
+      required: true,
+      content: { 'application/json': { schema: z.toJSONSchema(one.body, { io: 'input', unrepresentable: 'any' }) } },
+    },
+  }),
+  responses: {
+    200: { description: one.paid ? 'The answer; the receipt is in PAYMENT-RESPONSE.' : 'OK' },
+    ...Object.fromEntries(statusesOf(one).map((status) => [status, refusalResponse(status)])),
+  },
+})
+
+// Which statuses an operation can refuse with; the codes behind them are listed once, by status.
+const statusesOf = ({ paid, body, path }: Resource): number[] => {
+  if (paid) return [202, 400, 402, 404, 409, 413, 415, 500, 502, 503, 504]
+  if (body) return [400, 404, 413, 415, 500]
+  return path.includes(':id') ? [404, 500, 503] : path === '/readyz' ? [503] : [500]
+}
+
+const refusalResponse = (status: number) => ({
+  description: Object.entries(REFUSALS as Record<string, Refused>)
+    .filter(([, row]) => row.status === status)
+    .map(([code, row]) => `${code}: ${row.title}`)
+    .join(' | '),
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+})
+
+const errorSchema = {
+  type: 'object',
+  properties: {
+    error: {
+      type: 'object',
+      required: ['message', 'type', 'code', 'param', 'hint', 'docs'],
+      properties: {
+        message: { type: 'string' },
+        type: { type: 'string' },
+        code: { type: 'string', enum: Object.keys(REFUSALS) },
+        param: { type: ['string', 'null'] },
+        hint: { type: 'string' },
+        docs: { type: 'string' },
+      },
+    },
+  },
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context } from 'hono'
+import type { Reply } from '../call/reply.ts'
+
+/** What @hono/node-server passes along; absent under `app.request()`. */
+export type Env = { Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse } }
+
+/**
+ * Sends a reply: on a socket by writing to Node's response itself (web streams cost more than everything else on the
+ * hot path), else as a web Response. A stream that loses its reader is told so by `return()`, never dropped silently.
+ */
+export const send = async (c: Context<Env>, reply: Reply): Promise<Response> => {
+  const { outgoing } = c.env ?? {}
+  if (!outgoing) return new Response(typeof reply.body === 'string' ? reply.body : webStream(reply.body), reply)
+  if (outgoing.headersSent) {
+    // An answer broke off while it was being sent: all that is left is to say so.
+    outgoing.destroy()
+    return RESPONSE_ALREADY_SENT
+  }
+  outgoing.writeHead(reply.status, reply.headers)
+  if (typeof reply.body === 'string') outgoing.end(reply.body)
+  else await pump(outgoing, reply.body)
+  return RESPONSE_ALREADY_SENT
+}
+
+/** Aborts when the caller goes away before its answer is complete. */
+export const leaving = (c: Context<Env>): AbortSignal => {
+  const { outgoing } = c.env ?? {}
+  if (!outgoing) return c.req.raw.signal
+  const controller = new AbortController()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+// The generator is always started, even for a caller who has left: only then does its own ending run.
+const pump = async (outgoing: ServerResponse, body: AsyncGenerator<string>): Promise<void> => {
+  let corked = false
+  const uncork = () => {
+    if (corked) outgoing.uncork()
+    corked = false
+  }
+  try {
+    for await (const text of body) {
+      if (outgoing.destroyed) break
+      // Events that arrive together leave together.
+      if (!corked) {
+        corked = true
+        outgoing.cork()
+        setImmediate(uncork)
+      }
+      if (!outgoing.write(text) && !outgoing.destroyed) await drained(outgoing)
+    }
+  } finally {
+    // Before end(), which would write the terminating chunk ahead of what is corked.
+    uncork()
+    outgoing.end()
+  }
+}
+
+const drained = (outgoing: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      outgoing.off('drain', done)
+      outgoing.off('close', done)
+      resolve()
+    }
+    outgoing.on('drain', done)
+    outgoing.on('close', done)
+  })
+
+const webStream = (body: AsyncGenerator<string>): ReadableStream<Uint8Array> => {
+  const encoder = new TextEncoder()
+  let next: Promise<IteratorResult<string>> | undefined = body.next()
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await (next ?? body.next())
+      next = undefined
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    cancel: async () => {
+      await body.return(undefined)
+    },
+  })
+}

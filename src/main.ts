@@ -1,0 +1,193 @@
+/** The only file that knows every name: it puts the house together, and hands the commands what they need. */
+import type { Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import type { ChainId, Hex } from './assets.ts'
+import type { Deps } from './call/deps.ts'
+import { recover } from './call/recover.ts'
+import { type Chain, createChain } from './chain/chain.ts'
+import { addressOf } from './chain/signatures.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Config } from './config.ts'
+import { createApp } from './http/app.ts'
+import { type Readiness, resources } from './http/resources.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import { memoryLedger } from './ledger/memory.ts'
+import { sqliteLedger } from './ledger/sqlite.ts'
+import { jsonLog, type Log, quietLog } from './log.ts'
+import { createFundsCheck, createSignatureCheck } from './payment/check.ts'
+import { createSettler, type Settler } from './payment/settler.ts'
+import { openAiProvider } from './providers/openai.ts'
+import type { Provider } from './providers/provider.ts'
+import { simulatedProvider } from './providers/simulated.ts'
+import { createLearner } from './quote/learn.ts'
+import type { Till } from './quote/offers.ts'
+import { createQuoter } from './quote/quote.ts'
+import { createSealer } from './quote/seal.ts'
+import { createHealth } from './route/health.ts'
+
+export type Farebox = {
+  url: string
+  deps: Deps
+  app: ReturnType<typeof createApp>
+  /** Stops taking requests, lets running ones finish for at most `drainMs`, then closes everything. Idempotent. */
+  close: (drainMs?: number) => Promise<void>
+}
+
+export type Options = { clock?: Clock; log?: Log; probe?: (point: string) => void }
+
+const SETTLE_FIRST_MS = 60_000
+const MAX_TIMEOUT_SECONDS = 300
+
+/** Opens the ledger, checks the chains and assets, ends what a dead process left behind, and listens. */
+export const startFarebox = async (config: Config, options: Options = {}): Promise<Farebox> => {
+  const clock = options.clock ?? systemClock
+  const log = options.log ?? (config.log.level === 'silent' ? quietLog : jsonLog(config.log.level))
+  const probe = options.probe ?? (() => {})
+  const ledger = await openLedger(config.store, clock)
+  const account = { key: config.secrets.settlerKey, address: addressOf(config.secrets.settlerKey) }
+  const chains = new Map(config.chains.map((one) => [one.id as ChainId, createChain(one.id as ChainId, one.rpc)]))
+  const tills = await openTills(config, chains, log)
+  const settlers = new Map<ChainId, Settler>()
+  for (const { id, confirmations, pollMs, maxFeeGwei } of config.chains) {
+    const maxFee = BigInt(Math.round(maxFeeGwei * 1e9))
+    const chain = chains.get(id as ChainId)!
+    settlers.set(chain.id, createSettler({ ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe }))
+  }
+  const recovered = await recover(ledger, clock)
+  if (recovered > 0) log.warn('recovered', { calls: recovered })
+  for (const settler of settlers.values()) await settler.start()
+
+  const providers = new Map(config.providers.map((one) => [one.id, openProvider(one, config, clock)]))
+  const health = createHealth({ clock })
+  const learner = createLearner()
+  const sealer = await createSealer(config.secrets.quoteSecrets)
+  const { catalog } = config
+  let app: ReturnType<typeof createApp>
+  const node = createAdaptorServer({
+    fetch: (request, env) => app.fetch(request, env),
+    serverOptions: { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
+  }) as Server
+  const port = await listen(node, config.server.host, config.server.port)
+  const url = `http://${config.server.host.includes(':') ? `[${config.server.host}]` : config.server.host}:${port}`
+  const publicUrl = (config.server.publicUrl ?? url).replace(/\/+$/, '')
+  const margin = config.pricing.marginPercent
+  const deps: Deps = {
+    ledger,
+    quoter: createQuoter({
+      catalog,
+      health,
+      learner,
+      clock,
+      margin,
+      defaultMaxOutput: config.pricing.defaultMaxOutput,
+      ttl: config.quote.ttlSeconds,
+    }),
+    offers: { tills, sealer, epoch: ledger.epoch, maxTimeout: MAX_TIMEOUT_SECONDS, signer: account.address },
+    health,
+    learner,
+    clock,
+    log,
+    provider: (id) => providers.get(id),
+    settler: (chain) => settlers.get(chain)!,
+    checkSignature: createSignatureCheck(tills),
+    checkFunds: createFundsCheck({
+      chainOf: (call) => chains.get(call.chain)!,
+      refresh: (call) => settlers.get(call.chain)!.tick(),
+      counter: async (name) => (await ledger.counters())[name] ?? 0n,
+      clock,
+    }),
+    account,
+    exposure: config.exposure,
+    firstByteMs: Math.max(...config.providers.map((one) => one.firstByteMs)),
+    settleFirstMs: SETTLE_FIRST_MS,
+    resource: `${publicUrl}/v1/chat/completions`,
+    probe,
+  }
+  const ready = () => readiness(ledger, chains, account.address)
+  const table = resources({ deps, catalog, margin, bodyLimit: config.server.bodyLimit, ready })
+  app = createApp({ resources: table, publicUrl, log })
+  log.info('listening', { url, settler: account.address, tills: tills.length, models: catalog.models.length })
+
+  const shut = async (drainMs: number): Promise<void> => {
+    await drain(node, drainMs)
+    for (const settler of settlers.values()) await settler.stop()
+    await Promise.all([...providers.values()].map((one) => one.close()))
+    await ledger.close()
+    await Promise.all([...chains.values()].map((one) => one.close()))
+    log.info('closed')
+  }
+  let closing: Promise<void> | undefined
+  return {
+    url,
+    deps,
+    app,
+    close: (drainMs = 30_000) => {
+      closing ??= shut(drainMs)
+      return closing
+    },
+  }
+}
+
+/** Opens the ledger that a config names. */
+export const openLedger = async (store: string, clock: Clock): Promise<Ledger> =>
+  store === 'memory:' ? memoryLedger({ clock }) : sqliteLedger(store.slice('sqlite:'.length))
+
+// An asset that is not what the configuration says is switched off, with the reason; the others go on.
+const openTills = async (config: Config, chains: ReadonlyMap<ChainId, Chain>, log: Log): Promise<Till[]> => {
+  for (const chain of chains.values()) await chain.checkId()
+  const tills: Till[] = []
+  for (const { payTo, ...asset } of config.assets) {
+    if (!asset.methods.includes('eip3009')) {
+      log.warn('asset_not_served', { chain: asset.chain, symbol: asset.symbol, why: 'only eip3009 is served today' })
+      continue
+    }
+    const wrong = await chains.get(asset.chain)!.checkAsset(asset)
+    if (wrong === undefined) tills.push({ asset, payTo })
+    else log.error('asset_disabled', { chain: asset.chain, symbol: asset.symbol, address: asset.address, why: wrong })
+  }
+  if (tills.length === 0) throw new Error('No asset can be paid with: see asset_disabled above.')
+  return tills
+}
+
+const openProvider = (one: Config['providers'][number], config: Config, clock: Clock): Provider => {
+  if (one.type === 'simulated') return simulatedProvider({ id: one.id, clock, firstTokenMs: 250, tokenMs: 25 })
+  const official = one.baseUrl!.startsWith('https://api.openai.com')
+  return openAiProvider({
+    id: one.id,
+    baseUrl: one.baseUrl!,
+    key: config.secrets.providerKeys[one.id],
+    maxTokensField: one.maxTokensField ?? (official ? 'max_completion_tokens' : 'max_tokens'),
+    firstByteMs: one.firstByteMs,
+    idleMs: one.idleMs,
+  })
+}
+
+const readiness = async (ledger: Ledger, chains: ReadonlyMap<ChainId, Chain>, settler: Hex): Promise<Readiness> => {
+  const problems: string[] = []
+  await ledger.lastNonce('', settler).catch(() => problems.push('the ledger does not answer'))
+  for (const chain of chains.values()) {
+    const gas = await chain.gasBalance(settler).catch(() => undefined)
+    if (gas === undefined) problems.push(`${chain.id} does not answer`)
+    else if (gas === 0n) problems.push(`the settler ${settler} has no gas on ${chain.id}`)
+  }
+  return { ready: problems.length === 0, problems }
+}
+
+const listen = (server: Server, host: string, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address ? address.port : port)
+    })
+  })
+
+const drain = (server: Server, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), ms)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
