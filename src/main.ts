@@ -191,3 +191,13 @@ const drain = (server: Server, ms: number): Promise<void> =>
     })
     server.closeIdleConnections()
   })
+
+/** The command line; returns the exit code. */
+export const main = async (
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> => {
+  // Loaded here, so that a program which embeds the router does not carry the commands.
+  const { runProgram } = await import('./cli/program.ts')
+  return runProgram(args, { start: startFarebox, openLedger: (store) => openLedger(store, systemClock), env })
+}

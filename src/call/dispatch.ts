@@ -118,13 +118,16 @@ async function* chain(held: readonly StreamEvent[], rest: AsyncGenerator<StreamE
   yield* rest
 }
 
-/** Parses and meters every event; ends after [DONE]. Throws `UpstreamError` on an error event and on anything that is not JSON. */
+/** Parses and meters every event up to [DONE], and reads on to the end of the response. Throws `UpstreamError` on an error event and on anything that is not JSON. */
 async function* parsed(source: AsyncIterable<readonly string[]>, meter: Meter): AsyncGenerator<StreamEvent> {
+  let done = false
   for await (const batch of source) {
     for (const data of batch) {
+      if (done) continue
       if (data === SSE_DONE) {
+        done = true
         yield { data, part: undefined }
-        return
+        continue
       }
       const part = parsePart(data)
       meter.see(part)

@@ -14,6 +14,8 @@ import type { Attempt, StreamEvent } from './dispatch.ts'
 import { surely } from './end.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 
+const DRAIN_MS = 100
+
 /** Delivers an answer that has begun, bills it and signs for it. From here on the call ends in exactly one bill. */
 export const serve = (deps: Deps, call: Call, attempt: Attempt): Promise<Reply> =>
   attempt.answer.kind === 'json'
@@ -61,33 +63,39 @@ async function* deliver(
     meter.sent(text)
     return text
   }
-  let ending: 'complete' | 'broken' | 'left' = 'left'
   let billed = false
   try {
     let done = false
+    let broken = false
     try {
-      for await (const { data, part } of events) {
+      for (let next = await events.next(); !next.done && !done; ) {
+        const { data, part } = next.value
         if (part === undefined) done = true
         else if (attempt.wantsUsage || !isUsageChunk(part)) yield write(sseEvent(data))
         if (meter.overrun()) break
+        if (!done) next = await events.next()
       }
       // Some providers never say [DONE]; a finish reason for every choice is as good.
-      ending = done || meter.finished() ? 'complete' : 'broken'
+      broken = !done && !meter.finished()
     } catch (error) {
-      ending = 'broken'
+      broken = true
       deps.log.warn('stream_broken', { call: call.id, provider: attempt.route.provider, why: reasonOf(error) })
     }
-    attempt.abort()
-    const end = ending === 'complete' ? sseEvent(SSE_DONE) : sseEvent(JSON.stringify(errorBody('stream_broken')))
+    const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
     write(end)
+    const posted = await close(deps, call, attempt, broken)
     billed = true
-    const posted = await close(deps, call, attempt, ending !== 'complete')
     yield `${end}${sseComment(`${HEADER.response} ${await responseHeader(deps, posted)}`)}`
+    if (done) await drain(deps, events)
   } finally {
     attempt.abort()
     if (!billed) await surely(deps, () => close(deps, call, attempt, true))
   }
 }
+
+/** Lets the provider end its response by itself, so that its connection can be used again; one that does not is cut off. */
+const drain = (deps: Deps, events: AsyncGenerator<StreamEvent>): Promise<unknown> =>
+  Promise.race([events.next().catch(() => {}), deps.clock.sleep(DRAIN_MS)])
 
 const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean => Boolean(part.usage) && part.choices?.length === 0
 

@@ -1,6 +1,5 @@
 import { type Clock, seconds } from '../clock.ts'
 import { randomId } from '../ids.ts'
-import { estimateTokens } from '../quote/tokens.ts'
 import { type Ask, type Provider, UpstreamError } from './provider.ts'
 
 export type SimulatedFacts = {
@@ -24,7 +23,7 @@ export const simulatedProvider = (facts: SimulatedFacts): Provider => ({
     if (ask.model === 'broken') throw new UpstreamError('unavailable', 'simulated failure')
     const words = ANSWER.match(/\S+\s*/g)!.slice(0, ask.maxOutput)
     const usage = {
-      prompt_tokens: ask.body.messages.reduce((sum, one) => sum + 4 + estimateTokens(JSON.stringify(one.content ?? '')), 3),
+      prompt_tokens: ask.body.messages.reduce((sum, one) => sum + 4 + Math.ceil(JSON.stringify(one.content ?? '').length / 4), 3),
       completion_tokens: words.length,
     }
     const head = { id: `chatcmpl-${randomId()}`, created: seconds(facts.clock.now()), model: ask.model }

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { Address, Hash, Hex } from 'viem'
+import type { Address, Chain, Hash, Hex, LocalAccount, PublicActions, Transport, WalletClient } from 'viem'
 import { createWalletClient, defineChain, getAddress, http, publicActions, toHex } from 'viem'
 import { mnemonicToAccount, privateKeyToAccount, privateKeyToAddress } from 'viem/accounts'
 import { testUsdc } from './test-usdc.generated.ts'
 
 const mnemonic = 'test test test test test test test test test test test junk'
 
+type LocalClient = WalletClient<Transport, Chain, LocalAccount> & PublicActions<Transport, Chain>
 type ChainOptions = { port?: number; chainId?: number; blockTime?: number; slotsInAnEpoch?: number }
 type Stop = () => Promise<void>
 /** `blockTime` is in seconds (absent: one block for every transaction); `port` absent or 0: a free one. */
@@ -64,7 +65,7 @@ export async function mint({ url, deployerKey, token, to, amount }: MintOptions)
 }
 
 /** A viem client (wallet and public actions) for one key on the chain at `url`, polling every 20 ms. */
-export async function localClient(url: string, privateKey: Hex) {
+export async function localClient(url: string, privateKey: Hex): Promise<LocalClient> {
   const id = Number(await rpc<Hex>(url, 'eth_chainId'))
   const nativeCurrency = { name: 'Ether', symbol: 'ETH', decimals: 18 }
   const rpcUrls = { default: { http: [url] } }
@@ -74,7 +75,7 @@ export async function localClient(url: string, privateKey: Hex) {
   return wallet.extend(publicActions)
 }
 
-async function mined(client: Awaited<ReturnType<typeof localClient>>, hash: Hash) {
+async function mined(client: LocalClient, hash: Hash) {
   const [url] = client.chain.rpcUrls.default.http
   // With a block time, setting the scene would take seconds.
   if (!(await rpc<boolean>(url!, 'anvil_getAutomine'))) await rpc(url!, 'evm_mine')

@@ -1,0 +1,65 @@
+import type { ChainId } from '../assets.ts'
+import { createChain } from '../chain/chain.ts'
+import { addressOf } from '../chain/signatures.ts'
+import type { Config } from '../config.ts'
+import { reasonOf } from '../log.ts'
+
+export type DoctorFacts = { config: Config; out: (line: string) => void }
+
+const FEW_SETTLEMENTS = 200n
+const GAS_PER_SETTLEMENT = 90_000n
+const MAX_SKEW_SECONDS = 60
+
+/** `farebox doctor`: looks at everything a paid call depends on; 0 when all is well, 1 when something is not. */
+export const doctor = async ({ config, out }: DoctorFacts): Promise<number> => {
+  let worst = 0
+  const say = (well: boolean, text: string) => {
+    out(`${well ? '✓' : '✗'} ${text}`)
+    if (!well) worst = 1
+  }
+  say(true, `configuration: ${config.catalog.models.length} models, ${config.providers.length} providers`)
+  for (const one of config.chains) await lookAtChain(config, one, say)
+  for (const one of config.providers) await lookAtProvider(config, one, say)
+  return worst
+}
+
+type Say = (well: boolean, text: string) => void
+
+const lookAtChain = async (config: Config, { id, rpc }: Config['chains'][number], say: Say): Promise<void> => {
+  const chain = createChain(id as ChainId, rpc)
+  try {
+    await chain.checkId()
+    const head = await chain.head()
+    const skew = Math.round(Date.now() / 1000) - head.timestamp
+    say(true, `${id}: block ${head.number}`)
+    if (skew < -MAX_SKEW_SECONDS) say(false, `${id}: our clock is ${-skew} s behind the chain's`)
+    const settler = addressOf(config.secrets.settlerKey)
+    const gas = await chain.gasBalance(settler)
+    const cost = GAS_PER_SETTLEMENT * chain.fees(head).maxFee
+    say(gas >= cost * FEW_SETTLEMENTS, `${id}: settler ${settler} has gas for ${cost > 0n ? gas / cost : 0n} settlements`)
+    for (const { payTo: _payTo, ...asset } of config.assets.filter((one) => one.chain === id)) {
+      const wrong = asset.methods.includes('eip3009') ? await chain.checkAsset(asset) : 'only eip3009 is served today'
+      say(wrong === undefined, `${id}: ${asset.symbol} ${asset.address}${wrong ? `: ${wrong}` : ''}`)
+    }
+  } catch (error) {
+    say(false, `${id}: ${reasonOf(error)}`)
+  } finally {
+    await chain.close()
+  }
+}
+
+const lookAtProvider = async (config: Config, one: Config['providers'][number], say: Say): Promise<void> => {
+  if (!one.baseUrl) return say(true, `provider ${one.id}: simulated`)
+  const key = config.secrets.providerKeys[one.id]
+  try {
+    const reply = await fetch(`${one.baseUrl.replace(/\/+$/, '')}/models`, {
+      headers: key ? { authorization: `Bearer ${key}` } : {},
+      signal: AbortSignal.timeout(5000),
+    })
+    await reply.body?.cancel()
+    // 404 is fine: not every server lists its models.
+    say(reply.ok || reply.status === 404, `provider ${one.id}: ${one.baseUrl} answers ${reply.status}`)
+  } catch (error) {
+    say(false, `provider ${one.id}: ${one.baseUrl} cannot be reached (${reasonOf(error)})`)
+  }
+}

@@ -1,0 +1,143 @@
+/** cli/: one file a command; this one is the table of commands and their options. */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { createChain } from '../chain/chain.ts'
+import type { ChainId } from '../assets.ts'
+import { systemClock } from '../clock.ts'
+import { type Config, ConfigError, readConfig } from '../config.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { call } from './call.ts'
+import { configHelp } from './config-help.ts'
+import { demo } from './demo/demo.ts'
+import { doctor } from './doctor.ts'
+import { ledgerVerify } from './ledger-verify.ts'
+import { proxy } from './proxy.ts'
+import { quote } from './quote.ts'
+import { reconcileCommand } from './reconcile.ts'
+import { type ServeFacts, serve } from './serve.ts'
+
+export type Wiring = {
+  start: ServeFacts['start']
+  openLedger: (store: string) => Promise<Ledger>
+  env: Readonly<Record<string, string | undefined>>
+}
+
+type Env = Wiring['env']
+const out = (line: string) => console.log(line)
+
+/** Runs one command line; returns the exit code: 0 done, 1 findings or a refusal, 2 could not run. */
+export const runProgram = async (args: readonly string[], { start, openLedger, env }: Wiring): Promise<number> => {
+  let code = 0
+  const program = new Command('farebox')
+    .description('The agent-native LLM payment router: 402 with a price, paid in USDC, routed, streamed, billed by use.')
+    .version('0.1.0')
+    .showHelpAfterError()
+  const command = (name: string, description: string) => program.command(name).description(description)
+  const withConfig = (one: Command) => one.option('-c, --config <file>', 'configuration file', 'farebox.yaml')
+  const withBuyer = (one: Command) =>
+    one
+      .option('-u, --url <url>', 'a Farebox', 'http://127.0.0.1:8402')
+      .option('-m, --model <model>', 'model to ask', 'auto')
+      .option('--max-tokens <n>', 'most output tokens', Number)
+
+  withConfig(command('serve', 'Run the router.'))
+    .addHelpText('after', () => `\n${configHelp()}`)
+    .action(async (options: { config: string }) => {
+      code = await serve({ config: load(options.config, env), start, crashAt: env['FAREBOX_CRASH_AT'] })
+    })
+  command('demo', 'Watch an agent buy three calls on a local chain: needs no account, key or network.')
+    .option('--stay', 'leave everything running afterwards')
+    .action(async (options: { stay?: boolean }) => {
+      code = await demo({ start, stay: options.stay === true, env, out })
+    })
+  withBuyer(command('quote <prompt>', 'Ask what a call would cost.')).action(async (prompt: string, options) => {
+    code = await quote({ ...options, prompt, out })
+  })
+  withBuyer(command('call <prompt>', 'Buy one call: pays with the wallet key in FAREBOX_WALLET_KEY.'))
+    .option('--stream', 'print the answer as it comes')
+    .option('--max-usd <usd>', 'pay at most this much', '0.10')
+    .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
+    .action(async (prompt: string, options) => {
+      code = await call({ ...options, prompt, env, out })
+    })
+  command('proxy', 'Run a local OpenAI endpoint that pays: point any OpenAI client at it.')
+    .option('-u, --url <url>', 'a Farebox', 'http://127.0.0.1:8402')
+    .option('-p, --port <port>', 'port to listen on, loopback only', Number, 8403)
+    .option('--max-usd <usd>', 'pay at most this much per call', '0.10')
+    .option('--max-total <usd>', 'pay at most this much in total', '5')
+    .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
+    .action(async (options) => {
+      code = await proxy({ ...options, env, out })
+    })
+  withConfig(command('reconcile', 'Compare the ledger with the chain, transfer by transfer.'))
+    .option('--from <block>', 'first block', BigInt)
+    .option('--to <block>', 'last block', BigInt)
+    .option('--json', 'print JSON')
+    .action(async (options: { config: string; from?: bigint; to?: bigint; json?: boolean }) => {
+      const config = load(options.config, env)
+      code = await withLedger(config, openLedger, (ledger) => reconcileChains(config, ledger, options))
+    })
+  withConfig(program.command('ledger').description('Work with the ledger.').command('verify').description('Check that the ledger holds all it promises.'))
+    .option('--json', 'print JSON')
+    .action(async (options: { config: string; json?: boolean }) => {
+      const { exposure, ...config } = load(options.config, env)
+      const json = options.json === true
+      code = await withLedger(config, openLedger, (ledger) =>
+        ledgerVerify({ ledger, exposure, now: systemClock.now(), out, json }),
+      )
+    })
+  withConfig(command('doctor', 'Check the configuration, chains, assets, settler and providers.')).action(
+    async (options: { config: string }) => {
+      code = await doctor({ config: load(options.config, env), out })
+    },
+  )
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (error) {
+    console.error(error instanceof ConfigError ? error.message : `farebox: ${(error as Error).message}`)
+    return 2
+  }
+}
+
+const collect = (value: string, all: readonly string[]): string[] => [...all, value]
+
+const load = (file: string, env: Env): Config => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch {
+    throw new Error(`cannot read ${file}; copy farebox.example.yaml and say --config FILE`)
+  }
+  return readConfig(text, env)
+}
+
+const withLedger = async (
+  config: Pick<Config, 'store'>,
+  open: Wiring['openLedger'],
+  use: (ledger: Ledger) => Promise<number>,
+): Promise<number> => {
+  const ledger = await open(config.store)
+  try {
+    return await use(ledger)
+  } finally {
+    await ledger.close()
+  }
+}
+
+const reconcileChains = async (
+  config: Config,
+  ledger: Ledger,
+  options: { from?: bigint; to?: bigint; json?: boolean },
+): Promise<number> => {
+  let worst = 0
+  for (const { id, rpc } of config.chains) {
+    const chain = createChain(id as ChainId, rpc)
+    const tills = config.assets.filter((one) => one.chain === id).map(({ payTo, ...asset }) => ({ asset, payTo }))
+    const { from, to } = options
+    const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
+    worst = Math.max(worst, await reconcileCommand({ ledger, chain, tills, ...range, json: options.json === true, out }))
+    await chain.close()
+  }
+  return worst
+}
