@@ -31,7 +31,7 @@ const configRows = (): Row[] =>
   rowsOf('', z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Schema)
 
 const rowsOf = (path: string, schema: Schema): Row[] => {
-  if (schema.properties) {
+  if (schema.properties && schema.default === undefined) {
     return Object.entries(schema.properties).flatMap(([name, inner]) => rowsOf(path ? `${path}.${name}` : name, inner))
   }
   if (schema.items?.properties) return rowsOf(`${path}[]`, schema.items)

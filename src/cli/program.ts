@@ -1,4 +1,4 @@
-/** cli/: one file a command; this one is the table of commands and their options. */
+/** cli/: one file a command, loaded when it is asked for; this one is the table of commands and their options. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { createChain } from '../chain/chain.ts'
@@ -6,14 +6,7 @@ import type { ChainId } from '../assets.ts'
 import { systemClock } from '../clock.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { call } from './call.ts'
 import { configHelp } from './config-help.ts'
-import { demo } from './demo/demo.ts'
-import { doctor } from './doctor.ts'
-import { ledgerVerify } from './ledger-verify.ts'
-import { proxy } from './proxy.ts'
-import { quote } from './quote.ts'
-import { reconcileCommand } from './reconcile.ts'
 import { type ServeFacts, serve } from './serve.ts'
 
 export type Wiring = {
@@ -48,9 +41,18 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
   command('demo', 'Watch an agent buy three calls on a local chain: needs no account, key or network.')
     .option('--stay', 'leave everything running afterwards')
     .action(async (options: { stay?: boolean }) => {
-      code = await demo({ start, stay: options.stay === true, env, out })
+      const { demo } = await import('./demo/demo.ts')
+      code = await demo({ start, stay: options.stay === true, env })
+    })
+  command('localnet', 'Put the test USDC on a fresh local net, for docker compose and for trying things out.')
+    .option('--rpc <url>', 'the node', 'http://127.0.0.1:8545')
+    .option('--to <address>', 'also give 1,000 USDC to this wallet')
+    .action(async (options: { rpc: string; to?: string }) => {
+      const { localnet } = await import('./localnet.ts')
+      code = await localnet({ rpc: options.rpc, key: ANVIL_FIRST_KEY, to: options.to, out })
     })
   withBuyer(command('quote <prompt>', 'Ask what a call would cost.')).action(async (prompt: string, options) => {
+    const { quote } = await import('./quote.ts')
     code = await quote({ ...options, prompt, out })
   })
   withBuyer(command('call <prompt>', 'Buy one call: pays with the wallet key in FAREBOX_WALLET_KEY.'))
@@ -58,6 +60,7 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
     .option('--max-usd <usd>', 'pay at most this much', '0.10')
     .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
     .action(async (prompt: string, options) => {
+      const { call } = await import('./call.ts')
       code = await call({ ...options, prompt, env, out })
     })
   command('proxy', 'Run a local OpenAI endpoint that pays: point any OpenAI client at it.')
@@ -67,6 +70,7 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
     .option('--max-total <usd>', 'pay at most this much in total', '5')
     .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
     .action(async (options) => {
+      const { proxy } = await import('./proxy.ts')
       code = await proxy({ ...options, env, out })
     })
   withConfig(command('reconcile', 'Compare the ledger with the chain, transfer by transfer.'))
@@ -81,6 +85,7 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
     .option('--json', 'print JSON')
     .action(async (options: { config: string; json?: boolean }) => {
       const { exposure, ...config } = load(options.config, env)
+      const { ledgerVerify } = await import('./ledger-verify.ts')
       const json = options.json === true
       code = await withLedger(config, openLedger, (ledger) =>
         ledgerVerify({ ledger, exposure, now: systemClock.now(), out, json }),
@@ -88,6 +93,7 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
     })
   withConfig(command('doctor', 'Check the configuration, chains, assets, settler and providers.')).action(
     async (options: { config: string }) => {
+      const { doctor } = await import('./doctor.ts')
       code = await doctor({ config: load(options.config, env), out })
     },
   )
@@ -99,6 +105,9 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
     return 2
   }
 }
+
+// Public knowledge: the first account of every anvil.
+const ANVIL_FIRST_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 
 const collect = (value: string, all: readonly string[]): string[] => [...all, value]
 
@@ -130,6 +139,7 @@ const reconcileChains = async (
   ledger: Ledger,
   options: { from?: bigint; to?: bigint; json?: boolean },
 ): Promise<number> => {
+  const { reconcileCommand } = await import('./reconcile.ts')
   let worst = 0
   for (const { id, rpc } of config.chains) {
     const chain = createChain(id as ChainId, rpc)

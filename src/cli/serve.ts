@@ -1,7 +1,8 @@
 import type { Config } from '../config.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 
 /** What a command needs of a running router. */
-export type Running = { url: string; close: (drainMs?: number) => Promise<void> }
+export type Running = { url: string; deps: { ledger: Ledger }; close: (drainMs?: number) => Promise<void> }
 
 export type ServeFacts = {
   config: Config

@@ -1,0 +1,33 @@
+import { generatePrivateKey } from 'viem/accounts'
+import {
+  type PayingEvent,
+  type PayingFetchOptions,
+  payingFetch,
+  walletFromKey,
+} from '../../src/client/index.ts'
+import { type Ask, jumpingClock, TOKENS } from './router.ts'
+
+/** A client with a new key that may pay with the test token, and everything it told. */
+export const newBuyer = (options: Partial<PayingFetchOptions> = {}) => {
+  const events: PayingEvent[] = []
+  const wallet = walletFromKey(generatePrivateKey())
+  const { policy, ...rest } = options
+  const pay = payingFetch({
+    wallet,
+    clock: jumpingClock(),
+    onEvent: (event) => events.push(event),
+    policy: { assets: TOKENS, ...policy },
+    ...rest,
+  })
+  return { pay, events, wallet, types: () => events.map((event) => event.type) }
+}
+
+/** A body that is no chat request of ours, so that receipts need not know its digest. */
+export const body = (text = 'Hi') => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify({ text }),
+})
+
+/** The different signatures that these requests showed. */
+export const signatures = (asks: readonly Ask[]): number => new Set(asks.map((ask) => ask.paid?.header)).size
