@@ -2,21 +2,29 @@
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import type { Asset, ChainId, Hex } from './assets.ts'
-import { type Capability, createCatalog, type Catalog, type Model, type Prices } from './catalog/catalog.ts'
+import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
+import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
 import { parsePercent, parseRate, parseUsd, type Rate, type Usd } from './money.ts'
 
 const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
   .transform((text) => text.toLowerCase() as Hex)
-const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable')
-const id = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces')
+const id = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces')
 const url = z.url({ protocol: /^https?$/ })
-const usd = z.string().transform((text, ctx) => parsed(parseUsd(text), ctx, 'must be dollars as a string, such as "0.05"'))
+const usd = z
+  .string()
+  .transform((text, ctx) => parsed(parseUsd(text), ctx, 'must be dollars as a string, such as "0.05"'))
 const rate = z
   .string()
-  .transform((text, ctx) => parsed(parseRate(text), ctx, 'must be dollars per million tokens as a string, such as "0.15"'))
-const percent = z.string().transform((text, ctx) => parsed(parsePercent(text), ctx, 'must be a percentage as a string, such as "5"'))
+  .transform((text, ctx) =>
+    parsed(parseRate(text), ctx, 'must be dollars per million tokens as a string, such as "0.15"'),
+  )
+const percent = z
+  .string()
+  .transform((text, ctx) => parsed(parsePercent(text), ctx, 'must be a percentage as a string, such as "5"'))
 const count = z.int().positive()
 
 const parsed = <T>(value: T | undefined, ctx: z.RefinementCtx, message: string): T => {
@@ -31,14 +39,26 @@ const asset = z.strictObject({
   decimals: z.int().min(0).max(36).default(6).describe('Checked against the contract at the start'),
   name: z.string().default('USD Coin').describe('EIP-712 domain name; checked at the start'),
   version: z.string().default('2').describe('EIP-712 domain version; checked at the start'),
-  methods: z.array(z.enum(['eip3009', 'permit2'])).min(1).default(['eip3009']).describe('How it can be paid; today eip3009 is served'),
+  methods: z
+    .array(z.enum(['eip3009', 'permit2']))
+    .min(1)
+    .default(['eip3009'])
+    .describe('How it can be paid; today eip3009 is served'),
 })
 
 const chain = z.strictObject({
-  id: z.string().regex(/^eip155:[1-9]\d{0,14}$/, 'must be a CAIP-2 id such as eip155:8453').describe('CAIP-2 chain id'),
+  id: z
+    .string()
+    .regex(/^eip155:[1-9]\d{0,14}$/, 'must be a CAIP-2 id such as eip155:8453')
+    .describe('CAIP-2 chain id'),
   rpc: z.array(url).min(1).describe('JSON-RPC URLs, equal in rank; the next is asked when one fails'),
   payTo: address.describe('Where payments go; best a cold address'),
-  confirmations: z.int().min(1).max(1000).default(1).describe('Blocks until a payment counts as settled, its own included'),
+  confirmations: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('Blocks until a payment counts as settled, its own included'),
   pollMs: z.int().min(50).max(60_000).default(500).describe('How often the chain is looked at, ms'),
   maxFeeGwei: z.number().positive().default(500).describe('Never pay more per gas'),
   assets: z.array(asset).min(1).describe('Tokens that are taken'),
@@ -46,11 +66,20 @@ const chain = z.strictObject({
 
 const provider = z.strictObject({
   id: id.describe('Your name for it'),
-  type: z.enum(['openai', 'simulated']).describe('openai: anything that speaks POST /chat/completions; simulated: needs no network'),
+  type: z
+    .enum(['openai', 'simulated'])
+    .describe('openai: anything that speaks POST /chat/completions; simulated: needs no network'),
   baseUrl: url.optional().describe('Such as https://api.openai.com/v1'),
   keyEnv: envName.optional().describe('Environment variable with the API key'),
-  maxTokensField: z.enum(['max_tokens', 'max_completion_tokens']).optional().describe('Field that caps output when the caller set none'),
-  firstByteMs: count.default(30_000).describe('Longest wait for the first byte, ms'),
+  maxTokensField: z
+    .enum(['max_tokens', 'max_completion_tokens'])
+    .optional()
+    .describe('Field that caps output when the caller set none'),
+  firstByteMs: count
+    .default(30_000)
+    .describe(
+      'Longest wait for the first byte of a stream, ms; an answer in one piece may take five times as long',
+    ),
   idleMs: count.default(60_000).describe('Longest silence inside a stream, ms'),
 })
 
@@ -65,8 +94,14 @@ const model = z.strictObject({
   ...prices,
   context: count.default(128_000).describe('Input and output tokens together'),
   maxOutput: count.default(16_384).describe('Most tokens it writes'),
-  imageTokens: z.strictObject({ low: count, high: count }).default({ low: 300, high: 3_000 }).describe('Input tokens of one image at most'),
-  capabilities: z.array(z.enum(['tools', 'vision', 'json_schema', 'reasoning'])).optional().describe('What it can do; when absent everything is tried'),
+  imageTokens: z
+    .strictObject({ low: count, high: count })
+    .default({ low: 300, high: 3_000 })
+    .describe('Input tokens of one image at most'),
+  capabilities: z
+    .array(z.enum(['tools', 'vision', 'json_schema', 'reasoning']))
+    .optional()
+    .describe('What it can do; when absent everything is tried'),
 })
 
 export const configSchema = z.strictObject({
@@ -83,9 +118,17 @@ export const configSchema = z.strictObject({
     .regex(/^(memory:|sqlite:.+)$/, 'must be memory: or sqlite:FILE (redis:// is not served yet)')
     .default('sqlite:./farebox.db')
     .describe('Where the ledger lives'),
-  quoteSecretEnv: envName.default('FAREBOX_QUOTE_SECRET').describe('Environment variable with the secret that seals quotes, 32 characters or more; several separated by commas, the first seals'),
+  quoteSecretEnv: envName
+    .default('FAREBOX_QUOTE_SECRET')
+    .describe(
+      'Environment variable with the secret that seals quotes, 32 characters or more; several separated by commas, the first seals',
+    ),
   settler: z
-    .strictObject({ keyEnv: envName.default('FAREBOX_SETTLER_KEY').describe('Environment variable with the private key that pays gas and signs receipts') })
+    .strictObject({
+      keyEnv: envName
+        .default('FAREBOX_SETTLER_KEY')
+        .describe('Environment variable with the private key that pays gas and signs receipts'),
+    })
     .prefault({}),
   chains: z.array(chain).min(1).describe('Chains that are paid on'),
   providers: z.array(provider).min(1).describe('Where answers come from'),
@@ -104,19 +147,31 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Unpaid service that is risked, in USD'),
-  quote: z.strictObject({ ttlSeconds: z.int().min(10).max(900).default(90).describe('How long a quote is honoured') }).prefault({}),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+  quote: z
+    .strictObject({
+      ttlSeconds: z.int().min(10).max(900).default(90).describe('How long a quote is honoured'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+    .prefault({}),
 })
 
 export type ConfigFile = z.output<typeof configSchema>
-export type Secrets = { quoteSecrets: string[]; settlerKey: Uint8Array; providerKeys: Readonly<Record<string, string | undefined>> }
+export type Secrets = {
+  quoteSecrets: string[]
+  settlerKey: Uint8Array
+  providerKeys: Readonly<Record<string, string | undefined>>
+}
 export type Config = ConfigFile & { secrets: Secrets; catalog: Catalog; assets: (Asset & { payTo: Hex })[] }
 
 /** All that is wrong with a configuration, one line each, with its path. */
 export class ConfigError extends Error {
   readonly problems: readonly string[]
   constructor(problems: readonly string[]) {
-    super(`The configuration has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}:\n${problems.map((one) => `  ${one}`).join('\n')}`)
+    super(
+      `The configuration has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}:\n${problems.map((one) => `  ${one}`).join('\n')}`,
+    )
     this.name = 'ConfigError'
     this.problems = problems
   }
@@ -124,9 +179,13 @@ export class ConfigError extends Error {
 
 /** Reads YAML and the environment; throws one `ConfigError` with every mistake. */
 export const readConfig = (yaml: string, env: Readonly<Record<string, string | undefined>>): Config => {
-  const result = configSchema.safeParse(parseYaml(yaml) ?? {})
+  const raw = readYaml(yaml)
+  const result = configSchema.safeParse(raw)
   if (!result.success) {
-    throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`))
+    throw new ConfigError([
+      ...result.error.issues.flatMap(problemsOf),
+      ...missingSecrets(secretNames.parse(raw), env),
+    ])
   }
   const file = result.data
   const problems = [...crossCheck(file), ...missingSecrets(file, env)]
@@ -135,7 +194,7 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
     ...file,
     secrets: {
       quoteSecrets: env[file.quoteSecretEnv]!.split(','),
-      settlerKey: Buffer.from(env[file.settler.keyEnv]!.replace(/^0x/, ''), 'hex'),
+      settlerKey: keyBytes(env[file.settler.keyEnv]!),
       providerKeys: Object.fromEntries(file.providers.map((one) => [one.id, one.keyEnv && env[one.keyEnv]])),
     },
     catalog: createCatalog(file.models.map(toModel)),
@@ -145,57 +204,46 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
   }
 }
 
-const crossCheck = (file: ConfigFile): string[] => {
-  const providers = new Set(file.providers.map((one) => one.id))
-  const hosts = file.models.flatMap((one, i) =>
-    one.hosts
-      .filter((host) => !providers.has(host.provider))
-      .map((host) => `models.${i}.hosts: there is no provider ${host.provider}`),
-  )
-  const urls = file.providers.flatMap((one, i) =>
-    one.type === 'openai' && !one.baseUrl ? [`providers.${i}.baseUrl: is needed for type openai`] : [],
-  )
-  const twice = [
-    ...repeated(file.models.map((one) => one.id)).map((one) => `models: ${one} is there twice`),
-    ...repeated(file.providers.map((one) => one.id)).map((one) => `providers: ${one} is there twice`),
-    ...repeated(file.chains.map((one) => one.id)).map((one) => `chains: ${one} is there twice`),
-  ]
-  const payable = file.chains.some((one) => one.assets.some((token) => token.methods.includes('eip3009')))
-  return [...hosts, ...urls, ...twice, ...(payable ? [] : ['chains: no asset can be paid by eip3009'])]
+const readYaml = (yaml: string): unknown => {
+  try {
+    return parseYaml(yaml) ?? {}
+  } catch (error) {
+    throw new ConfigError([`file: ${(error as Error).message.split('\n')[0]}`])
+  }
 }
 
-const repeated = (names: readonly string[]): string[] => [...new Set(names.filter((name, i) => names.indexOf(name) !== i))]
-
-const missingSecrets = (file: ConfigFile, env: Readonly<Record<string, string | undefined>>): string[] => {
-  const problems: string[] = []
-  const secrets = (env[file.quoteSecretEnv] ?? '').split(',')
-  if (secrets.some((one) => one.length < 32)) {
-    problems.push(`quoteSecretEnv: set ${file.quoteSecretEnv} to 32 random characters or more (openssl rand -hex 32)`)
-  }
-  if (!/^(0x)?[0-9a-fA-F]{64}$/.test(env[file.settler.keyEnv] ?? '')) {
-    problems.push(`settler.keyEnv: set ${file.settler.keyEnv} to a private key (0x and 64 hex digits) with some gas`)
-  }
-  for (const [i, one] of file.providers.entries()) {
-    if (one.keyEnv !== undefined && !env[one.keyEnv]) problems.push(`providers.${i}.keyEnv: ${one.keyEnv} is not set`)
-  }
-  return problems
-}
+const problemsOf = (issue: z.core.$ZodIssue): string[] =>
+  issue.code === 'unrecognized_keys'
+    ? issue.keys.map((key) => `${[...issue.path, key].join('.')}: is not a setting`)
+    : [`${issue.path.join('.') || 'file'}: ${issue.message}`]
 
 const toModel = (one: ConfigFile['models'][number]): Model => ({
   id: one.id,
-  hosts: one.hosts.map((host) => ({ provider: host.provider, model: host.model, prices: pricesOf(host, one) })),
+  hosts: one.hosts.map((host) => ({
+    provider: host.provider,
+    model: host.model,
+    prices: pricesOf(host, one),
+  })),
   context: one.context,
   maxOutput: one.maxOutput,
   imageTokens: one.imageTokens,
   capabilities: one.capabilities && new Set<Capability>(one.capabilities),
 })
 
-type RateFields = { inputPerMillion?: Rate | undefined; cachedInputPerMillion?: Rate | undefined; outputPerMillion?: Rate | undefined }
+type RateFields = {
+  inputPerMillion?: Rate | undefined
+  cachedInputPerMillion?: Rate | undefined
+  outputPerMillion?: Rate | undefined
+}
 
-const pricesOf = (host: RateFields, of: RateFields & { inputPerMillion: Rate; outputPerMillion: Rate }): Prices => {
+const pricesOf = (
+  host: RateFields,
+  of: RateFields & { inputPerMillion: Rate; outputPerMillion: Rate },
+): Prices => {
   const input = host.inputPerMillion ?? of.inputPerMillion
   const output = host.outputPerMillion ?? of.outputPerMillion
-  const cachedInput = host.cachedInputPerMillion ?? (host.inputPerMillion === undefined ? of.cachedInputPerMillion : undefined)
+  const cachedInput =
+    host.cachedInputPerMillion ?? (host.inputPerMillion === undefined ? of.cachedInputPerMillion : undefined)
   return { input, output, cachedInput: cachedInput ?? input }
 }
 

@@ -15,6 +15,7 @@ export type Refused = {
 const NEW_QUOTE = 'Send the request again without a payment header, and sign the new quote.'
 const NOT_CHARGED = 'Nothing was charged and this authorization will never be submitted.'
 
+// biome-ignore format: a row is a line.
 export const REFUSALS = {
   invalid_json: { status: 400, title: 'The body is not valid JSON.', hint: 'Send one JSON object, UTF-8.', retry: false },
   body_too_deep: { status: 400, title: 'The body nests deeper than {limit} levels or holds too many values.', hint: 'Flatten the body.', retry: false },
@@ -118,10 +119,10 @@ const errorType = (status: number): string => {
   return status >= 500 ? 'api_error' : 'invalid_request_error'
 }
 
-// Details may quote a client's own words, so they are cut and made printable.
+// Details may quote a client's own words, so they are cut and made printable. What is not known stays a placeholder.
 const fill = (text: string, details: Details): string =>
-  text.replace(/\{(\w+)\}/g, (_, name: string) =>
-    String(details[name] ?? '?')
+  text.replace(/\{(\w+)\}/g, (placeholder, name: string) =>
+    String(details[name] ?? placeholder)
       .replace(/[^\x20-\x7e]/g, '?')
       .slice(0, 200),
   )

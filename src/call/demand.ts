@@ -41,6 +41,7 @@ export const demand = async (
       'cache-control': NO_STORE,
       'x-should-retry': 'false',
       [HEADER.required]: encodeHeaderJson(required),
+      ...(typeof details['id'] === 'string' && { [HEADER.call]: details['id'] }),
     },
     body: JSON.stringify(body),
   }

@@ -30,7 +30,7 @@ export type Deps = {
   /** Signs receipts. */
   account: Account
   exposure: { perCall: Usd; perPayer: Usd; total: Usd }
-  /** Longest wait for the first byte of an answer, over all attempts, ms. */
+  /** Longest wait for the first byte of a streamed answer, for each attempt, ms. */
   firstByteMs: number
   /** Longest wait for a settlement that must come first, ms. */
   settleFirstMs: number

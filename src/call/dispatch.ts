@@ -1,7 +1,7 @@
 import { fail, type Refusal } from '../errors.ts'
 import { type Call, isSettling } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
-import { type Answer, UpstreamError } from '../providers/provider.ts'
+import { type Answer, UpstreamError, WHOLE_ANSWER } from '../providers/provider.ts'
 import type { Terms } from '../quote/seal.ts'
 import type { Route } from '../route/plan.ts'
 import { type ChatRequest, forwardBody, type WireAnswer } from '../wire/openai.ts'
@@ -38,8 +38,10 @@ export const dispatch = async (
   deps.probe('K3')
   let last: UpstreamError | undefined
   for (const route of attempts(terms.routes)) {
+    // Before the request as well: a listener on a signal that has fired already would never hear of it.
+    if (client.aborted) break
     try {
-      return await attempt(deps, route, terms, request, client)
+      return await attempt(deps, call, route, terms, request, client)
     } catch (error) {
       if (client.aborted) break
       if (!(error instanceof UpstreamError)) throw await release(deps, call, 'internal', error)
@@ -47,6 +49,8 @@ export const dispatch = async (
       deps.log.info('attempt_failed', { call: call.id, model: route.model, provider: route.provider, fault: error.fault, why: error.message })
       if (error.fault === 'rejected') break
       deps.health.failed(route.provider, route.hostModel, error.retryAfterMs)
+      // Asking the same host again at once would get the same answer.
+      if (terms.routes.length === 1 && (error.fault === 'rate_limited' || error.fault === 'unauthorized')) break
     }
   }
   const why = client.aborted ? 'client_left' : (last?.fault ?? 'no_provider')
@@ -56,8 +60,19 @@ export const dispatch = async (
 /** A lone host gets a second chance; several are tried once each. */
 const attempts = (routes: readonly Route[]): readonly Route[] => (routes.length === 1 ? [routes[0]!, routes[0]!] : routes)
 
+/** Seconds that a settlement needs to get into a block before its authorization expires. */
+const TO_SETTLE = 30
+
+/** How long an answer may take to begin. One that is paid afterwards must begin while its payment can still be settled. */
+const patience = (deps: Deps, call: Call, stream: boolean): number => {
+  const own = deps.firstByteMs * (stream ? 1 : WHOLE_ANSWER)
+  if (call.settleFirst || call.signed === 0n) return own
+  return Math.min(own, (Number(call.validBefore) - TO_SETTLE) * 1000 - deps.clock.now())
+}
+
 const attempt = async (
   deps: Deps,
+  call: Call,
   route: Route,
   terms: Terms,
   request: ChatRequest,
@@ -65,6 +80,8 @@ const attempt = async (
 ): Promise<Attempt> => {
   const provider = deps.provider(route.provider)
   if (!provider) throw new UpstreamError('unavailable', 'not configured')
+  const limit = patience(deps, call, request.stream === true)
+  if (limit <= 0) throw new UpstreamError('timeout', 'the payment is about to expire')
   const controller = new AbortController()
   const abort = () => controller.abort()
   client.addEventListener('abort', abort, { once: true })
@@ -72,7 +89,7 @@ const attempt = async (
   const timer = setTimeout(() => {
     late = true
     abort()
-  }, deps.firstByteMs)
+  }, limit)
   const meter = createMeter({
     input: terms.input,
     maxOutput: terms.maxOutput * terms.choices,

@@ -4,7 +4,7 @@ import type { Usage } from '../ledger/call.ts'
 import { estimateTokens, utf8Bytes } from '../quote/tokens.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../wire/openai.ts'
 
-/** Counts what was delivered and doubts what was reported. Holds counts only, never text. */
+/** Counts what was delivered and doubts what was reported. Holds counts and the word being written, never the text. */
 export type Meter = {
   /** Looks at an answer or at one chunk of a stream. */
   see: (part: WireAnswer) => void
@@ -31,67 +31,106 @@ export type MeterFacts = {
 
 /** Tokens that a choice may have on top of its visible text: its framing and its stop. */
 const INVISIBLE = 16
+/** A run of text without a space is estimated in pieces of this length, so that little is ever kept. */
+const LONGEST_WORD = 256
 
 /** A meter for one answer. */
 export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter => {
   const hash = createHash('sha256')
-  let bytes = 0
-  let tokens = 0
-  let finishes = 0
-  let reported: WireUsage | undefined
+  const text = countText()
+  const ended = new Set<unknown>()
+  let prompt: number | undefined
+  let cached = 0
+  let output: number | undefined
+  let reasoning = 0
+  let atReport = 0
 
-  const seeText = (text: unknown): void => {
-    const written = typeof text === 'string' ? text : text ? JSON.stringify(text) : ''
-    if (written === '') return
-    bytes += utf8Bytes(written)
-    tokens += Math.max(1, estimateTokens(written))
+  const seeDelta = (delta: WireDelta): void => {
+    text.add(delta.content)
+    text.add(delta.refusal)
+    text.add(delta.reasoning_content ?? delta.reasoning)
+    for (const call of objects(delta.tool_calls)) for (const part of [call['function'], call['custom']]) seeTool(part)
+    seeTool(delta.function_call)
   }
-  const seeDelta = (delta: WireDelta | null | undefined): void => {
-    if (!delta) return
-    seeText(delta.content)
-    seeText(delta.refusal)
-    seeText(delta.reasoning_content ?? delta.reasoning)
-    if (Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0) seeText(delta.tool_calls)
-    seeText(delta.function_call)
+  const seeTool = (part: unknown): void => {
+    if (!isObject(part)) return
+    text.add(part['name'])
+    text.add(part['arguments'] ?? part['input'])
+  }
+
+  // Usage may come at the end, in every chunk, or half at the start and half at the end: each number holds until the next.
+  const seeUsage = ({ prompt_tokens, completion_tokens, ...more }: WireUsage): void => {
+    prompt = count(prompt_tokens) ?? prompt
+    cached = count(more.prompt_tokens_details?.cached_tokens) ?? cached
+    const told = count(completion_tokens)
+    if (told === undefined) return
+    output = told
+    reasoning = count(more.completion_tokens_details?.reasoning_tokens) ?? 0
+    atReport = text.tokens()
   }
 
   const usage = (): Usage => {
-    const delivered = Math.min(tokens, maxOutput)
-    const output = count(reported?.completion_tokens)
-    const prompt = count(reported?.prompt_tokens)
-    if (output === undefined || prompt === undefined) {
-      return { input, cached: 0, output: delivered, source: 'delivered' }
-    }
-    const reasoning = count(reported?.completion_tokens_details?.reasoning_tokens) ?? 0
+    const seen = text.tokens()
+    // What came after the last report was not in it.
+    const since = Math.max(0, seen - atReport)
     // A token is at least a byte: a provider that reports more visible tokens than bytes has miscounted.
-    const possible = bytes + choices * INVISIBLE + reasoning
+    const possible = text.bytes() + choices * INVISIBLE + reasoning
+    const produced = output === undefined || output > possible ? seen : output + since
+    const believed = prompt === undefined || prompt > input * 4 + 2_000 ? input : prompt
     return {
-      input: prompt > input * 4 + 2_000 ? input : prompt,
-      cached: Math.min(prompt, count(reported?.prompt_tokens_details?.cached_tokens) ?? 0),
-      output: Math.min(output > possible ? delivered : output, maxOutput),
-      source: 'reported',
+      input: believed,
+      cached: Math.min(cached, believed),
+      output: Math.min(produced, maxOutput),
+      source: prompt !== undefined && output !== undefined && since === 0 ? 'reported' : 'delivered',
     }
   }
 
   return {
     see: (part) => {
-      if (part.usage) reported = part.usage
-      for (const choice of part.choices ?? []) {
-        seeDelta(choice.delta ?? choice.message)
-        if (choice.finish_reason) finishes++
+      for (const [i, choice] of objects(part.choices).entries()) {
+        const delta = choice['delta'] ?? choice['message']
+        if (isObject(delta)) seeDelta(delta)
+        if (choice['finish_reason']) ended.add(choice['index'] ?? i)
       }
+      if (isObject(part.usage)) seeUsage(part.usage)
     },
     sent: (text) => void hash.update(text),
-    hasContent: () => bytes > 0,
-    finished: () => finishes >= choices,
-    overrun: () => tokens > maxOutput * 2 + 64,
-    usage: () => {
-      const found = usage()
-      return { ...found, cached: Math.min(found.cached, found.input) }
-    },
+    hasContent: () => text.bytes() > 0,
+    finished: () => ended.size >= choices,
+    overrun: () => text.atLeast() > maxOutput * 2 + 64,
+    usage,
     digest: () => `0x${hash.copy().digest('hex')}`,
   }
 }
+
+// Only whole words are estimated, so that the count is the same however a provider cuts its text into chunks.
+const countText = () => {
+  let bytes = 0
+  let counted = 0
+  let word = ''
+  return {
+    add: (part: unknown): void => {
+      const written = typeof part === 'string' ? part : Array.isArray(part) && part.length > 0 ? JSON.stringify(part) : ''
+      if (written === '') return
+      bytes += utf8Bytes(written)
+      word += written
+      const end = word.length > LONGEST_WORD ? word.length : Math.max(word.lastIndexOf(' '), word.lastIndexOf('\n'))
+      if (end <= 0) return
+      counted += estimateTokens(word.slice(0, end))
+      word = word.slice(end)
+    },
+    bytes: () => bytes,
+    tokens: () => counted + (word === '' ? 0 : Math.max(1, estimateTokens(word))),
+    /** The same without the word being written: cheap enough to ask for every chunk. */
+    atLeast: () => counted,
+  }
+}
+
+// A provider may send anything where an object or a list belongs.
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const objects = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined

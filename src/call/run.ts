@@ -3,29 +3,36 @@
  * release, exactly once. Before dispatch we may answer 402; after it never.
  */
 import type { Hex } from '../assets.ts'
-import { Refusal } from '../errors.ts'
+import { fail, Refusal } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
+import { reasonOf } from '../log.ts'
 import { digestOf } from '../quote/quote.ts'
+import type { Terms } from '../quote/seal.ts'
 import type { ChatRequest } from '../wire/openai.ts'
 import type { Payment } from '../wire/payment.ts'
 import type { Deps } from './deps.ts'
 import { demand, freshTerms } from './demand.ts'
 import { type Attempt, dispatch } from './dispatch.ts'
 import { surely } from './end.ts'
-import { hold, reject } from './hold.ts'
+import { type Held, hold, reject } from './hold.ts'
 import type { Reply } from './reply.ts'
 import { serve } from './serve.ts'
 import { settleFirst } from './settle-first.ts'
 import { agree } from '../payment/terms.ts'
 
-/** What came through the door. `payer`: who it says it is, which only ever lowers a price that this payer must sign. */
-export type Visit = { request: ChatRequest; payment: Payment | undefined; payer: Hex | undefined; signal: AbortSignal }
+/** What came through the door. `payment` reads the payment header and may refuse it. `payer`: who it says it is, which only ever lowers a price that this payer must sign. */
+export type Visit = {
+  request: ChatRequest
+  payment: () => Payment | undefined
+  payer: Hex | undefined
+  signal: AbortSignal
+}
 
 /** Runs one call: a 402 with offers, or a paid answer, or a refusal that cost nothing. */
 export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
-  if (!visit.payment) return demand(deps, visit, 'payment_required')
   try {
-    return await runPaid(deps, visit, visit.payment)
+    const payment = visit.payment()
+    return await (payment ? runPaid(deps, visit, payment) : demand(deps, visit, 'payment_required'))
   } catch (error) {
     // Only what was refused before dispatch has this status; the caller gets a fresh quote with the reason.
     if (error instanceof Refusal && error.status === 402) return demand(deps, visit, error.code, error.details)
@@ -34,7 +41,7 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
 }
 
 const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Reply> => {
-  const { request, signal } = visit
+  const { request } = visit
   const digest = digestOf(request)
   const agreed = await deps.checkSignature(
     agree(payment, {
@@ -46,7 +53,14 @@ const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Repl
       fresh: () => freshTerms(deps, request),
     }),
   )
-  const { call, counters } = await hold(deps, agreed, { digest, stream: request.stream === true })
+  const held = await hold(deps, agreed, { digest, stream: request.stream === true })
+  return runHeld(deps, visit, agreed.terms, held).catch((error) => {
+    throw named(deps, held.call, error)
+  })
+}
+
+const runHeld = async (deps: Deps, visit: Visit, terms: Terms, { call, counters }: Held): Promise<Reply> => {
+  const { request, signal } = visit
   try {
     await deps.checkFunds(call, counters)
   } catch (error) {
@@ -54,8 +68,16 @@ const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Repl
   }
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
-  const attempt = await dispatch(deps, call, agreed.terms, request, signal)
+  const attempt = await dispatch(deps, call, terms, request, signal)
   return serve(deps, call, attempt).catch((error) => abandon(deps, call, attempt, error))
+}
+
+/** What stopped a call, with its id: its caller has signed and must be able to look up how it stands. */
+const named = (deps: Deps, { id }: Call, error: unknown): Refusal => {
+  if (error instanceof Refusal) return fail(error.code, { ...error.details, id })
+  const stack = error instanceof Error ? error.stack?.slice(0, 1500) : undefined
+  deps.log.error('bug', { call: id, why: reasonOf(error), stack })
+  return fail('internal', { id })
 }
 
 // The answer was there and could not be booked, so it is not given: whatever was held is released.

@@ -78,7 +78,7 @@ async function* deliver(
       // Some providers never say [DONE]; a finish reason for every choice is as good.
       broken = !done && !meter.finished()
     } catch (error) {
-      broken = true
+      broken = !meter.finished()
       deps.log.warn('stream_broken', { call: call.id, provider: attempt.route.provider, why: reasonOf(error) })
     }
     const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
@@ -97,7 +97,7 @@ async function* deliver(
 const drain = (deps: Deps, events: AsyncGenerator<StreamEvent>): Promise<unknown> =>
   Promise.race([events.next().catch(() => {}), deps.clock.sleep(DRAIN_MS)])
 
-const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean => Boolean(part.usage) && part.choices?.length === 0
+const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean => Boolean(part.usage) && !part.choices?.length
 
 /** Bills a call for what its meter saw. */
 const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean, tx?: Tx): Promise<Posted> => {

@@ -5,6 +5,7 @@
  */
 import { Agent, request } from 'undici'
 import { fail } from '../errors.ts'
+import { reasonOf } from '../log.ts'
 
 export type RpcCall = { method: string; params: unknown[] }
 export type RpcResult = { ok: true; value: unknown } | { ok: false; message: string }
@@ -19,40 +20,84 @@ export type Rpc = {
 
 const TIMEOUT_MS = 3_000
 const LARGEST_REPLY = 16 << 20
+const CHAIN_ID: RpcCall = { method: 'eth_chainId', params: [] }
 
-/** A JSON-RPC client over several equal URLs; the one that answered last is asked first. */
-export const createRpc = (urls: readonly string[]): Rpc => {
+/**
+ * A JSON-RPC client over several equal URLs; the one that answered last is asked first. With `chainId`, a node is asked
+ * for its own before it is believed, and again after every failure: one that serves another chain counts as unreachable.
+ */
+export const createRpc = (urls: readonly string[], chainId?: number): Rpc => {
   const agent = new Agent({ connections: 8, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS })
+  const known = new Set<string>()
+  const largest = new Map<string, number>()
   let current = 0
   let id = 0
 
   const post = async (url: string, calls: readonly RpcCall[]): Promise<RpcResult[]> => {
     const first = id + 1
     id += calls.length
-    const body = JSON.stringify(calls.map((call, i) => ({ jsonrpc: '2.0', id: first + i, ...call })))
+    const envelopes = calls.map((call, i) => ({ jsonrpc: '2.0', id: first + i, ...call }))
     const reply = await request(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body,
+      // Alone it is sent bare: some nodes take no batches at all.
+      body: JSON.stringify(envelopes.length === 1 ? envelopes[0] : envelopes),
       dispatcher: agent,
       signal: AbortSignal.timeout(TIMEOUT_MS * 2),
     })
     const text = await readLimited(reply.body)
+    const refused = calls.length > 1 && (reply.statusCode === 400 || reply.statusCode === 413)
+    if (refused) throw new BatchRefused()
     if (reply.statusCode !== 200) throw new Error(`status ${reply.statusCode}`)
     const parsed: unknown = JSON.parse(text)
-    const answers = new Map((Array.isArray(parsed) ? parsed : [parsed]).map((one: Answer) => [one.id, one]))
-    return calls.map((_, i) => toResult(answers.get(first + i)))
+    const answers: Answer[] = Array.isArray(parsed) ? parsed : [parsed]
+    // A node that is over its limit says nothing about the chain: the next one is asked.
+    if (answers.some((one) => OVER_LIMIT.has(one.error?.code))) throw new Error('the node is over its limit')
+    if (calls.length > 1 && !Array.isArray(parsed)) throw new BatchRefused()
+    const byId = new Map(answers.map((one) => [one.id, one]))
+    return calls.map((_, i) => toResult(byId.get(first + i)))
+  }
+
+  const ask = async (url: string, calls: readonly RpcCall[]): Promise<RpcResult[]> => {
+    if (chainId === undefined || known.has(url)) return post(url, calls)
+    const [told] = await post(url, [CHAIN_ID])
+    if (!told?.ok || Number(told.value) !== chainId) throw new Error('the node serves another chain')
+    known.add(url)
+    return post(url, calls)
+  }
+
+  /** One request when the node takes it, else as many as it needs: the limit that a node showed is remembered. */
+  const parts = async (url: string, calls: readonly RpcCall[]): Promise<RpcResult[]> => {
+    if (calls.length > (largest.get(url) ?? Number.POSITIVE_INFINITY)) {
+      const half = Math.ceil(calls.length / 2)
+      return [...(await parts(url, calls.slice(0, half))), ...(await parts(url, calls.slice(half)))]
+    }
+    try {
+      return await ask(url, calls)
+    } catch (error) {
+      if (!(error instanceof BatchRefused)) throw error
+      largest.set(url, Math.floor(calls.length / 2))
+      return parts(url, calls)
+    }
   }
 
   const batch = async (calls: readonly RpcCall[]): Promise<RpcResult[]> => {
+    // Each request walks the list by itself: with a shared cursor, requests that fail together would skip live nodes.
+    const start = current
+    let why = ''
     for (let tried = 0; tried < urls.length; tried++) {
+      const at = (start + tried) % urls.length
       try {
-        return await post(urls[current]!, calls)
-      } catch {
-        current = (current + 1) % urls.length
+        const results = await parts(urls[at]!, calls)
+        current = at
+        return results
+      } catch (error) {
+        known.delete(urls[at]!)
+        largest.delete(urls[at]!)
+        why = reasonOf(error)
       }
     }
-    throw fail('chain_unavailable')
+    throw fail('chain_unavailable', { why })
   }
 
   return {
@@ -66,7 +111,12 @@ export const createRpc = (urls: readonly string[]): Rpc => {
   }
 }
 
-type Answer = { id?: number; result?: unknown; error?: { message?: unknown } }
+/** The node answered, and not as a batch: it takes fewer calls at once. */
+class BatchRefused extends Error {}
+
+type Answer = { id?: number; result?: unknown; error?: { code?: unknown; message?: unknown } }
+
+const OVER_LIMIT = new Set<unknown>([429, -32_005])
 
 const toResult = (answer: Answer | undefined): RpcResult => {
   if (answer && 'result' in answer && answer.error === undefined) return { ok: true, value: answer.result }

@@ -15,13 +15,27 @@ export type Curve = {
 export type RawSignature = { rs: Uint8Array; parity: 0 | 1 }
 
 type Native = {
-  ecdsaRecover: (signature: Uint8Array, recovery: number, digest: Uint8Array, compressed: boolean) => Uint8Array
+  ecdsaRecover: (
+    signature: Uint8Array,
+    recovery: number,
+    digest: Uint8Array,
+    compressed: boolean,
+  ) => Uint8Array
   ecdsaSign: (digest: Uint8Array, key: Uint8Array) => { signature: Uint8Array; recid: number }
 }
+
+// The upper half of the curve's order holds a second spelling of every signature: tokens refuse it, and so do we.
+const HALF_ORDER = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
+
+const isCanonical = (bytes: Uint8Array): boolean =>
+  bytes.length === 65 &&
+  (bytes[64] === 27 || bytes[64] === 28) &&
+  Buffer.compare(bytes.subarray(32, 64), HALF_ORDER) <= 0
 
 /** The fallback, and the truth that the native path is tested against. */
 export const viemCurve: Curve = {
   recover: async (digest, signature) => {
+    if (!isCanonical(fromHex(signature))) return undefined
     try {
       return (await recoverAddress({ hash: toHex(digest), signature })).toLowerCase() as Hex
     } catch {
@@ -42,6 +56,7 @@ export const nativeCurve = (): Curve | undefined => {
   return {
     recover: (digest, signature) => {
       const bytes = fromHex(signature)
+      if (!isCanonical(bytes)) return undefined
       try {
         const key = native.ecdsaRecover(bytes.subarray(0, 64), bytes[64]! - 27, digest, false)
         return toHex(keccak(key.subarray(1)).subarray(12))

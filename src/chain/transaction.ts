@@ -1,9 +1,9 @@
 import { concatHex, serializeTransaction, toFunctionSelector } from 'viem'
 import type { Hex } from '../assets.ts'
+import type { Authorization } from '../wire/payment.ts'
 import { keccak } from './keccak.ts'
 import { curve, fromHex, toHex } from './signatures.ts'
 import { left, uint } from './typed-data.ts'
-import type { Authorization } from '../wire/payment.ts'
 
 /** A settler's account: its key and lower-case address. It holds gas only. */
 export type Settler = { key: Uint8Array; address: Hex }

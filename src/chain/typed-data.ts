@@ -8,9 +8,13 @@ import { toHex } from './signatures.ts'
 const TRANSFER_TYPE = keccakText(
   'TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)',
 )
-const DOMAIN_TYPE = keccakText('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')
+const DOMAIN_TYPE = keccakText(
+  'EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)',
+)
 const SHORT_DOMAIN_TYPE = keccakText('EIP712Domain(string name,string version,uint256 chainId)')
-const RECEIPT_TYPE = keccakText(`Receipt(${RECEIPT_TYPES.Receipt.map((field) => `${field.type} ${field.name}`).join(',')})`)
+const RECEIPT_TYPE = keccakText(
+  `Receipt(${RECEIPT_TYPES.Receipt.map((field) => `${field.type} ${field.name}`).join(',')})`,
+)
 
 /** The domain separator of a token: constant, so it is computed once per asset and compared with the contract's at boot. */
 export const domainSeparator = (asset: Pick<Asset, 'name' | 'version' | 'chain' | 'address'>): Uint8Array =>
@@ -25,10 +29,21 @@ export const domainSeparator = (asset: Pick<Asset, 'name' | 'version' | 'chain' 
   )
 
 /** What a payer signs to pay by EIP-3009. */
-export const authorizationDigest = (separator: Uint8Array, authorization: Omit<Authorization, 'signature'>): Uint8Array => {
+export const authorizationDigest = (
+  separator: Uint8Array,
+  authorization: Omit<Authorization, 'signature'>,
+): Uint8Array => {
   const { from, to, value, validAfter, validBefore, nonce } = authorization
   const struct = keccak(
-    words([TRANSFER_TYPE, left(from), left(to), uint(value), uint(validAfter), uint(validBefore), left(nonce)]),
+    words([
+      TRANSFER_TYPE,
+      left(from),
+      left(to),
+      uint(value),
+      uint(validAfter),
+      uint(validBefore),
+      left(nonce),
+    ]),
   )
   return final(separator, struct)
 }
@@ -49,7 +64,9 @@ const receiptSeparator = (chainId: number): Uint8Array => {
   const known = separators.get(chainId)
   if (known) return known
   const { name, version } = receiptDomain(chainId)
-  const made = keccak(words([SHORT_DOMAIN_TYPE, keccakText(name), keccakText(version), uint(BigInt(chainId))]))
+  const made = keccak(
+    words([SHORT_DOMAIN_TYPE, keccakText(name), keccakText(version), uint(BigInt(chainId))]),
+  )
   separators.set(chainId, made)
   return made
 }

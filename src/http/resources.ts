@@ -108,7 +108,7 @@ const chat = async (c: Context<Env>, { deps, bodyLimit }: ResourceFacts): Promis
   const signal = leaving(c)
   const request = await readBody(c, chatRequestSchema, bodyLimit)
   const v1 = c.req.header(HEADER.v1Payment)
-  const payment = readPayment(c.req.header(HEADER.signature), v1)
+  const payment = () => readPayment(c.req.header(HEADER.signature), v1)
   const visit: Visit = { request, payment, payer: payerOf(c), signal }
   const reply = await run(deps, visit)
   const response = reply.headers[HEADER.response]

@@ -12,15 +12,23 @@ export type Env = { Bindings: { incoming?: IncomingMessage; outgoing?: ServerRes
  */
 export const send = async (c: Context<Env>, reply: Reply): Promise<Response> => {
   const { outgoing } = c.env ?? {}
-  if (!outgoing) return new Response(typeof reply.body === 'string' ? reply.body : webStream(reply.body), reply)
+  // Hono builds a new Response for HEAD, which would be written after ours.
+  if (!outgoing || c.req.method === 'HEAD') {
+    return new Response(typeof reply.body === 'string' ? reply.body : webStream(reply.body), reply)
+  }
   if (outgoing.headersSent) {
     // An answer broke off while it was being sent: all that is left is to say so.
     outgoing.destroy()
     return RESPONSE_ALREADY_SENT
   }
-  outgoing.writeHead(reply.status, reply.headers)
-  if (typeof reply.body === 'string') outgoing.end(reply.body)
-  else await pump(outgoing, reply.body)
+  const { status, headers, body } = reply
+  if (typeof body === 'string') {
+    outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+    outgoing.end(body)
+  } else {
+    outgoing.writeHead(status, headers)
+    await pump(outgoing, body)
+  }
   return RESPONSE_ALREADY_SENT
 }
 

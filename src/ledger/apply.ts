@@ -31,13 +31,19 @@ export const applyMove = (books: Books, move: Move): Posted => {
   for (const { name, by, limit } of change.bumps) {
     const value = books.counter(name)
     counters[name] = value + by
-    if (limit !== undefined && value + by > limit) return { ok: false, why: 'limit', counter: name, value, limit }
+    if (limit !== undefined && value + by > limit)
+      return { ok: false, why: 'limit', counter: name, value, limit }
   }
   const balances = shift(books, change.postings)
   if (change.guard !== undefined) {
     const held = balances.find((row) => row.account === change.guard)
     if (held && held.value < 0n) {
-      return { ok: false, why: 'short', account: held.account, balance: books.balance(held.asset, held.account) }
+      return {
+        ok: false,
+        why: 'short',
+        account: held.account,
+        balance: books.balance(held.asset, held.account),
+      }
     }
   }
   write(books, move, change, counters, balances)

@@ -1,5 +1,5 @@
 import type { ChainId, Hex } from '../assets.ts'
-import type { Usd } from '../money.ts'
+import { minOf, type Usd } from '../money.ts'
 
 /** One paid call: facts fixed at the claim, and two states that move on their own: the service and the settlement. */
 export type Call = {
@@ -97,6 +97,12 @@ export const isAtRest = (call: Call): boolean => !isServing(call) && !isSettling
 
 export const billOf = (call: Call): Bill | undefined =>
   call.service.at === 'served' || call.service.at === 'partial' ? call.service.bill : undefined
+
+/** Units of this call that became the payer's credit when it settled: what was signed and not charged. */
+export const creditedBy = (call: Call): bigint => {
+  if (isServing(call)) return 0n
+  return call.signed - minOf(billOf(call)?.charged ?? 0n, call.signed)
+}
 
 /** One word for people and for `/v1/calls/:id`. */
 export const stateOf = (call: Call): string => {

@@ -11,10 +11,11 @@ import { bookOf } from './moves.ts'
 export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
   const calls = new Map<string, Call>()
   const open = new Map<string, Call>()
+  const order = new Map<string, number>()
   const claims = new Map<string, string>()
   const counters = new Map<string, bigint>()
   const balances = new Map<string, { asset: string; account: string; value: bigint }>()
-  const txs: Tx[] = []
+  const txs = new Map<string, Tx>()
   const entries: JournalEntry[] = []
 
   const books: Books = {
@@ -25,12 +26,14 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     putClaim: (claim, call) => void claims.set(claim, call),
     putCall: (call) => {
       calls.set(call.id, call)
+      if (!order.has(call.id)) order.set(call.id, order.size)
       if (isAtRest(call)) open.delete(call.id)
       else open.set(call.id, call)
     },
-    putTx: (tx) => void txs.push(tx),
+    putTx: (tx) => void (txs.has(tx.hash) || txs.set(tx.hash, tx)),
     setCounter: (name, value) => void counters.set(name, value),
-    setBalance: (asset, account, value) => void balances.set(`${asset} ${account}`, { asset, account, value }),
+    setBalance: (asset, account, value) =>
+      void balances.set(`${asset} ${account}`, { asset, account, value }),
     journal: (move, postings) => {
       const at = clock.now()
       const hash = chainHash(entries.at(-1)?.hash ?? '', encode({ at, move, postings }))
@@ -42,10 +45,15 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     post: async (move) => applyMove(books, move),
     call: async (id) => calls.get(id),
     callByClaim: async (claim) => calls.get(claims.get(claim) ?? ''),
-    open: async (limit = Number.POSITIVE_INFINITY) => [...open.values()].slice(0, limit),
-    transactions: async (call) => txs.filter((tx) => tx.call === call),
+    // A reorganisation opens an old call again: it comes first, as it does in the file.
+    open: async (limit = Number.POSITIVE_INFINITY) =>
+      [...open.values()].toSorted((a, b) => order.get(a.id)! - order.get(b.id)!).slice(0, limit),
+    transactions: async (call) => [...txs.values()].filter((tx) => tx.call === call),
     lastNonce: async (chain, settler) =>
-      txs.reduce((last, tx) => (tx.chain === chain && tx.settler === settler ? Math.max(last, tx.nonce) : last), -1),
+      [...txs.values()].reduce(
+        (last, tx) => (tx.chain === chain && tx.settler === settler ? Math.max(last, tx.nonce) : last),
+        -1,
+      ),
     balance: async (asset, account) => books.balance(asset, account),
     balances: async () => [...balances.values()],
     counters: async () => Object.fromEntries(counters),
@@ -53,7 +61,8 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
       [...calls.values()]
         .map(bookedTransfer)
         .filter((row) => row !== undefined)
-        .filter((row) => row.asset === asset && row.block >= from && row.block <= to),
+        .filter((row) => row.asset === asset && row.block >= from && row.block <= to)
+        .toSorted((a, b) => Number(a.block - b.block)),
     calls: async (after, limit) => {
       const all = [...calls.values()]
       const start = after === undefined ? 0 : all.findIndex((call) => call.id === after) + 1

@@ -1,8 +1,9 @@
 import { assetKey, type Hex, toUsd } from '../assets.ts'
 import { minOf, NO_MONEY, type Usd } from '../money.ts'
 import type { Bill, Call, Proof, Tx } from './call.ts'
-import { isServing, isSettling } from './call.ts'
+import { creditedBy, isServing, isSettling } from './call.ts'
 import type { Posting } from './ledger.ts'
+import { type Bump, bound, bump, transfers } from './postings.ts'
 
 /** Everything that can happen to a call. */
 export type Move =
@@ -23,9 +24,6 @@ export type Move =
 
 /** Upper bounds at the claim; undefined is no bound. In micro-dollars. */
 export type Limits = { perPayer?: Usd; total?: Usd }
-
-/** A change of a control counter; it is refused when `limit` is given and would be passed. */
-export type Bump = { name: string; by: bigint; limit?: bigint }
 
 /** What a move does, all or nothing. `guard` names accounts that must not fall below zero. */
 export type Change = { call: Call; tx?: Tx; postings: Posting[]; bumps: Bump[]; guard?: string }
@@ -114,10 +112,17 @@ const stream = (call: Call, move: Extract<Move, { type: 'stream' }>): Change | u
   return withIntent(plain(next), move.tx)
 }
 
-const bill = (before: Call, { bill, partial, tx }: Extract<Move, { type: 'bill' }>): Change => {
-  const change = withIntent(plain(before), tx)
-  const call = change.call
-  return close(call, { at: partial ? 'partial' : 'served', bill }, minOf(bill.charged, call.ceiling), change.tx)
+const bill = (before: Call, move: Extract<Move, { type: 'bill' }>): Change => {
+  const { call, tx } = withIntent(plain(before), move.tx)
+  // What no payment stands behind cannot be charged. The stored bill says what is booked, whatever was asked.
+  const most = call.settlement.at === 'none' ? minOf(call.credit, call.ceiling) : call.ceiling
+  const charged = minOf(move.bill.charged, most)
+  return close(
+    call,
+    { at: move.partial ? 'partial' : 'served', bill: { ...move.bill, charged } },
+    charged,
+    tx,
+  )
 }
 
 const release = (call: Call, service: Extract<Call['service'], { why: string }>): Change =>
@@ -153,11 +158,12 @@ const close = (call: Call, service: Call['service'], charged: bigint, tx: Tx | u
 }
 
 const settle = (call: Call, tx: Tx): Change | undefined => {
-  const ended = call.service.at === 'released' || call.service.at === 'rejected'
-  // A released authorization is never broadcast.
-  if (call.settlement.at === 'none' && ended) return undefined
-  if (call.settlement.at !== 'none' && call.settlement.at !== 'settling') return undefined
-  return withIntent(plain({ ...call, settlement: { at: 'none' } }), tx)
+  const { settlement } = call
+  // A released authorization is never broadcast, and neither is one that a call on credit did not need.
+  if (settlement.at === 'none' && !isServing(call)) return undefined
+  if (settlement.at !== 'none' && settlement.at !== 'settling') return undefined
+  if (settlement.at === 'settling' && settlement.hash === tx.hash) return undefined
+  return withIntent(plain(call), tx)
 }
 
 const settled = (call: Call, proof: Proof): Change | undefined => {
@@ -182,13 +188,17 @@ const reorg = (call: Call): Change | undefined => {
   if (call.settlement.at !== 'settled') return undefined
   // What became credit when it settled must be pending again; the payer may have spent it, then its credit is negative.
   const pending = creditedBy(call)
-  const exposed = isServing(call) ? NO_MONEY : toUsd(call.signed - pending, call.decimals)
+  const exposed = toUsd(call.signed - pending, call.decimals)
   return {
     call: { ...call, settlement: { at: 'settling', hash: call.settlement.proof.hash }, pending, exposed },
-    postings: transfers(bookOf(call), [
-      [ACCOUNT.due(call.payer), ACCOUNT.chain, call.signed],
-      [ACCOUNT.credit(call.payer), ACCOUNT.pending(call.payer), pending],
-    ]),
+    postings: [
+      ...transfers(bookOf(call), [
+        [ACCOUNT.due(call.payer), ACCOUNT.chain, call.signed],
+        [ACCOUNT.credit(call.payer), ACCOUNT.pending(call.payer), pending],
+      ]),
+      // The gas came back with the block; it is spent again when the transaction lands again.
+      ...transfers(nativeOf(call), [[ACCOUNT.settlerGas, ACCOUNT.gas, call.settlement.proof.gas]]),
+    ],
     bumps: [
       ...exposure(call, exposed),
       { name: COUNTER.signed(bookOf(call), call.payer), by: call.signed },
@@ -218,13 +228,6 @@ const lose = (call: Call, why: string, gas: bigint): Change | undefined => {
   }
 }
 
-/** Units of this call that became the payer's credit when it settled: what was signed and not charged. */
-export const creditedBy = (call: Call): bigint => {
-  if (isServing(call)) return 0n
-  const charged = call.service.at === 'served' || call.service.at === 'partial' ? call.service.bill.charged : 0n
-  return call.signed - minOf(minOf(charged, call.ceiling), call.signed)
-}
-
 /** The book that a call's money is kept in. */
 export const bookOf = (call: Call): string => assetKey({ chain: call.chain, address: call.token })
 
@@ -234,7 +237,9 @@ const withIntent = (change: Change, tx: Tx | undefined): Change =>
     : change
 
 const gasOf = (call: Call, wei: bigint): Posting[] =>
-  transfers(`${call.chain}/native`, [[ACCOUNT.gas, ACCOUNT.settlerGas, wei]])
+  transfers(nativeOf(call), [[ACCOUNT.gas, ACCOUNT.settlerGas, wei]])
+
+const nativeOf = (call: Call): string => `${call.chain}/native`
 
 const unsign = (call: Call): Bump[] => bump(COUNTER.signed(bookOf(call), call.payer), -call.signed)
 
@@ -242,9 +247,3 @@ const exposure = (call: Call, by: bigint): Bump[] => [
   ...bump(COUNTER.payerExposure(call.payer), by),
   ...bump(COUNTER.exposure, by),
 ]
-
-const bump = (name: string, by: bigint): Bump[] => (by === 0n ? [] : [{ name, by }])
-const bound = (limit: Usd | undefined): { limit?: bigint } => (limit === undefined ? {} : { limit })
-
-const transfers = (asset: string, rows: [debit: string, credit: string, amount: bigint][]): Posting[] =>
-  rows.filter(([, , amount]) => amount !== 0n).map(([debit, credit, amount]) => ({ asset, debit, credit, amount }))

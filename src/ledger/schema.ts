@@ -2,9 +2,18 @@
 
 export const SCHEMA_VERSION = '1'
 
-const appendOnly = (table: string): string => `
+// REPLACE deletes without asking the trigger on DELETE, so a line that is there may not be inserted either.
+const appendOnly = ([table, key]: readonly [string, string]): string => `
+  CREATE TRIGGER IF NOT EXISTS ${table}_no_replace BEFORE INSERT ON ${table}
+    WHEN EXISTS (SELECT 1 FROM ${table} WHERE ${key} = NEW.${key}) BEGIN SELECT RAISE(ABORT, '${table} is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS ${table}_no_update BEFORE UPDATE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} is append-only'); END;
   CREATE TRIGGER IF NOT EXISTS ${table}_no_delete BEFORE DELETE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} is append-only'); END;`
+
+const APPEND_ONLY = [
+  ['journal', 'seq'],
+  ['postings', 'id'],
+  ['claims', 'claim'],
+] as const
 
 export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -32,5 +41,5 @@ export const SCHEMA = `
     asset TEXT NOT NULL, account TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (asset, account)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  ${['journal', 'postings', 'claims'].map(appendOnly).join('')}
+  ${APPEND_ONLY.map(appendOnly).join('')}
 `

@@ -41,7 +41,8 @@ export const openBooks = (path: string, now: () => number): SyncBooks => {
         commit.run()
         return posted
       } catch (error) {
-        db.exec('ROLLBACK')
+        // A full disk has rolled back by itself already.
+        if (db.isTransaction) db.exec('ROLLBACK')
         books.forget()
         throw error
       }
@@ -58,7 +59,8 @@ const meta = (db: DatabaseSync, now: () => number): number => {
   put.run('epoch', String(Math.floor(now() / 1000)))
   const get = db.prepare('SELECT value FROM meta WHERE key = ?')
   const schema = (get.get('schema') as Row)['value']
-  if (schema !== SCHEMA_VERSION) throw new Error(`The ledger has schema ${schema}, this Farebox speaks ${SCHEMA_VERSION}.`)
+  if (schema !== SCHEMA_VERSION)
+    throw new Error(`The ledger has schema ${schema}, this Farebox speaks ${SCHEMA_VERSION}.`)
   return Number((get.get('epoch') as Row)['value'])
 }
 
@@ -81,8 +83,12 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
     putCall: db.prepare(
       'INSERT INTO calls (id, resting, asset, block, json) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET resting = excluded.resting, block = excluded.block, json = excluded.json',
     ),
-    putTx: db.prepare('INSERT OR IGNORE INTO txs (hash, call, chain, settler, nonce, json) VALUES (?, ?, ?, ?, ?, ?)'),
-    setCounter: db.prepare('INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
+    putTx: db.prepare(
+      'INSERT OR IGNORE INTO txs (hash, call, chain, settler, nonce, json) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    setCounter: db.prepare(
+      'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    ),
     setBalance: db.prepare(
       'INSERT INTO balances (asset, account, value) VALUES (?, ?, ?) ON CONFLICT (asset, account) DO UPDATE SET value = excluded.value',
     ),
@@ -114,7 +120,8 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
     },
     flush: () => {
       for (const [name, value] of counters) sql.setCounter.run(name, value.toString())
-      for (const { asset, account, value } of balances.values()) sql.setBalance.run(asset, account, value.toString())
+      for (const { asset, account, value } of balances.values())
+        sql.setBalance.run(asset, account, value.toString())
       counters.clear()
       balances.clear()
     },
@@ -125,20 +132,29 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
       return row && decode<Call>(row['json'] as string)
     },
     claimant: (claim) => (sql.claimant.get(claim) as Row | undefined)?.['call'] as string | undefined,
-    counter: (name) => counters.get(name) ?? BigInt((sql.counter.get(name) as Row | undefined)?.['value'] ?? 0),
+    counter: (name) =>
+      counters.get(name) ?? BigInt((sql.counter.get(name) as Row | undefined)?.['value'] ?? 0),
     balance: (asset, account) =>
-      balances.get(`${asset} ${account}`)?.value ?? BigInt((sql.balance.get(asset, account) as Row | undefined)?.['value'] ?? 0),
+      balances.get(`${asset} ${account}`)?.value ??
+      BigInt((sql.balance.get(asset, account) as Row | undefined)?.['value'] ?? 0),
     putClaim: (claim, call) => void sql.putClaim.run(claim, call),
     putCall: (call) => {
       const resting = isAtRest(call)
       if (resting) calls.delete(call.id)
       else calls.set(call.id, call)
       const block = bookedTransfer(call)?.block
-      sql.putCall.run(call.id, resting ? 1 : 0, bookOf(call), block === undefined ? null : Number(block), encode(call))
+      sql.putCall.run(
+        call.id,
+        resting ? 1 : 0,
+        bookOf(call),
+        block === undefined ? null : Number(block),
+        encode(call),
+      )
     },
     putTx: (tx) => void sql.putTx.run(tx.hash, tx.call, tx.chain, tx.settler, tx.nonce, encode(tx)),
     setCounter: (name, value) => void counters.set(name, value),
-    setBalance: (asset, account, value) => void balances.set(`${asset} ${account}`, { asset, account, value }),
+    setBalance: (asset, account, value) =>
+      void balances.set(`${asset} ${account}`, { asset, account, value }),
     journal: (move, postings) => {
       const at = now()
       const line = encode({ at, move, postings })
@@ -163,12 +179,18 @@ const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] => {
   const balances = rows('SELECT asset, account, value FROM balances ORDER BY asset, account')
   const counters = rows('SELECT name, value FROM counters')
   const settled = rows('SELECT json FROM calls WHERE asset = ? AND block BETWEEN ? AND ? ORDER BY block')
-  const page = rows('SELECT json FROM calls WHERE n > coalesce((SELECT n FROM calls WHERE id = ?), 0) ORDER BY n LIMIT ?')
+  const page = rows(
+    'SELECT json FROM calls WHERE n > coalesce((SELECT n FROM calls WHERE id = ?), 0) ORDER BY n LIMIT ?',
+  )
   const journal = rows('SELECT seq, line, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?')
 
   const table: { [K in QueryName]: (...args: Parameters<Ledger[K]>) => Awaited<ReturnType<Ledger[K]>> } = {
-    call: books.call,
+    call: (id) => {
+      books.refresh()
+      return books.call(id)
+    },
     callByClaim: (claim) => {
+      books.refresh()
       const id = books.claimant(claim)
       return id === undefined ? undefined : books.call(id)
     },

@@ -50,12 +50,12 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
       const waiting = answers.get(reply.n)
       answers.delete(reply.n)
       if (reply.why === undefined) waiting?.resolve(reply.value as never)
-      else waiting?.reject(fail('ledger_unavailable'))
+      else waiting?.reject(fail('ledger_unavailable', { why: reply.why }))
     } else if (reply.kind === 'failed') {
       // Nothing of that transaction was kept; the next one may work again (a full disk that was emptied).
       const done = flying
       flying = []
-      for (const one of done) one.reject(fail('ledger_unavailable'))
+      for (const one of done) one.reject(fail('ledger_unavailable', { why: reply.why }))
       flush()
     }
   }
@@ -119,4 +119,5 @@ const opened = (worker: Worker): Promise<number> =>
   })
 
 // Built, the worker is a .js file beside this one; in the repo it is the .ts file itself.
-const workerFile = (): URL => new URL(`./sqlite-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+const workerFile = (): URL =>
+  new URL(`./sqlite-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)

@@ -2,6 +2,7 @@ import type { Hex } from '../assets.ts'
 import { assetKey } from '../assets.ts'
 import type { Chain } from '../chain/chain.ts'
 import { curve } from '../chain/signatures.ts'
+import { transferData } from '../chain/transaction.ts'
 import { authorizationDigest, domainSeparator } from '../chain/typed-data.ts'
 import type { Clock } from '../clock.ts'
 import { fail } from '../errors.ts'
@@ -32,7 +33,8 @@ const REMEMBERED = 50_000
 /**
  * Asks the chain whether a payer can pay: balance for all its open calls, authorization unused, no contract. A payer
  * that has paid before and whose balance was read in the last 15 s is not asked about again: its claim is ours alone,
- * and what it could cheat us of is bounded by the exposure limits either way.
+ * and what it could cheat us of is bounded by the exposure limits either way. A call that settles first is always
+ * checked, and tried out: its transaction costs us gas even when it fails.
  */
 export const createFundsCheck = (facts: {
   chainOf: (call: Call) => Chain
@@ -57,7 +59,14 @@ export const createFundsCheck = (facts: {
     const open = counters[signed] ?? call.signed
     const known = seen.get(key)
     const paidBefore = (counters[COUNTER.settled(call.payer)] ?? 0n) > 0n
-    if (paidBefore && known && clock.now() - known.at < FRESH_MS && known.balance >= open) return
+    if (
+      !call.settleFirst &&
+      paidBefore &&
+      known &&
+      clock.now() - known.at < FRESH_MS &&
+      known.balance >= open
+    )
+      return
 
     const read = async (): Promise<bigint> => {
       const { balance, used, isContract } = await chainOf(call).payer(call.token, call.payer, call.nonce)
@@ -75,6 +84,11 @@ export const createFundsCheck = (facts: {
       balance = await read()
     }
     if (balance < required) throw fail('insufficient_funds', { balance, required })
+    if (!call.settleFirst) return
+    const data = transferData({ ...call, from: call.payer, to: call.payTo, value: call.signed })
+    if (await chainOf(call).reverts(call.token, data)) {
+      throw fail('settlement_failed', { why: 'the token refuses the transfer' })
+    }
   }
 }
 

@@ -1,30 +1,68 @@
+import type { Clock } from '../clock.ts'
+
 /** The next nonces of one settler key. One process at a time may own a key. */
 export type Nonces = {
+  /** The next nonce: one that was given back, else a new one. Say within a minute what became of it: `keep` or `giveBack`. */
   take: () => number
-  /** Returns a nonce whose transaction was never stored; the next `take` gets it. */
+  /** Its transaction is stored, and is sent until the chain is past it. */
+  keep: (nonce: number) => void
+  /** Its transaction was never stored; the next `take` gets it. */
   giveBack: (nonce: number) => void
   /** The chain or the ledger has used every nonce below `nonce`. */
   atLeast: (nonce: number) => void
-  /** Nonces that were given back and that transactions with higher ones wait behind; each is returned once. */
-  gaps: (mined: number) => number[]
+  /**
+   * Nonces that nothing will be sent with, although transactions with the nonces in `waiting` are stuck behind them:
+   * given back, never heard of again, or of a payment that was given up. Once named, `take` no longer gives them.
+   */
+  gaps: (mined: number, waiting: ReadonlySet<number>) => number[]
 }
 
-export const createNonces = (): Nonces => {
+const FORGOTTEN_MS = 60_000
+/** A lagging node shows gaps where there are none: one that we do not know of is believed when it stays. */
+const DOUBT_MS = 15_000
+const MOST_AT_ONCE = 100
+
+export const createNonces = (clock: Clock): Nonces => {
+  const taken = new Map<number, number>()
+  let missing = new Map<number, number>()
   let next = 0
   let free: number[] = []
+
+  /** Since when nobody has this nonce, ms: undefined when somebody does. */
+  const unowned = (nonce: number, now: number): number | undefined => {
+    if (free.includes(nonce)) return 0
+    const since = taken.get(nonce)
+    if (since !== undefined && now - since < FORGOTTEN_MS) return undefined
+    return missing.get(nonce) ?? now
+  }
+
   return {
-    take: () => free.shift() ?? next++,
+    take: () => {
+      const nonce = free.shift() ?? next++
+      taken.set(nonce, clock.now())
+      return nonce
+    },
+    keep: (nonce) => void taken.delete(nonce),
     giveBack: (nonce) => {
+      // After its minute it may have been filled already.
+      if (!taken.delete(nonce) || missing.has(nonce)) return
       free = [...free, nonce].toSorted((a, b) => a - b)
     },
     atLeast: (nonce) => {
       next = Math.max(next, nonce)
       free = free.filter((one) => one >= nonce)
     },
-    gaps: (mined) => {
-      const waited = free.filter((one) => one === mined && one < next - 1)
-      free = free.filter((one) => !waited.includes(one))
-      return waited
+    gaps: (mined, waiting) => {
+      const now = clock.now()
+      const last = Math.min(Math.max(...waiting), mined + MOST_AT_ONCE)
+      const seen = new Map<number, number>()
+      for (let nonce = mined; nonce < last; nonce++) {
+        const since = waiting.has(nonce) ? undefined : unowned(nonce, now)
+        if (since !== undefined) seen.set(nonce, since)
+      }
+      missing = seen
+      free = free.filter((one) => !seen.has(one))
+      return [...seen].filter(([, since]) => now - since >= DOUBT_MS).map(([nonce]) => nonce)
     },
   }
 }

@@ -12,7 +12,8 @@ export type Verdict = { paid: true; proof: Proof } | { paid: false }
 export const judge = (call: Call, inclusion: Inclusion, gas: bigint): Verdict => {
   if (!inclusion.ok) return { paid: false }
   const used = inclusion.logs.findIndex(
-    (log) => log.kind === 'used' && log.token === call.token && log.payer === call.payer && log.nonce === call.nonce,
+    (log) =>
+      log.kind === 'used' && log.token === call.token && log.payer === call.payer && log.nonce === call.nonce,
   )
   // The token logs the use and then its transfer: in a batch, another payment of the same sum must not prove this one.
   const transfer = used === -1 ? undefined : inclusion.logs[used + 1]

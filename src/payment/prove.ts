@@ -1,61 +1,121 @@
 import type { Chain, Head, Inclusion } from '../chain/chain.ts'
-import type { Call, Proof, Tx } from '../ledger/call.ts'
+import { seconds } from '../clock.ts'
+import { Refusal } from '../errors.ts'
+import type { Call, Proof } from '../ledger/call.ts'
+import type { Job } from './jobs.ts'
 import { judge } from './proof.ts'
-
-/** A call whose payment is being moved: its newest transaction, and all that were ever stored for it. */
-export type Job = { call: Call; tx: Tx; txs: readonly Tx[]; sentAt: number }
 
 export type Finding =
   | { kind: 'paid'; proof: Proof }
   | { kind: 'lost'; why: string; gas: bigint }
-  /** Our transaction was displaced and the authorization is still good: sign another. */
+  /** Something else used our nonce and the authorization is still good: sign another. */
   | { kind: 'again' }
 
-/** How far back somebody else's submission of our authorization is looked for. */
-const LOOK_BACK = 5_000n
+export type ProveFacts = {
+  chain: Chain
+  head: Head
+  /** Blocks from its own on that evidence of a loss must have: a loss needs as much as a payment. */
+  confirmations: number
+  /** ms */
+  now: number
+}
+
+/** An authorization could have been submitted by somebody else before we heard of it, by this much. */
+const HEARD_LATE_S = 3_600
+/** Before "neither in a block nor used" is believed: a node that lags needs a moment to show the log. */
 const PATIENCE_MS = 30_000
+/** Chain time after its end when an authorization is surely over: a reorganisation could bring back an earlier block. */
+const GRACE_S = 60n
+
+/** Its time ended so long ago that no block can take it any more. */
+export const isOver = (call: Call, head: Head): boolean =>
+  BigInt(head.timestamp) >= call.validBefore + GRACE_S
 
 /**
- * Finds out what became of jobs whose nonce has passed. A finding of undefined means "not known yet, look again".
- * If somebody else submitted the authorization, their log is found and counts as paid.
+ * Finds out what became of payments whose nonce has passed, or whose time is over. A finding of undefined means "not
+ * known yet, look again". If somebody else submitted the authorization, their log is found and counts as paid.
  */
-export const prove = async (chain: Chain, head: Head, jobs: readonly Job[]): Promise<(Finding | undefined)[]> => {
+export const prove = async (facts: ProveFacts, jobs: readonly Job[]): Promise<(Finding | undefined)[]> => {
   const hashes = jobs.flatMap((job) => job.txs.map((tx) => tx.hash))
-  const found = new Map<string, Inclusion>()
-  for (const inclusion of await chain.inclusions(hashes)) if (inclusion) found.set(inclusion.hash, inclusion)
+  const found = new Map<string, Standing>()
+  for (const one of await standing(facts.chain, hashes)) found.set(one.inclusion.hash, one)
   return Promise.all(
     jobs.map((job) => {
-      const mine = job.txs.map((tx) => found.get(tx.hash)).find((one) => one !== undefined)
-      return mine ? ofOurs(chain, head, job, mine) : ofOthers(chain, head, job)
+      const ours = job.txs.map((tx) => found.get(tx.hash)).filter((one) => one !== undefined)
+      return proveOne(facts, job, ours).catch(unknown)
     }),
   )
 }
 
-const ofOurs = async (chain: Chain, head: Head, { call }: Job, inclusion: Inclusion): Promise<Finding | undefined> => {
-  const verdict = judge(call, inclusion, inclusion.gas)
-  if (verdict.paid) return { kind: 'paid', proof: verdict.proof }
-  if (inclusion.ok) return { kind: 'lost', why: 'the token reported success and moved something else', gas: inclusion.gas }
-  const other = await elsewhere(chain, head, call, inclusion.gas)
-  return other ?? { kind: 'lost', why: 'the transfer reverted', gas: inclusion.gas }
+type Standing = { inclusion: Inclusion; canonical: boolean }
+
+// A receipt names its block; whether that block is in the chain is another question.
+const standing = async (chain: Chain, hashes: readonly `0x${string}`[]): Promise<Standing[]> => {
+  const inclusions = (await chain.inclusions(hashes)).filter((one) => one !== undefined)
+  const blocks = [...new Set(inclusions.map((one) => one.block))]
+  const canonical = await chain.blockHashes(blocks)
+  return inclusions.map((inclusion) => ({
+    inclusion,
+    canonical: canonical[blocks.indexOf(inclusion.block)] === inclusion.blockHash,
+  }))
 }
 
-// None of our transactions is in a block although their nonce has passed: a replacement we forgot, or a lagging node.
-const ofOthers = async (chain: Chain, head: Head, { call, tx }: Job): Promise<Finding | undefined> => {
-  const other = await elsewhere(chain, head, call, 0n)
-  if (other) return other
-  if (BigInt(head.timestamp) >= call.validBefore) return { kind: 'lost', why: 'the authorization expired', gas: 0n }
+const proveOne = async (
+  facts: ProveFacts,
+  job: Job,
+  ours: readonly Standing[],
+): Promise<Finding | undefined> => {
+  const { chain, head, now } = facts
+  const { call } = job
+  if (ours.some((one) => !one.canonical)) return undefined
+  const mine = ours.map((one) => one.inclusion)
+  const gas = mine.reduce((sum, one) => sum + one.gas, 0n)
+  for (const inclusion of mine) {
+    const verdict = judge(call, inclusion, gas)
+    if (verdict.paid) return { kind: 'paid', proof: verdict.proof }
+  }
+  const others = await ofOthers(facts, call, gas)
+  if (others !== 'none') return others
+  if (mine.length > 0) return mine.every((one) => isDeep(facts, one)) ? lost(whyUnpaid(mine), gas) : undefined
+  if (isOver(call, head)) return lost('the authorization expired', 0n)
+  if (now - (job.passedAt ?? now) < PATIENCE_MS) return undefined
   const { used } = await chain.payer(call.token, call.payer, call.nonce)
-  if (!used) return { kind: 'again' }
-  // Used, and no log of it pays us: cancelled, or spent elsewhere. A lagging node gets half a minute to show the log.
-  const lagging = head.timestamp * 1000 - tx.at < PATIENCE_MS
-  return lagging ? undefined : { kind: 'lost', why: 'the authorization was cancelled or spent elsewhere', gas: 0n }
+  return used ? lost('the authorization was cancelled or spent elsewhere', 0n) : { kind: 'again' }
 }
 
-const elsewhere = async (chain: Chain, head: Head, call: Call, gas: bigint): Promise<Finding | undefined> => {
-  const from = head.number > LOOK_BACK ? head.number - LOOK_BACK : 0n
-  const hash = await chain.usedIn(call.token, call.payer, call.nonce, from, head.number)
-  if (hash === undefined) return undefined
-  const [inclusion] = await chain.inclusions([hash])
-  const verdict = inclusion ? judge(call, inclusion, gas) : undefined
-  return verdict?.paid ? { kind: 'paid', proof: verdict.proof } : undefined
+/** Looks for somebody else's submission of the authorization, up to the head. */
+const ofOthers = async (
+  facts: ProveFacts,
+  call: Call,
+  gas: bigint,
+): Promise<Finding | undefined | 'none'> => {
+  const { chain, head } = facts
+  const since = Math.max(Number(call.validAfter), seconds(call.at) - HEARD_LATE_S)
+  const hash = await chain.usedIn(call.token, call.payer, call.nonce, since, head.number)
+  if (hash === undefined) return 'none'
+  const [one] = await standing(chain, [hash])
+  // The log says used, the receipt does not: one of them is not to be believed.
+  if (!one?.canonical || !showsUse(call, one.inclusion)) return undefined
+  const verdict = judge(call, one.inclusion, gas)
+  return verdict.paid ? { kind: 'paid', proof: verdict.proof } : 'none'
+}
+
+const showsUse = (call: Call, { logs }: Inclusion): boolean =>
+  logs.some(
+    (log) =>
+      log.kind === 'used' && log.token === call.token && log.payer === call.payer && log.nonce === call.nonce,
+  )
+
+const isDeep = ({ head, confirmations }: ProveFacts, { block }: Inclusion): boolean =>
+  head.number - block + 1n >= BigInt(confirmations)
+
+const whyUnpaid = (mine: readonly Inclusion[]): string =>
+  mine.some((one) => one.ok) ? 'the token reported success and moved something else' : 'the transfer reverted'
+
+const lost = (why: string, gas: bigint): Finding => ({ kind: 'lost', why, gas })
+
+// A node that fails in one question must not hold up what it said about the other payments.
+const unknown = (error: unknown): undefined => {
+  if (!(error instanceof Refusal)) throw error
+  return undefined
 }

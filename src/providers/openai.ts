@@ -1,7 +1,7 @@
 import { Pool } from 'undici'
 import type { ForwardBody, WireAnswer } from '../wire/openai.ts'
-import { sseReader } from '../wire/sse.ts'
-import { type Ask, type Provider, UpstreamError, type UpstreamFault } from './provider.ts'
+import { SseOverflow, sseReader } from '../wire/sse.ts'
+import { type Ask, type Provider, UpstreamError, type UpstreamFault, WHOLE_ANSWER } from './provider.ts'
 
 export type OpenAiFacts = {
   id: string
@@ -23,7 +23,6 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
   const path = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
   const pool = new Pool(url.origin, {
     connections: CONNECTIONS,
-    headersTimeout: facts.firstByteMs,
     bodyTimeout: facts.idleMs,
   })
   const headers = {
@@ -36,8 +35,9 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
     id: facts.id,
     ask: async (ask) => {
       const body = JSON.stringify(outgoing(ask, facts.maxTokensField))
+      const headersTimeout = facts.firstByteMs * (ask.body.stream ? 1 : WHOLE_ANSWER)
       const reply = await pool
-        .request({ method: 'POST', path, headers, body, signal: ask.signal })
+        .request({ method: 'POST', path, headers, body, headersTimeout, signal: ask.signal })
         .catch((error: unknown) => {
           throw faultOf(error)
         })
@@ -45,7 +45,7 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
         await reply.body.dump({ limit: 65_536 }).catch(() => {})
         throw statusFault(reply.statusCode, reply.headers['retry-after'])
       }
-      if (ask.body.stream) return { kind: 'stream', events: readEvents(reply.body) }
+      if (ask.body.stream) return { kind: 'stream', events: readEvents(reply.body, facts.idleMs) }
       const text = await readAll(reply.body)
       return { kind: 'json', text, body: parseAnswer(text) }
     },
@@ -64,12 +64,19 @@ const outgoing = ({ body, model, maxOutput }: Ask, field: OpenAiFacts['maxTokens
   }
 }
 
-async function* readEvents(body: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
+async function* readEvents(body: AsyncIterable<Buffer>, idleMs: number): AsyncGenerator<readonly string[]> {
   const reader = sseReader()
+  let last = performance.now()
   try {
     for await (const chunk of body) {
       const events = reader.push(chunk)
-      if (events.length > 0) yield events
+      if (events.length > 0) {
+        yield events
+        // Not while our own reader was slow.
+        last = performance.now()
+      } else if (performance.now() - last > idleMs) {
+        throw new UpstreamError('timeout', 'only keep-alives')
+      }
     }
   } catch (error) {
     throw faultOf(error)
@@ -101,13 +108,14 @@ const parseAnswer = (text: string): WireAnswer => {
 
 const faultOf = (error: unknown): UpstreamError => {
   if (error instanceof UpstreamError) return error
+  if (error instanceof SseOverflow) return new UpstreamError('malformed', 'an event is too large')
   const code = String((error as { code?: unknown }).code ?? (error as Error).name)
   return new UpstreamError(/TIMEOUT|Timeout/.test(code) ? 'timeout' : 'unavailable', code)
 }
 
 const statusFault = (status: number, retryAfter: string | string[] | undefined): UpstreamError => {
   const after = Number(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
-  return new UpstreamError(faultByStatus(status), `status ${status}`, Number.isFinite(after) ? after * 1000 : undefined)
+  return new UpstreamError(faultByStatus(status), `status ${status}`, after >= 0 ? after * 1000 : undefined)
 }
 
 const faultByStatus = (status: number): UpstreamFault => {

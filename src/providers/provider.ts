@@ -10,6 +10,9 @@ export type Answer =
   /** The `data` of server-sent events as they come, [DONE] included; several may arrive at once. */
   | { kind: 'stream'; events: AsyncIterable<readonly string[]> }
 
+/** A JSON answer's first byte comes after its last token: it may take so many times as long as that of a stream. */
+export const WHOLE_ANSWER = 5
+
 export type Provider = {
   id: string
   /** Asks for an answer; throws `UpstreamError`. */

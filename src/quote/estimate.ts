@@ -3,7 +3,13 @@ import type { ChatMessage, ChatRequest } from '../wire/openai.ts'
 import { estimateTokens, utf8Bytes } from './tokens.ts'
 
 /** What can be counted of a request without knowing the model. `bytes` bounds the text's tokens from above: no token is shorter than a byte. */
-export type Measured = { tokens: number; bytes: number; framing: number; lowImages: number; highImages: number }
+export type Measured = {
+  tokens: number
+  bytes: number
+  framing: number
+  lowImages: number
+  highImages: number
+}
 
 /** Input tokens of a request: what we expect, and what we are ready to bill for at most. */
 export type InputTokens = { expected: number; ceiling: number }
@@ -25,8 +31,12 @@ export const measure = (request: ChatRequest): Measured => {
 }
 
 /** Input tokens for one model; `factor` is how many real tokens of this model one estimated token has been lately. */
-export const inputTokens = (measured: Measured, model: Pick<Model, 'imageTokens'>, factor: number): InputTokens => {
-  const text = Math.ceil(measured.tokens * factor)
+export const inputTokens = (
+  measured: Measured,
+  model: Pick<Model, 'imageTokens'>,
+  factor: number,
+): InputTokens => {
+  const text = Math.min(measured.bytes, Math.ceil(measured.tokens * factor))
   const images = measured.lowImages * model.imageTokens.low + measured.highImages * model.imageTokens.high
   const rest = measured.framing + images
   return {
@@ -42,7 +52,8 @@ const addMessage = (sum: Measured, message: ChatMessage): void => {
   else if (content) for (const part of content) addPart(sum, part)
   for (const key in rest) {
     const value = (rest as Record<string, unknown>)[key]
-    if (value !== null && value !== undefined) addText(sum, typeof value === 'string' ? value : JSON.stringify(value))
+    if (value !== null && value !== undefined)
+      addText(sum, typeof value === 'string' ? value : JSON.stringify(value))
   }
 }
 

@@ -5,7 +5,10 @@ export type Learner = {
   /** Output tokens that an answer of this model has lately had. */
   output: (model: string) => number
   /** Learns from one finished call whose provider reported its usage. */
-  observe: (model: string, seen: { estimated: number; input: number; output: number; textOnly: boolean }) => void
+  observe: (
+    model: string,
+    seen: { estimated: number; input: number; output: number; textOnly: boolean },
+  ) => void
 }
 
 const WEIGHT = 0.05

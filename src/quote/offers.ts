@@ -1,4 +1,4 @@
-import { type Asset, type Hex, toUnits, V1_NETWORKS, chainNumber } from '../assets.ts'
+import { type Asset, chainNumber, type Hex, toUnits, V1_NETWORKS } from '../assets.ts'
 import { minOf } from '../money.ts'
 import type { Requirement, RequirementV1 } from '../wire/payment.ts'
 import type { Quote } from './quote.ts'
@@ -24,7 +24,9 @@ export type KnownPayer = { payer: Hex; credits: readonly bigint[] }
 
 /** One offer for each asset, sealed; a payer who named itself pays less by its credit. */
 export const makeOffers = (facts: OfferFacts, quote: Quote, known?: KnownPayer): Offer[] =>
-  facts.tills.map((till, i) => makeOffer(facts, quote, till, known && { payer: known.payer, credit: known.credits[i] ?? 0n }))
+  facts.tills.map((till, i) =>
+    makeOffer(facts, quote, till, known && { payer: known.payer, credit: known.credits[i] ?? 0n }),
+  )
 
 const makeOffer = (
   facts: OfferFacts,
@@ -61,7 +63,12 @@ const makeOffer = (
     asset: asset.address,
     payTo,
     maxTimeoutSeconds: facts.maxTimeout,
-    extra: { name: asset.name, version: asset.version, quote: facts.sealer.seal(terms), signer: facts.signer },
+    extra: {
+      name: asset.name,
+      version: asset.version,
+      quote: facts.sealer.seal(terms),
+      signer: facts.signer,
+    },
   }
   return { terms, requirement }
 }

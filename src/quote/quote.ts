@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Hex } from '../assets.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Prices } from '../catalog/catalog.ts'
 import { type Clock, seconds } from '../clock.ts'
 import { fail } from '../errors.ts'
 import { randomId } from '../ids.ts'
@@ -10,7 +10,7 @@ import { neededCapabilities, plan, type Route } from '../route/plan.ts'
 import { type ChatRequest, maxPrice } from '../wire/openai.ts'
 import { type InputTokens, inputTokens, type Measured, measure } from './estimate.ts'
 import type { Learner } from './learn.ts'
-import { price } from './price.ts'
+import { price, type Tokens } from './price.ts'
 
 /** What one request may cost, and who would answer it. */
 export type Quote = {
@@ -64,8 +64,10 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
     const room = Math.min(...models.map((model) => Math.min(model.maxOutput, model.context - rough)))
     const maxOutput = asked ?? Math.max(1, Math.min(facts.defaultMaxOutput, room))
     const choices = request.n ?? 1
-    const worst = { input: input.ceiling, cached: 0, output: maxOutput * choices }
-    const ceiling = routes.map((route) => price(worst, route.prices, margin)).reduce(maxOf, NO_MONEY)
+    const most = routes.map(({ prices }) =>
+      price(worst(prices, input.ceiling, maxOutput * choices), prices, margin),
+    )
+    const ceiling = most.reduce(maxOf, NO_MONEY)
     const output = Math.min(maxOutput, learner.output(routes[0]!.model)) * choices
     const likely = price({ input: input.expected, cached: 0, output }, routes[0]!.prices, margin)
     const made: Quote = {
@@ -89,7 +91,7 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
   /** The `max_tokens` whose ceiling stays within `budget`; 0 when the input alone costs more. */
   const fits = ({ routes, input, choices }: Quote, budget: Usd): number => {
     const perRoute = routes.map(({ prices }) => {
-      const left = budget - price({ input: input.ceiling, cached: 0, output: 0 }, prices, margin)
+      const left = budget - price(worst(prices, input.ceiling, 0), prices, margin)
       return Math.floor(tokensFor(left as Usd, prices.output, margin) / choices)
     })
     return Math.max(0, Math.min(...perRoute))
@@ -107,6 +109,13 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
 
   return { quote, fits }
 }
+
+// Reading from a cache is cheaper almost everywhere; where it is dearer, all of the input may have been cached.
+const worst = (prices: Prices, input: number, output: number): Tokens => ({
+  input,
+  cached: prices.cachedInput > prices.input ? input : 0,
+  output,
+})
 
 /** SHA-256 of the canonical body: the parsed request, serialised again, with the door it came through. */
 export const digestOf = (request: ChatRequest): Hex =>

@@ -57,7 +57,7 @@ export const createSealer = async (secrets: readonly string[]): Promise<Sealer> 
   return {
     seal: (terms) => {
       const body = `v1.${first.id}.${Buffer.from(pack(terms)).toString('base64url')}`
-      return `${body}.${Buffer.from(first.mac(body)).toString('base64url')}`
+      return `${body}.${encoded(first.mac(body))}`
     },
     open: (token) => {
       const cut = token.lastIndexOf('.')
@@ -65,13 +65,16 @@ export const createSealer = async (secrets: readonly string[]): Promise<Sealer> 
       const [version, id, packed, ...more] = body.split('.')
       const key = keys.find((one) => one.id === id)
       if (version !== 'v1' || !key || packed === undefined || more.length > 0) return undefined
-      const given = Buffer.from(token.slice(cut + 1), 'base64url')
-      const wanted = key.mac(body)
+      // Compared as text: base64url decodes more than one spelling to the same bytes.
+      const given = Buffer.from(token.slice(cut + 1))
+      const wanted = Buffer.from(encoded(key.mac(body)))
       if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return undefined
       return unpack(Buffer.from(packed, 'base64url').toString('utf8'))
     },
   }
 }
+
+const encoded = (mac: Uint8Array): string => Buffer.from(mac).toString('base64url')
 
 const keyId = async (secret: string): Promise<string> => {
   const hmac = await createHMAC(createSHA256(), secret)
@@ -80,8 +83,24 @@ const keyId = async (secret: string): Promise<string> => {
 
 // Fixed slots, so that the token stays small in a header that carries it back.
 type Packed = [
-  string, string, [string, string, string, string, string, string][], Hex, number, number, string, number, number,
-  string, string, string, Hex | null, ChainId, Hex, Hex, number, number,
+  string,
+  string,
+  [string, string, string, string, string, string][],
+  Hex,
+  number,
+  number,
+  string,
+  number,
+  number,
+  string,
+  string,
+  string,
+  Hex | null,
+  ChainId,
+  Hex,
+  Hex,
+  number,
+  number,
 ]
 
 const pack = (t: Terms): string =>

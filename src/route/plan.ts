@@ -56,7 +56,7 @@ const named = (request: ChatRequest, catalog: Catalog): Model[] => {
   const names = [request.model, ...(request.models ?? [])]
   const models = names.map((name) => {
     const model = catalog.find(name.endsWith(':cost') ? name.slice(0, -':cost'.length) : name)
-    if (!model) throw fail('model_not_found', { model: name, param: 'model' })
+    if (!model) throw fail('model_not_found', { model: name, param: name === request.model ? 'model' : 'models' })
     return model
   })
   return [...new Set(models)]

@@ -4,11 +4,14 @@ import { StringDecoder } from 'node:string_decoder'
 export type SseReader = {
   /** The `data` of every event that this chunk completes. Throws `SseOverflow` when one event grows past the limit. */
   push: (chunk: Uint8Array) => string[]
-  /** The text of every comment line that was completed since the last look. */
+  /** The text of the last comment lines that were completed since the last look. */
   comments: () => string[]
 }
 
 export class SseOverflow extends Error {}
+
+// A provider may send keep-alive comments for ever, and nobody may be reading them.
+const COMMENTS_KEPT = 16
 
 /** Splits bytes into events; chunks may cut anywhere, lines may end in \n, \r\n or \r. */
 export const sseReader = (limit = 1 << 20): SseReader => {
@@ -25,11 +28,13 @@ export const sseReader = (limit = 1 << 20): SseReader => {
       size = 0
     } else if (text.startsWith('data:')) {
       const value = text.charCodeAt(5) === 32 ? text.slice(6) : text.slice(5)
-      size += value.length
+      // The line break counts too: endless empty lines must not be free.
+      size += value.length + 1
       if (size > limit) throw new SseOverflow()
       data.push(value)
     } else if (text.startsWith(':')) {
       seen.push(text.slice(1).trimStart())
+      if (seen.length > COMMENTS_KEPT) seen.shift()
     }
   }
 

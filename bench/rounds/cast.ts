@@ -1,0 +1,67 @@
+import { inTurns, presign } from '../payments.ts'
+import { installPeers, portkeyHeaders, startPortkey, startX402 } from '../peers.ts'
+import type { ServerProcess } from '../process.ts'
+import { JSON_HEADERS, type Payer, requestBody, startFareboxServer, type World } from '../world.ts'
+
+/** Everybody who takes part, warm; the peers are missing where they could not be installed. */
+export type Cast = {
+  world: World
+  farebox: ServerProcess
+  portkey: ServerProcess | undefined
+  x402: ServerProcess | undefined
+  /** Funded, and with a settled call behind them. */
+  payers: Payer[]
+}
+
+export const CHAT = '/v1/chat/completions'
+const PAYERS = 200
+const SETTLE_MS = 60_000
+
+/** Starts all contestants. */
+export const startCast = async (world: World): Promise<Cast> => {
+  const peers = installPeers()
+  const farebox = await startFareboxServer(world)
+  const portkey = peers ? await startPortkey() : undefined
+  const x402 = peers ? await startX402(world) : undefined
+  return { world, farebox, portkey, x402, payers: await world.payers(PAYERS) }
+}
+
+/**
+ * Brings everybody past the just-in-time compiler, and the payers to good standing: a dear call each, of which most
+ * comes back as credit, then small ones.
+ */
+export const warmUp = async (cast: Cast, calls = 3_000): Promise<void> => {
+  const { world, farebox, portkey, payers } = cast
+  const url = `${farebox.url}${CHAT}`
+  const buy = async (body: string, count: number) => {
+    const each = await presign(world, { url, body, payers: inTurns(payers, count) })
+    await world.fire({ url, body, headers: JSON_HEADERS, concurrency: 16, each }, 200)
+    await settled(farebox)
+  }
+  await buy(requestBody('bench/dear', { max_tokens: 4_000 }), payers.length)
+  await buy(requestBody('bench/small'), calls)
+  if (portkey) {
+    const job = {
+      url: `${portkey.url}${CHAT}`,
+      body: requestBody('mock'),
+      headers: portkeyHeaders(world),
+      concurrency: 16,
+    }
+    await world.fire({ ...job, seconds: 2 }, 200)
+  }
+}
+
+/** Waits until no settlement is pending, at most a minute; returns how long that took, ms. */
+export const settled = async (farebox: ServerProcess): Promise<number> => {
+  const began = performance.now()
+  while ((await farebox.ask<number>('pending')) > 0) {
+    if (performance.now() - began > SETTLE_MS) throw new Error('settlements are still pending after a minute')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return performance.now() - began
+}
+
+export const stopCast = async ({ farebox, portkey, x402 }: Cast): Promise<void> => {
+  await farebox.ask('close')
+  await Promise.all([farebox.stop(), portkey?.stop(), x402?.stop()])
+}

@@ -1,0 +1,43 @@
+import { type Book, sampleOf } from '../book.ts'
+import { inTurns, presign } from '../payments.ts'
+import { portkeyHeaders } from '../peers.ts'
+import { JSON_HEADERS, requestBody } from '../world.ts'
+import { type Cast, CHAT } from './cast.ts'
+import { x402Payments } from './paid.ts'
+
+/** `sse paced`: 4 ms between chunks, for first bytes. `sse`: as fast as it goes, for throughput. */
+export type StreamLoad = 'sse paced' | 'sse'
+
+const CALLS = { 'sse paced': { 1: 12, 16: 96 }, sse: { 1: 100, 16: 800 } } as const
+
+/** One interleaved round of streamed answers. */
+export const streamRound = async (cast: Cast, book: Book, load: StreamLoad, c: 1 | 16): Promise<void> => {
+  const { world, farebox, portkey, x402, payers } = cast
+  const calls = CALLS[load][c]
+  const model = load === 'sse' ? 'mock' : 'mock-paced'
+  const same = { body: requestBody(model, { stream: true }), headers: JSON_HEADERS, concurrency: c }
+  const repeat = Array.from({ length: calls }, () => ({}))
+  const direct = { ...same, url: `${world.upstream.url}${CHAT}`, each: repeat }
+  book.add(load, 'direct', c, await sampleOf(200, () => world.fire(direct, 200)))
+
+  if (portkey) {
+    const job = { ...same, url: `${portkey.url}${CHAT}`, headers: portkeyHeaders(world), each: repeat }
+    book.add(load, 'Portkey', c, await sampleOf(200, () => world.fire(job, 200), portkey))
+  }
+  const body = requestBody(load === 'sse' ? 'bench/small' : 'bench/paced', { stream: true })
+  const ours = { ...same, body, url: `${farebox.url}${CHAT}` }
+  const each = await presign(world, { ...ours, payers: inTurns(payers, calls) })
+  book.add(load, 'Farebox paid', c, await sampleOf(200, () => world.fire({ ...ours, each }, 200), farebox))
+
+  // Its throughput is bound by the settlement, streamed or not: see the JSON load.
+  if (x402 && load === 'sse paced') {
+    const job = { ...same, url: `${x402.url}${CHAT}` }
+    const paid = await x402Payments(world, job.url, inTurns(payers, calls))
+    book.add(
+      load,
+      '@x402/hono paid',
+      c,
+      await sampleOf(200, () => world.fire({ ...job, each: paid }, 200), x402),
+    )
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * bench/: Farebox beside its peers, in one run, as ratios. `npm run bench`, or `node bench/run.ts [--write]`; `--write`
+ * puts the numbers into bench/README.md. Raw results always go to bench/results/latest.json.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { createBook } from './book.ts'
+import { describeMachine } from './machine.ts'
+import { peerVersions } from './peers.ts'
+import { stepAside } from './process.ts'
+import { type Report, splice, toMarkdown } from './report.ts'
+import { type Cast, startCast, stopCast, warmUp } from './rounds/cast.ts'
+import { paidRound, reconcileAll, type Tail, x402Round, x402Transfers } from './rounds/paid.ts'
+import { storms } from './rounds/storm.ts'
+import { streamRound } from './rounds/stream.ts'
+import { unpaidRound } from './rounds/unpaid.ts'
+import { path, startWorld } from './world.ts'
+
+const ROUNDS = 3
+
+const bench = async (say: (line: string) => void): Promise<Report> => {
+  const began = performance.now()
+  stepAside()
+  const world = await startWorld()
+  try {
+    const machine = await describeMachine(world.dir)
+    const cast = await startCast(world)
+    const found = await measure(cast, say).finally(() => stopCast(cast))
+    const versions = cast.portkey ? peerVersions() : {}
+    return {
+      at: new Date().toISOString(),
+      seconds: (performance.now() - began) / 1000,
+      machine,
+      versions,
+      ...found,
+    }
+  } finally {
+    await world.close()
+  }
+}
+
+const measure = async (cast: Cast, say: (line: string) => void) => {
+  const book = createBook(say)
+  const tails: Tail[] = []
+  say('warming up')
+  await warmUp(cast)
+  await x402Round(
+    cast,
+    createBook(() => {}),
+    4,
+  )
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const c of [1, 16, 64] as const) await unpaidRound(cast, book, c)
+    for (const c of [1, 4, 16]) await x402Round(cast, book, c)
+    for (const c of [1, 16, 64]) tails.push(await paidRound(cast, book, { c, calls: c === 1 ? 200 : 2_000 }))
+    for (const c of [1, 16] as const) await streamRound(cast, book, 'sse paced', c)
+    await streamRound(cast, book, 'sse', 16)
+  }
+  const strangers = await cast.world.payers(500)
+  tails.push(
+    await paidRound(cast, book, {
+      c: 16,
+      calls: 500,
+      who: 'Farebox paid, first call of each payer',
+      payers: strangers,
+    }),
+  )
+  await cast.world.withBlocks(1, async () => {
+    const load = 'json, 1 s blocks'
+    await x402Round(cast, book, 16, load, 48)
+    tails.push(await paidRound(cast, book, { c: 16, calls: 2_000, load }))
+  })
+  const stormed = await storms(cast)
+  const rows = book.rows()
+  const paid = rows.filter((row) => row.who === '@x402/hono paid').reduce((sum, row) => sum + row.count, 0)
+  return {
+    rows,
+    tails: tails.filter((tail) => tail.c > 1),
+    storms: stormed,
+    reconciled: await reconcileAll(cast),
+    // The warm-up's hundred and the storm's one are not in the rows.
+    x402: { paid: cast.x402 ? paid + 101 : 0, transfers: await x402Transfers(cast) },
+  }
+}
+
+const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } })
+const began = performance.now()
+const report = await bench((line) =>
+  console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`),
+)
+mkdirSync(path('results'), { recursive: true })
+writeFileSync(path('results/latest.json'), `${JSON.stringify(report, null, 1)}\n`)
+const markdown = toMarkdown(report)
+if (values.write) splice(path('README.md'), markdown)
+console.log(markdown)

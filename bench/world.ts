@@ -1,0 +1,188 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Asset, Hex } from '../src/assets.ts'
+import { addressOf } from '../src/chain/signatures.ts'
+import { left, uint } from '../src/chain/typed-data.ts'
+import { deployUsdc, type Localnet, rpc, startAnvil } from '../src/cli/demo/localnet.ts'
+import { type ServerProcess, type Start, startServer } from './process.ts'
+import type { TransferKey } from './servers/farebox.ts'
+import type { Job, Shots } from './servers/shooter.ts'
+
+/** Who pays: a key and its address. */
+export type Payer = { key: Uint8Array; address: Hex }
+
+/** What every contestant shares: one chain, one token, one mock provider, one load generator. */
+export type World = {
+  net: Localnet
+  asset: Asset
+  dir: string
+  upstream: ServerProcess
+  /** Payments signed for Farebox that move money: as many transfers must be found at the end. */
+  tally: { paid: number }
+  /** Fires a job; throws unless every answer has the expected status. */
+  fire: (job: Job, expected: number) => Promise<Shots>
+  /** The same without expectations. */
+  shoot: (job: Job) => Promise<Shots>
+  /** New accounts with 10,000 USDC each. */
+  payers: (count: number) => Promise<Payer[]>
+  /** Runs something on a chain with a block every so many seconds instead of one for every transaction. */
+  withBlocks: <T>(seconds: number, run: () => Promise<T>) => Promise<T>
+  /** Every transfer to an address, as the chain tells it. */
+  transfersTo: (payTo: Hex) => Promise<TransferKey[]>
+  close: () => Promise<void>
+}
+
+export const PAY_TO: Hex = '0x1111111111111111111111111111111111111111'
+export const JSON_HEADERS = { 'content-type': 'application/json' } as const
+const CHAIN_ID = 31_337
+const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
+const MINT = '0x40c10f19'
+const MINT_BATCH = 100
+const HEARTBEAT_MS = 500
+
+/** Starts the world; everything in it runs beside the core that is measured. */
+export const startWorld = async (): Promise<World> => {
+  const net = await startAnvil({ chainId: CHAIN_ID })
+  const deployer = net.accounts[0]!
+  const token = await deployUsdc({ url: net.url, deployerKey: deployer.privateKey })
+  const address = token.address.toLowerCase() as Hex
+  const upstream = await startServer({ script: path('servers/upstream.ts'), core: 'beside' })
+  const shooter = await startServer({ script: path('servers/shooter.ts'), core: 'beside' })
+  const dir = mkdtempSync(join(tmpdir(), 'farebox-bench-'))
+  let heart = heartbeat(net.url)
+  const shoot = (job: Job) => shooter.ask<Shots>('shoot', job)
+
+  return {
+    net,
+    asset: {
+      chain: `eip155:${CHAIN_ID}`,
+      address,
+      symbol: 'USDC',
+      decimals: 6,
+      name: 'USD Coin',
+      version: '2',
+      methods: ['eip3009'],
+    },
+    dir,
+    upstream,
+    tally: { paid: 0 },
+    shoot,
+    fire: async (job, expected) => {
+      const shots = await shoot(job)
+      for (const [status, { count, sample }] of Object.entries(shots.answers)) {
+        if (Number(status) !== expected)
+          throw new Error(`${count} answers of ${status} from ${job.url}: ${sample}`)
+      }
+      return shots
+    },
+    payers: async (count) => {
+      const made = Array.from({ length: count }, () => randomBytes(32)).map((key) => ({
+        key,
+        address: addressOf(key),
+      }))
+      for (let i = 0; i < made.length; i += MINT_BATCH) {
+        await mint(net, deployer.address, address, made.slice(i, i + MINT_BATCH))
+      }
+      return made
+    },
+    withBlocks: async (seconds, run) => {
+      clearInterval(heart)
+      await rpc(net.url, 'evm_setAutomine', [false])
+      await rpc(net.url, 'evm_setIntervalMining', [seconds])
+      try {
+        return await run()
+      } finally {
+        await rpc(net.url, 'evm_setIntervalMining', [0])
+        await rpc(net.url, 'evm_setAutomine', [true])
+        heart = heartbeat(net.url)
+      }
+    },
+    transfersTo: async (payTo) => {
+      const word = `0x${payTo.slice(2).padStart(64, '0')}`
+      const filter = { address, topics: [TRANSFER, null, word], fromBlock: '0x0', toBlock: 'latest' }
+      const logs = await rpc<Log[]>(net.url, 'eth_getLogs', [filter])
+      return logs.map(
+        (log): TransferKey => `${log.transactionHash} ${Number(log.logIndex)} ${BigInt(log.data)}`,
+      )
+    },
+    close: async () => {
+      clearInterval(heart)
+      await shooter.stop()
+      await upstream.stop()
+      await net.stop()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+// With one block for every transaction, what just missed a block would wait for the next transaction, and viem for the
+// next block: on a chain that is never still neither happens.
+const heartbeat = (url: string) => setInterval(() => void rpc(url, 'evm_mine').catch(() => {}), HEARTBEAT_MS)
+
+type Log = { transactionHash: string; logIndex: Hex; data: Hex }
+
+// The deployer is unlocked on anvil: one JSON-RPC batch funds many payers.
+const mint = async (net: Localnet, from: Hex, to: Hex, payers: readonly Payer[]): Promise<void> => {
+  const units = Buffer.from(uint(10_000_000_000n)).toString('hex')
+  // anvil answers a batch out of order: without nonces of their own they would replace each other.
+  const next = Number(await rpc<Hex>(net.url, 'eth_getTransactionCount', [from, 'pending']))
+  const batch = payers.map(({ address }, id) => {
+    const data = `${MINT}${Buffer.from(left(address)).toString('hex')}${units}`
+    return {
+      jsonrpc: '2.0',
+      id,
+      method: 'eth_sendTransaction',
+      params: [{ from, to, data, gas: '0x30000', nonce: `0x${(next + id).toString(16)}` }],
+    }
+  })
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(net.url, { method: 'POST', headers, body: JSON.stringify(batch) })
+  const failed = ((await answer.json()) as { error?: { message: string } }[]).find((one) => one.error)
+  if (failed) throw new Error(`minting failed: ${failed.error?.message}`)
+}
+
+export const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
+
+/** Farebox as a process, on a ledger of its own; `store` is `sqlite` as shipped, or `memory`. */
+export const startFareboxServer = (
+  world: World,
+  store: 'sqlite' | 'memory' = 'sqlite',
+  more: Partial<Start> = {},
+) => {
+  const name = `${store}-${randomBytes(4).toString('hex')}`
+  const file = join(world.dir, `${name}.yaml`)
+  writeFileSync(file, yaml(world, store === 'memory' ? 'memory:' : `sqlite:${join(world.dir, `${name}.db`)}`))
+  const env = {
+    FAREBOX_QUOTE_SECRET: randomBytes(32).toString('hex'),
+    FAREBOX_SETTLER_KEY: world.net.accounts[1]!.privateKey,
+  }
+  return startServer({ script: path('servers/farebox.ts'), args: [file], env, core: 'measured', ...more })
+}
+
+// As shipped but for: the limits on unpaid service, which a bench would meet at once, and quotes that live long enough.
+const yaml = ({ net, asset, upstream }: World, store: string): string => `
+server: { port: 0 }
+store: "${store}"
+chains:
+  - id: ${asset.chain}
+    rpc: ["${net.url}"]
+    payTo: "${PAY_TO}"
+    assets: [{ symbol: USDC, address: "${asset.address}" }]
+providers:
+  - { id: mock, type: openai, baseUrl: "${upstream.url}/v1" }
+models:
+  - { id: bench/small, hosts: [{ provider: mock, model: mock }], inputPerMillion: "1", outputPerMillion: "2" }
+  - { id: bench/paced, hosts: [{ provider: mock, model: mock-paced }], inputPerMillion: "1", outputPerMillion: "2" }
+  - { id: bench/dear, hosts: [{ provider: mock, model: mock }], inputPerMillion: "100", outputPerMillion: "1000" }
+exposure: { perCall: "1000", perPayer: "1000000", total: "100000000" }
+quote: { ttlSeconds: 900 }
+`
+
+/** A request of 1 KB; models as every contestant's mock knows them, or as Farebox sells them. */
+export const requestBody = (model: string, more: Record<string, unknown> = {}): string =>
+  JSON.stringify({ model, messages: [{ role: 'user', content: PROMPT }], max_tokens: 256, ...more })
+
+const PROMPT = 'Tell me what the fox did, and then what the dog did about it. '.repeat(15).trim()

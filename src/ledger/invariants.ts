@@ -1,0 +1,150 @@
+import { NO_MONEY, type Usd } from '../money.ts'
+import { billOf, type Call, isServing } from './call.ts'
+import type { Ledger } from './ledger.ts'
+import { COUNTER } from './moves.ts'
+import { createReplay, fingerprint, type Replay } from './replay.ts'
+import { balanceKey, callKey, counterKey } from './retell.ts'
+
+/** What always holds in a ledger, as sentences. */
+export const INVARIANTS = {
+  sequence: 'Journal lines are numbered without a gap.',
+  chain: 'Each journal line is sealed together with all lines before it.',
+  moves: 'Each journal line is a move that was allowed then.',
+  postings: 'The postings of a line are those of its move.',
+  stored: 'Calls, balances and counters stand as the journal tells.',
+  balanced: 'Debits equal credits in every asset.',
+  books: 'Every balance and counter is the sum of what the calls say.',
+  claims: 'An authorization belongs to one call.',
+  served: 'A call ends once.',
+  settled: 'A payment settles once.',
+  charge: 'Charged ≤ ceiling ≤ signed + credit.',
+  released:
+    'A call that failed charges nothing, and its authorization is never submitted unless it settled first.',
+  outbox: 'A payment that is being settled has its transaction stored.',
+  overdue: 'No call is open ten minutes after its authorization ended.',
+  credit:
+    'Credit is not spent twice: no account of a payer is below zero, unless a reorganisation took money back.',
+  limits: 'Unpaid service stays within the limits.',
+} as const satisfies Record<string, string>
+
+export type Invariant = keyof typeof INVARIANTS
+export type Violation = { invariant: Invariant; subject: string; detail: string }
+
+/** Says that an invariant does not hold for a subject, and how. */
+export type Tell = (invariant: Invariant, subject: string, detail: string) => void
+
+/** `now` in ms; `exposure`: the limits of unpaid service in micro-dollars, unchecked where left out. */
+export type InvariantFacts = { now: number; exposure?: { perPayer?: Usd; total?: Usd } }
+
+/** What was looked at, and what of it does not hold. */
+export type Audit = { lines: number; head: string; calls: number; open: number; violations: Violation[] }
+
+const PAGE = 500
+const GRACE_SECONDS = 600n
+
+/** Everything that does not hold in a ledger; nothing is written, and moves may go on meanwhile. */
+export const checkInvariants = async (ledger: Ledger, facts: InvariantFacts): Promise<Violation[]> =>
+  (await auditLedger(ledger, facts)).violations
+
+/** `checkInvariants`, with what was looked at: reads the whole journal and every call, a page at a time. */
+export const auditLedger = async (ledger: Ledger, facts: InvariantFacts): Promise<Audit> => {
+  const found = new Map<string, Violation>()
+  const tell = (invariant: Invariant, subject: string, detail: string) => {
+    const key = `${invariant} ${subject}`
+    if (!found.has(key)) found.set(key, { invariant, subject, detail })
+  }
+  const replay = createReplay(ledger, tell)
+  await replay.advance()
+  const seen = await compareCalls(ledger, replay, tell)
+  await compareFigures(ledger, replay, tell)
+  for (const key of replay.keys())
+    if (key.startsWith('call ') && !seen.has(key)) replay.compare(key, 'absent')
+  // What was posted while we read is told now, and explains what differed.
+  await replay.advance()
+  for (const { key, stored, told } of replay.unmet()) {
+    tell('stored', key, `${stored} is stored, the journal tells ${told}`)
+  }
+  checkOpen(replay, facts, tell)
+  checkExposure(replay, facts, tell)
+  const { head, open } = replay.retold
+  return {
+    lines: head.seq,
+    head: head.hash,
+    calls: seen.size,
+    open: open.size,
+    violations: [...found.values()],
+  }
+}
+
+const compareCalls = async (ledger: Ledger, replay: Replay, tell: Tell): Promise<Set<string>> => {
+  const seen = new Set<string>()
+  for (let after: string | undefined; ; ) {
+    const page = await ledger.calls(after, PAGE)
+    if (page.length === 0) return seen
+    await Promise.all(page.map((call) => checkCall(ledger, call, tell)))
+    for (const call of page) {
+      replay.compare(callKey(call.id), fingerprint(call))
+      seen.add(callKey(call.id))
+    }
+    after = page.at(-1)!.id
+  }
+}
+
+const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> => {
+  const { id, claim, ceiling, signed, credit, service, settlement, settleFirst } = call
+  const holder = await ledger.callByClaim(claim)
+  if (holder?.id !== id) tell('claims', claim, `it is held by ${holder?.id ?? 'nobody'}, and ${id} used it`)
+
+  const charged = billOf(call)?.charged ?? 0n
+  if (charged < 0n || charged > ceiling) tell('charge', id, `charged ${charged}, ceiling ${ceiling}`)
+  if (ceiling > signed + credit) tell('charge', id, `ceiling ${ceiling}, signed ${signed}, credit ${credit}`)
+
+  const failed = service.at === 'released' || service.at === 'rejected'
+  if (failed && settlement.at !== 'none' && !settleFirst)
+    tell('released', id, `${service.at} and ${settlement.at}`)
+  const stands = settlement.at === 'settling' || settlement.at === 'included'
+  if (!stands && !(failed && settlement.at === 'none')) return
+  const stored = (await ledger.transactions(id)).length
+  if (failed && settlement.at === 'none' && stored > 0) tell('released', id, 'a transaction is stored for it')
+  if (stands && stored === 0) tell('outbox', id, `${settlement.at} without a transaction`)
+}
+
+const compareFigures = async (ledger: Ledger, replay: Replay, tell: Tell): Promise<void> => {
+  const sums = new Map<string, bigint>()
+  const stored = new Map<string, string>()
+  for (const { asset, account, value } of await ledger.balances()) {
+    sums.set(asset, (sums.get(asset) ?? 0n) + value)
+    stored.set(balanceKey(asset, account), value.toString())
+  }
+  for (const [asset, sum] of sums) if (sum !== 0n) tell('balanced', asset, `balances sum up to ${sum}`)
+  const counters = await ledger.counters()
+  for (const [name, value] of Object.entries(counters)) stored.set(counterKey(name), value.toString())
+  for (const key of replay.retold.posted.keys()) if (!stored.has(key)) stored.set(key, '0')
+  for (const [key, value] of stored) replay.compare(key, value)
+}
+
+const checkOpen = ({ retold }: Replay, { now }: InvariantFacts, tell: Tell): void => {
+  for (const call of retold.open.values()) {
+    const end = (call.validBefore + GRACE_SECONDS) * 1_000n
+    const state = isServing(call) ? call.service.at : call.settlement.at
+    if (BigInt(now) > end) tell('overdue', call.id, `${state} since ${new Date(call.at).toISOString()}`)
+  }
+}
+
+// What a reorganisation put back on us was within the limits once, and is nobody's decision.
+const checkExposure = ({ retold }: Replay, { exposure }: InvariantFacts, tell: Tell): void => {
+  const excused = new Map<string, Usd>()
+  const excuse = (key: string, by: Usd) => excused.set(key, ((excused.get(key) ?? NO_MONEY) + by) as Usd)
+  for (const id of retold.reopened) {
+    const call = retold.open.get(id)!
+    excuse(counterKey(COUNTER.exposure), call.exposed)
+    excuse(counterKey(COUNTER.payerExposure(call.payer)), call.exposed)
+  }
+  const total = counterKey(COUNTER.exposure)
+  for (const [key, value] of retold.posted) {
+    if (key !== total && !key.startsWith(`${total}:`)) continue
+    const limit = key === total ? exposure?.total : exposure?.perPayer
+    const decided = value - (excused.get(key) ?? 0n)
+    if (limit !== undefined && decided > limit) tell('limits', key, `${decided}, limit ${limit}`)
+  }
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { type Call, isAtRest } from './call.ts'
+import { encode } from './codec.ts'
+import type { Tell } from './invariants.ts'
+import type { JournalEntry, Ledger } from './ledger.ts'
+import { decide } from './moves.ts'
+import { callKey, idOf, type Retold, step } from './retell.ts'
+
+export type Replay = {
+  /** Replays the journal from where the last time ended to where it ends now. */
+  advance: () => Promise<void>
+  /** Notes what the store holds under a key; what the lines read by the next `advance` do not explain either is `unmet`. */
+  compare: (key: string, stored: string) => void
+  unmet: () => { key: string; stored: string; told: string }[]
+  /** Every key that has a value: `call ID`, `balance ASSET ACCOUNT`, `counter NAME`. */
+  keys: () => Iterable<string>
+  retold: Retold
+}
+
+const PAGE = 1_000
+
+/**
+ * Tells the ledger again from its journal, through the judge that wrote it. Calls at rest are kept as fingerprints only,
+ * so that memory grows by some hundred bytes a call; one that a reorganisation wakes is told again from the start.
+ */
+export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Replay => {
+  const retold: Retold = {
+    tell,
+    head: { seq: 0, hash: '' },
+    open: new Map(),
+    posted: new Map(),
+    derived: new Map(),
+    takenBack: new Set(),
+    reopened: new Set(),
+  }
+  const resting = new Map<string, string>()
+  const differing = new Map<string, string>()
+
+  const told = (key: string): string => {
+    if (!key.startsWith('call ')) return (retold.posted.get(key) ?? 0n).toString()
+    const id = key.slice('call '.length)
+    const call = retold.open.get(id)
+    return call ? fingerprint(call) : (resting.get(id) ?? 'absent')
+  }
+
+  const rest = () => {
+    for (const [id, call] of retold.open) {
+      if (!isAtRest(call)) continue
+      retold.open.delete(id)
+      retold.reopened.delete(id)
+      resting.set(id, fingerprint(call))
+    }
+  }
+
+  return {
+    retold,
+    advance: async () => {
+      // A short page is the end as it is now: a busy ledger has none that stays.
+      for (let full = true; full; ) {
+        const page = await ledger.journal(retold.head.seq, PAGE)
+        full = page.length === PAGE
+        const woken = page.map((line) => idOf(line.move)).filter((id) => resting.delete(id))
+        for (const [id, call] of await recall(ledger, woken, retold.head.seq)) retold.open.set(id, call)
+        for (const line of page) {
+          for (const key of step(retold, line)) if (differing.get(key) === told(key)) differing.delete(key)
+        }
+        rest()
+      }
+    },
+    compare: (key, stored) => {
+      if (told(key) !== stored) differing.set(key, stored)
+    },
+    unmet: () => [...differing].map(([key, stored]) => ({ key, stored, told: told(key) })),
+    *keys() {
+      yield* retold.posted.keys()
+      for (const id of retold.open.keys()) yield callKey(id)
+      for (const id of resting.keys()) yield callKey(id)
+    },
+  }
+}
+
+/** A call as one short string; equal for equal calls. */
+export const fingerprint = (call: Call): string =>
+  createHash('sha256').update(encode(call)).digest('base64url').slice(0, 22)
+
+/** Some calls as the journal tells them up to line `seq`. */
+const recall = async (
+  ledger: Pick<Ledger, 'journal'>,
+  ids: readonly string[],
+  seq: number,
+): Promise<Map<string, Call>> => {
+  const wanted = new Set(ids)
+  const calls = new Map<string, Call>()
+  for (let at = 0; wanted.size > 0 && at < seq; ) {
+    const lines: JournalEntry[] = await ledger.journal(at, PAGE)
+    for (const { seq: line, move } of lines) {
+      if (line > seq || !wanted.has(idOf(move))) continue
+      const change = decide(move, calls.get(idOf(move)))
+      if (change) calls.set(change.call.id, change.call)
+    }
+    at = lines.at(-1)?.seq ?? seq
+  }
+  return calls
+}

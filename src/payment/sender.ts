@@ -1,0 +1,60 @@
+import type { Chain } from '../chain/chain.ts'
+import type { Clock } from '../clock.ts'
+import { type Log, reasonOf } from '../log.ts'
+import type { Job } from './jobs.ts'
+
+export type Sender = {
+  /** Puts a job's stored transaction on its way. Nobody waits: what is not taken is sent again by the outbox. */
+  send: (job: Job) => void
+  /** Resolves when nothing is on its way any more. */
+  idle: () => Promise<void>
+}
+
+export type SenderFacts = { chain: Chain; clock: Clock; log: Log; probe: (point: string) => void }
+
+const MAX_BATCH = 100
+
+/** Sends stored transactions, those of one moment together, in the order of their nonces: so a node with a short queue of its own takes them all. */
+export const createSender = ({ chain, clock, log, probe }: SenderFacts): Sender => {
+  let queue: Job[] = []
+  let sending: Promise<void> | undefined
+
+  const flush = async (): Promise<void> => {
+    await new Promise(setImmediate)
+    while (queue.length > 0) {
+      const sorted = queue.toSorted((a, b) => a.tx.nonce - b.tx.nonce)
+      const batch = sorted.slice(0, MAX_BATCH)
+      queue = sorted.slice(MAX_BATCH)
+      await sendBatch(batch)
+    }
+  }
+
+  const sendBatch = async (batch: readonly Job[]): Promise<void> => {
+    try {
+      probe('K5')
+      const said = await chain.send(batch.map((job) => job.tx.raw))
+      probe('K6')
+      for (const [i, job] of batch.entries()) {
+        job.sentAt = clock.now()
+        if (said[i] !== undefined) log.warn('settlement_not_taken', { call: job.call.id, why: said[i] })
+      }
+    } catch (error) {
+      // Nobody could be reached, or nobody answered: the same bytes go out again when the chain can be seen again.
+      for (const job of batch) job.sentAt = 0
+      log.warn('settlement_send_failed', { why: reasonOf(error) })
+    }
+  }
+
+  return {
+    send: (job) => {
+      job.sentAt = clock.now()
+      queue.push(job)
+      sending ??= flush().finally(() => {
+        sending = undefined
+      })
+    },
+    idle: async () => {
+      while (sending) await sending
+    },
+  }
+}

@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { post } from '../support/pay.ts'
+import { costingNothing, told } from '../support/refused.ts'
+import { hello, startWorld, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.close())
+
+const user = (content: unknown) => [{ role: 'user', content }]
+const raw = (body: BodyInit, headers: Record<string, string>) => () =>
+  fetch(world.chat, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
+    duplex: 'half',
+  } as RequestInit)
+
+const chunked = (size: number): ReadableStream =>
+  new ReadableStream({
+    start: (controller) => {
+      for (let sent = 0; sent < size; sent += 65_536) controller.enqueue(new Uint8Array(65_536).fill(32))
+      controller.close()
+    },
+  })
+
+const body = (more: Record<string, unknown>) => () => post(world.chat, hello(more))
+const text = (json: string) => () => post(world.chat, json)
+
+const CASES: [title: string, send: () => Promise<Response>, expected: string | RegExp][] = [
+  ['half an object', text('{"model":'), '400 invalid_json The body is not valid JSON.'],
+  ['nothing at all', text(''), '400 invalid_json The body is not valid JSON.'],
+  [
+    'bytes that are not UTF-8',
+    raw(new Uint8Array([123, 34, 255, 34, 125]), {}),
+    '400 invalid_json The body is not valid JSON.',
+  ],
+  ['a list', text('[]'), '400 invalid_request body: Invalid input: expected object, received array'],
+  [
+    'a bare string',
+    text('"hi"'),
+    '400 invalid_request body: Invalid input: expected object, received string',
+  ],
+  [
+    'lists 100,000 deep',
+    text('['.repeat(100_000)),
+    '400 body_too_deep The body nests deeper than 64 levels or holds too many values.',
+  ],
+  [
+    'lists 100,000 deep in a field',
+    text(`{"model":"test/small","messages":${'['.repeat(100_000)}${']'.repeat(100_000)}}`),
+    '400 body_too_deep The body nests deeper than 64 levels or holds too many values.',
+  ],
+  [
+    'five megabytes, announced',
+    raw(' '.repeat(5 << 20), {}),
+    '413 body_too_large The body is larger than 4194304 bytes.',
+  ],
+  [
+    'five megabytes, in chunks',
+    raw(chunked(5 << 20), {}),
+    '413 body_too_large The body is larger than 4194304 bytes.',
+  ],
+  [
+    'a compressed body',
+    raw('x', { 'content-encoding': 'gzip' }),
+    '415 media_type_unsupported The body must be uncompressed application/json.',
+  ],
+  [
+    'a form',
+    raw('model=x', { 'content-type': 'application/x-www-form-urlencoded' }),
+    '415 media_type_unsupported The body must be uncompressed application/json.',
+  ],
+  [
+    'plain text',
+    raw('{}', { 'content-type': 'text/plain' }),
+    '415 media_type_unsupported The body must be uncompressed application/json.',
+  ],
+  [
+    'no model',
+    body({ model: undefined }),
+    '400 invalid_request [model] model: Invalid input: expected string, received undefined',
+  ],
+  [
+    'an unknown model',
+    body({ model: 'test/none' }),
+    '404 model_not_found [model] There is no model test/none here.',
+  ],
+  [
+    'an unknown fallback model',
+    body({ models: ['nope'] }),
+    '404 model_not_found [models] There is no model nope here.',
+  ],
+  [
+    'a model name with a line break and other scripts',
+    body({ model: 'test/small\r\nx-evil: 1 модель' }),
+    '404 model_not_found [model] There is no model test/small??x-evil: 1 ?????? here.',
+  ],
+  [
+    'a prototype key',
+    text('{"model":"test/small","messages":[],"__proto__":{"stream":true}}'),
+    '400 unknown_field [__proto__] Unknown parameter: __proto__.',
+  ],
+  [
+    'a prototype key in a tool',
+    text(
+      '{"model":"test/small","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"__proto__":{}}}}]}',
+    ),
+    '400 unknown_field [__proto__] Unknown parameter: __proto__.',
+  ],
+  [
+    'a constructor',
+    body({ constructor: { prototype: {} } }),
+    '400 unknown_field [constructor] Unknown parameter: constructor.',
+  ],
+  [
+    'no messages',
+    body({ messages: [] }),
+    '400 invalid_request [messages] messages: Too small: expected array to have >=1 items',
+  ],
+  [
+    'a message of no known kind',
+    body({ messages: [{ role: 'robot', content: 'x' }] }),
+    `400 invalid_request [messages.0.role] messages.0.role: Invalid discriminator value. Expected 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'`,
+  ],
+  [
+    'a message without words',
+    body({ messages: [{ role: 'user' }] }),
+    '400 invalid_request [messages.0.content] messages.0.content: Invalid input',
+  ],
+  [
+    'a picture by file URL',
+    body({ messages: user([{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }]) }),
+    '400 invalid_request [messages.0.content.0.image_url.url] messages.0.content.0.image_url.url: must be an http(s) or data:image URL',
+  ],
+  [
+    'sound in a message',
+    body({ messages: user([{ type: 'input_audio', input_audio: {} }]) }),
+    `400 invalid_request [messages.0.content.0.type] messages.0.content.0.type: Invalid discriminator value. Expected 'text' | 'image_url'`,
+  ],
+  [
+    'an unknown key in a part',
+    body({ messages: user([{ type: 'text', text: 'x', cache_control: {} }]) }),
+    '400 unknown_field [messages.0.content.0.cache_control] Unknown parameter: messages.0.content.0.cache_control.',
+  ],
+  ['nine choices', body({ n: 9 }), '400 invalid_request [n] n: Too big: expected number to be <=8'],
+  [
+    'no output',
+    body({ max_tokens: 0 }),
+    '400 invalid_request [max_tokens] max_tokens: Too small: expected number to be >=1',
+  ],
+  [
+    'negative output',
+    body({ max_tokens: -1 }),
+    '400 invalid_request [max_tokens] max_tokens: Too small: expected number to be >=1',
+  ],
+  [
+    'output without end',
+    body({ max_tokens: 1e12 }),
+    '400 invalid_request [max_tokens] max_tokens: Too big: expected number to be <=10000000',
+  ],
+  [
+    'half a token',
+    body({ max_tokens: 1.5 }),
+    '400 invalid_request [max_tokens] max_tokens: Invalid input: expected int, received number',
+  ],
+  [
+    'more output than the model writes',
+    body({ max_tokens: 1001 }),
+    '400 unsupported_parameter [max_tokens] max_tokens is above 1000, the most this model writes.',
+  ],
+  [
+    'another name for output',
+    body({ max_output_tokens: 5 }),
+    '400 unknown_field [max_output_tokens] Unknown parameter: max_output_tokens.',
+  ],
+  [
+    'a dear service tier',
+    body({ service_tier: 'priority' }),
+    '400 invalid_request [service_tier] service_tier: Invalid option: expected one of "auto"|"default"',
+  ],
+  [
+    'web search',
+    body({ web_search_options: {} }),
+    '400 unknown_field [web_search_options] Unknown parameter: web_search_options.',
+  ],
+  [
+    'a prediction',
+    body({ prediction: { type: 'content', content: 'x' } }),
+    '400 unknown_field [prediction] Unknown parameter: prediction.',
+  ],
+  [
+    'audio output',
+    body({ audio: { voice: 'alloy' } }),
+    '400 unknown_field [audio] Unknown parameter: audio.',
+  ],
+  [
+    'an audio modality',
+    body({ modalities: ['text', 'audio'] }),
+    '400 invalid_request [modalities.1] modalities.1: Invalid input: expected "text"',
+  ],
+  [
+    'another server to ask',
+    body({ api_base: 'http://169.254.169.254/' }),
+    '400 unknown_field [api_base] Unknown parameter: api_base.',
+  ],
+  [
+    'a conversation longer than the context',
+    body({ messages: user('word '.repeat(20_000)) }),
+    /^400 context_length_exceeded \[messages\] About \d{5} input tokens and 50 output tokens do not fit into any allowed model \(largest context: 8000\)\.$/,
+  ],
+  [
+    'a price limit below the price',
+    body({ max_price_usd: '0.0001' }),
+    /^400 price_above_max \[max_price_usd\] The ceiling of \$0\.0001\d* is above your max_price_usd of \$0\.0001\.$/,
+  ],
+  [
+    'a price limit that is a number',
+    body({ max_price_usd: 0.05 }),
+    '400 invalid_request [max_price_usd] max_price_usd: Invalid input: expected string, received number',
+  ],
+  [
+    'no host left',
+    body({ provider: { only: ['nobody'] } }),
+    '400 unsupported_parameter [provider] The provider preferences leave no host for this model.',
+  ],
+  [
+    'a payer that is no address',
+    () => post(world.chat, hello(), { 'x-farebox-payer': '0x12' }),
+    '400 invalid_request [X-Farebox-Payer] X-Farebox-Payer must be an address',
+  ],
+]
+
+/** What to do next. */
+const HINTS: Record<string, string | RegExp> = {
+  invalid_json: 'Send one JSON object, UTF-8.',
+  invalid_request: 'Correct the named parameter; /openapi.json has the schema.',
+  body_too_deep: 'Flatten the body.',
+  body_too_large: 'Shorten the request.',
+  media_type_unsupported: 'Send Content-Type: application/json and no Content-Encoding.',
+  model_not_found: 'GET /v1/models lists what can be called.',
+  unknown_field:
+    'Leave it out: a parameter that we do not know could cost money, so it is refused and never dropped.',
+  unsupported_parameter: 'Leave the parameter out or use a supported value.',
+  context_length_exceeded: 'Shorten the messages, lower max_tokens, or choose a model with a larger context.',
+  price_above_max: /^Set max_tokens to [1-9]\d or less, or raise max_price_usd\.$/,
+}
+
+test.each(CASES)(
+  '%s: refused with a reason, and nothing is charged or asked of a provider',
+  async (_, send, expected) => {
+    const { says, hint, code } = await costingNothing(world, async () => told(await send()))
+    expect(says).toMatch(exactly(expected))
+    expect(hint).toMatch(exactly(HINTS[code]!))
+  },
+)
+
+const exactly = (text: string | RegExp): RegExp =>
+  typeof text === 'string' ? new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`) : text

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { memoryLedger } from '../../src/ledger/memory.ts'
+import { sqliteLedger } from '../../src/ledger/sqlite.ts'
+import { openBooks, type QueryName, type SyncBooks } from '../../src/ledger/sqlite-books.ts'
+import { anyCommand, EDGES, type Twins } from './model.ts'
+
+// A run that fails prints its seed; SEED repeats it, RUNS makes it longer.
+const seed = process.env['SEED'] ? { seed: Number(process.env['SEED']) } : {}
+const runs = Number(process.env['RUNS'] ?? 300)
+
+const dir = mkdtempSync(join(tmpdir(), 'farebox-model-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const sequences = (open: () => Promise<Omit<Twins, 'taken'>>, taken: Set<string>) =>
+  fc.asyncProperty(fc.commands([anyCommand()], { maxCommands: 40, size: 'max' }), async (commands) => {
+    const twins = await open()
+    try {
+      await fc.asyncModelRun(() => ({ model: { calls: [] }, real: { ...twins, taken } }), commands)
+    } finally {
+      await twins.memory.close()
+      await twins.sqlite.close()
+    }
+  })
+
+test('whatever happens to calls, in whatever order, both ledgers agree and hold all that they promise', {
+  timeout: 120_000,
+}, async () => {
+  const taken = new Set<string>()
+  // One clock for both, and SQLite in this thread: so that even the seals of the journals are the same.
+  const open = async () => {
+    let now = 1_700_000_000_000
+    const tick = () => now
+    const next = () => {
+      now += 7
+    }
+    const memory = memoryLedger({ clock: { ...systemClock, now: tick } })
+    return { memory, sqlite: inThread(openBooks(':memory:', tick)), next, sealed: true }
+  }
+  await fc.assert(sequences(open, taken), { numRuns: runs, ...seed })
+  expect([...taken].toSorted()).toEqual([...EDGES].toSorted())
+})
+
+test('the same holds for the ledger in its own thread and file', { timeout: 120_000 }, async () => {
+  let files = 0
+  const open = async () => ({
+    memory: memoryLedger({ clock: systemClock }),
+    sqlite: await sqliteLedger(join(dir, `${++files}.db`)),
+    next: () => {},
+    sealed: false,
+  })
+  await fc.assert(sequences(open, new Set()), { numRuns: Math.ceil(runs / 60), ...seed })
+})
+
+const inThread = (books: SyncBooks): Ledger => {
+  const query =
+    <K extends QueryName>(name: K) =>
+    (...args: Parameters<Ledger[K]>): ReturnType<Ledger[K]> =>
+      Promise.resolve(books.query(name, args)) as ReturnType<Ledger[K]>
+  return {
+    post: async (move) => books.post([move])[0]!,
+    call: query('call'),
+    callByClaim: query('callByClaim'),
+    open: query('open'),
+    transactions: query('transactions'),
+    lastNonce: query('lastNonce'),
+    balance: query('balance'),
+    balances: query('balances'),
+    counters: query('counters'),
+    transfers: query('transfers'),
+    calls: query('calls'),
+    journal: query('journal'),
+    epoch: books.epoch,
+    close: async () => books.close(),
+  }
+}
