@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the dollars are dollars.
 /** Everything we refuse on purpose: one table, which is also the documentation page and the OpenAPI section. */
 
 export type Refused = {

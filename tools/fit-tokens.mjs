@@ -482,7 +482,7 @@ for (const [at, { columns, start }] of [
   [AT_LATIN, LATIN],
   [AT_CYRILLIC, CYRILLIC],
 ]) {
-  ceilings.fill(6 * UNIT, at + start * columns, at + (start + 1) * columns)
+  ceilings.fill(5 * UNIT, at + start * columns, at + (start + 1) * columns)
 }
 floors.fill(UNIT, AT_LATIN + LATIN.columns, AT_CYRILLIC - LATIN.columns) // no loop of letters is for nothing
 function bound(floor, ceiling, names) {
@@ -492,7 +492,9 @@ function bound(floor, ceiling, names) {
   }
 }
 bound(0, 0.6, 'wordAfterMark wordAfterApostrophe word hump')
-bound(0, 1, 'wordAfterSpace spaceBeforeDigits blanks tab newline newlineAfterMark mark markAfterSpace')
+bound(0, 1, 'wordAfterSpace spaceBeforeDigits newline newlineAfterMark mark markAfterSpace')
+bound(0, 0.8, 'tab')
+bound(0, 0.2, 'blanks')
 bound(0, 1, 'apostrophe control latin latinExtended')
 bound(0, 0.4, 'markByQuote moreMarks')
 bound(0.3, 0.6, 'moreOddMarks')
@@ -506,7 +508,8 @@ bound(0.0625, 1, 'moreNewlines')
 bound(0.03, 0.1, 'sameRule')
 bound(0.25, 0.5, 'sameMark')
 bound(0.1, 0.3, 'sameDrawing')
-bound(0, 0.6, 'oneLetter twoLetters')
+bound(0, 0.6, 'letterAfterSpace')
+bound(0, 0.4, 'twoLetters')
 bound(0.35, 0.4, 'lateMarks')
 bound(0.5, 1, 'latinRun')
 bound(0, 0.7, 'cyrillic cyrillicWord')

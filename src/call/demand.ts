@@ -1,10 +1,10 @@
-import { type Code, type Details, errorBody, type Refused, REFUSALS } from '../errors.ts'
-import { parseUsd, printUsd, type Usd } from '../money.ts'
+import { assetKey } from '../assets.ts'
+import { type Code, type Details, errorBody, REFUSALS, type Refused } from '../errors.ts'
 import { ACCOUNT } from '../ledger/moves.ts'
+import { parseUsd, printUsd, type Usd } from '../money.ts'
 import { type KnownPayer, makeOffers, type Offer, offersV1 } from '../quote/offers.ts'
 import type { Quote } from '../quote/quote.ts'
 import type { Terms } from '../quote/seal.ts'
-import { assetKey } from '../assets.ts'
 import { encodeHeaderJson } from '../wire/json.ts'
 import type { ChatRequest } from '../wire/openai.ts'
 import { HEADER, type PaymentRequired } from '../wire/payment.ts'
@@ -56,7 +56,9 @@ export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => 
   ceiling_usd: printUsd(quote.ceiling),
   input_tokens: quote.input.expected,
   max_output_tokens: quote.maxOutput,
-  max_tokens_that_fit: Object.fromEntries(ladder(quote).map((budget) => [printUsd(budget), deps.quoter.fits(quote, budget)])),
+  max_tokens_that_fit: Object.fromEntries(
+    ladder(quote).map((budget) => [printUsd(budget), deps.quoter.fits(quote, budget)]),
+  ),
   expires_at: new Date(quote.expires * 1000).toISOString(),
   unused: 'credited to the payer and used by its next quotes',
   offers: offers.map(({ terms, requirement }, i) => ({
@@ -81,7 +83,9 @@ export const freshTerms = (deps: Deps, request: ChatRequest): Terms[] =>
 
 const known = async (deps: Deps, payer: Visit['payer']): Promise<KnownPayer | undefined> => {
   if (payer === undefined) return undefined
-  const credits = deps.offers.tills.map(({ asset }) => deps.ledger.balance(assetKey(asset), ACCOUNT.credit(payer)))
+  const credits = deps.offers.tills.map(({ asset }) =>
+    deps.ledger.balance(assetKey(asset), ACCOUNT.credit(payer)),
+  )
   return { payer, credits: await Promise.all(credits) }
 }
 

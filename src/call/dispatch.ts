@@ -46,11 +46,18 @@ export const dispatch = async (
       if (client.aborted) break
       if (!(error instanceof UpstreamError)) throw await release(deps, call, 'internal', error)
       last = error
-      deps.log.info('attempt_failed', { call: call.id, model: route.model, provider: route.provider, fault: error.fault, why: error.message })
+      deps.log.info('attempt_failed', {
+        call: call.id,
+        model: route.model,
+        provider: route.provider,
+        fault: error.fault,
+        why: error.message,
+      })
       if (error.fault === 'rejected') break
       deps.health.failed(route.provider, route.hostModel, error.retryAfterMs)
       // Asking the same host again at once would get the same answer.
-      if (terms.routes.length === 1 && (error.fault === 'rate_limited' || error.fault === 'unauthorized')) break
+      if (terms.routes.length === 1 && (error.fault === 'rate_limited' || error.fault === 'unauthorized'))
+        break
     }
   }
   const why = client.aborted ? 'client_left' : (last?.fault ?? 'no_provider')
@@ -58,7 +65,8 @@ export const dispatch = async (
 }
 
 /** A lone host gets a second chance; several are tried once each. */
-const attempts = (routes: readonly Route[]): readonly Route[] => (routes.length === 1 ? [routes[0]!, routes[0]!] : routes)
+const attempts = (routes: readonly Route[]): readonly Route[] =>
+  routes.length === 1 ? [routes[0]!, routes[0]!] : routes
 
 /** Seconds that a settlement needs to get into a block before its authorization expires. */
 const TO_SETTLE = 30
@@ -98,7 +106,12 @@ const attempt = async (
   const wantsUsage = request.stream_options?.include_usage === true
   try {
     const body = forwardBody(request)
-    const answer = await provider.ask({ body, model: route.hostModel, maxOutput: terms.maxOutput, signal: controller.signal })
+    const answer = await provider.ask({
+      body,
+      model: route.hostModel,
+      maxOutput: terms.maxOutput,
+      signal: controller.signal,
+    })
     const begun = answer.kind === 'json' ? judged(answer, meter) : await begin(answer.events, meter)
     deps.health.succeeded(route.provider, route.hostModel)
     return { route, terms, meter, answer: begun, abort, wantsUsage }
@@ -110,7 +123,10 @@ const attempt = async (
   }
 }
 
-const judged = (answer: Extract<Answer, { kind: 'json' }>, meter: Meter): Extract<Answer, { kind: 'json' }> => {
+const judged = (
+  answer: Extract<Answer, { kind: 'json' }>,
+  meter: Meter,
+): Extract<Answer, { kind: 'json' }> => {
   if (answer.body.error) throw new UpstreamError('unavailable', 'status 200 with an error inside')
   if (!Array.isArray(answer.body.choices)) throw new UpstreamError('malformed', 'no choices')
   meter.see(answer.body)
@@ -130,7 +146,10 @@ const begin = async (source: AsyncIterable<readonly string[]>, meter: Meter): Pr
   throw new UpstreamError('empty', 'the stream ended before any content')
 }
 
-async function* chain(held: readonly StreamEvent[], rest: AsyncGenerator<StreamEvent>): AsyncGenerator<StreamEvent> {
+async function* chain(
+  held: readonly StreamEvent[],
+  rest: AsyncGenerator<StreamEvent>,
+): AsyncGenerator<StreamEvent> {
   yield* held
   yield* rest
 }
@@ -160,7 +179,8 @@ const parsePart = (data: string): WireAnswer => {
   } catch {
     throw new UpstreamError('malformed', 'a chunk is not JSON')
   }
-  if (typeof part !== 'object' || part === null) throw new UpstreamError('malformed', 'a chunk is not an object')
+  if (typeof part !== 'object' || part === null)
+    throw new UpstreamError('malformed', 'a chunk is not an object')
   if ((part as WireAnswer).error) throw new UpstreamError('unavailable', 'an error inside the stream')
   return part as WireAnswer
 }

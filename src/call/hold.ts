@@ -20,11 +20,16 @@ const LEAST_LEFT_TO_TRUST = 120
  * same authorization one gets through, whatever its spelling. A call beyond the exposure limits is held without any and
  * must settle first.
  */
-export const hold = async (deps: Deps, agreed: Agreed, facts: { digest: Hex; stream: boolean }): Promise<Held> => {
+export const hold = async (
+  deps: Deps,
+  agreed: Agreed,
+  facts: { digest: Hex; stream: boolean },
+): Promise<Held> => {
   deps.probe('K0')
   const trusted = newCall(deps, agreed, facts)
   let posted = await post(deps, trusted)
-  if (!posted.ok && posted.why === 'limit') posted = await post(deps, { ...trusted, settleFirst: true, exposed: NO_MONEY })
+  if (!posted.ok && posted.why === 'limit')
+    posted = await post(deps, { ...trusted, settleFirst: true, exposed: NO_MONEY })
   deps.probe('K1')
   if (posted.ok) return { call: posted.call, counters: posted.counters }
   throw refusalOf(posted)
@@ -42,7 +47,11 @@ const post = (deps: Deps, call: Call): Promise<Posted> => {
   return deps.ledger.post({ type: 'claim', call, limits: { perPayer, total } })
 }
 
-const newCall = (deps: Deps, { terms, till, authorization }: Agreed, facts: { digest: Hex; stream: boolean }): Call => {
+const newCall = (
+  deps: Deps,
+  { terms, till, authorization }: Agreed,
+  facts: { digest: Hex; stream: boolean },
+): Call => {
   const value = toUsd(terms.amount, till.asset.decimals)
   const left = Number(authorization.validBefore) - deps.clock.now() / 1000
   const settleFirst = terms.amount > 0n && (value > deps.exposure.perCall || left < LEAST_LEFT_TO_TRUST)
@@ -85,6 +94,9 @@ const taken = (call: Call): Refusal => {
   if (call.service.at === 'rejected' && call.settlement.at === 'none') {
     return fail('payment_rejected_before', { why: call.service.why })
   }
-  const code = call.service.at === 'released' && call.settlement.at === 'none' ? 'payment_released' : 'payment_already_used'
+  const code =
+    call.service.at === 'released' && call.settlement.at === 'none'
+      ? 'payment_released'
+      : 'payment_already_used'
   return fail(code, { id: call.id })
 }

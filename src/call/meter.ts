@@ -49,7 +49,8 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
     text.add(delta.content)
     text.add(delta.refusal)
     text.add(delta.reasoning_content ?? delta.reasoning)
-    for (const call of objects(delta.tool_calls)) for (const part of [call['function'], call['custom']]) seeTool(part)
+    for (const call of objects(delta.tool_calls))
+      for (const part of [call['function'], call['custom']]) seeTool(part)
     seeTool(delta.function_call)
   }
   const seeTool = (part: unknown): void => {
@@ -110,11 +111,13 @@ const countText = () => {
   let word = ''
   return {
     add: (part: unknown): void => {
-      const written = typeof part === 'string' ? part : Array.isArray(part) && part.length > 0 ? JSON.stringify(part) : ''
+      const written =
+        typeof part === 'string' ? part : Array.isArray(part) && part.length > 0 ? JSON.stringify(part) : ''
       if (written === '') return
       bytes += utf8Bytes(written)
       word += written
-      const end = word.length > LONGEST_WORD ? word.length : Math.max(word.lastIndexOf(' '), word.lastIndexOf('\n'))
+      const end =
+        word.length > LONGEST_WORD ? word.length : Math.max(word.lastIndexOf(' '), word.lastIndexOf('\n'))
       if (end <= 0) return
       counted += estimateTokens(word.slice(0, end))
       word = word.slice(end)
@@ -130,7 +133,8 @@ const countText = () => {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const objects = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter(isObject) : [])
+const objects = (value: unknown): Record<string, unknown>[] =>
+  Array.isArray(value) ? value.filter(isObject) : []
 
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined

@@ -6,19 +6,19 @@ import type { Hex } from '../assets.ts'
 import { fail, Refusal } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
 import { reasonOf } from '../log.ts'
+import { agree } from '../payment/terms.ts'
 import { digestOf } from '../quote/quote.ts'
 import type { Terms } from '../quote/seal.ts'
 import type { ChatRequest } from '../wire/openai.ts'
 import type { Payment } from '../wire/payment.ts'
-import type { Deps } from './deps.ts'
 import { demand, freshTerms } from './demand.ts'
+import type { Deps } from './deps.ts'
 import { type Attempt, dispatch } from './dispatch.ts'
 import { surely } from './end.ts'
 import { type Held, hold, reject } from './hold.ts'
 import type { Reply } from './reply.ts'
 import { serve } from './serve.ts'
 import { settleFirst } from './settle-first.ts'
-import { agree } from '../payment/terms.ts'
 
 /** What came through the door. `payment` reads the payment header and may refuse it. `payer`: who it says it is, which only ever lowers a price that this payer must sign. */
 export type Visit = {
@@ -35,7 +35,8 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
     return await (payment ? runPaid(deps, visit, payment) : demand(deps, visit, 'payment_required'))
   } catch (error) {
     // Only what was refused before dispatch has this status; the caller gets a fresh quote with the reason.
-    if (error instanceof Refusal && error.status === 402) return demand(deps, visit, error.code, error.details)
+    if (error instanceof Refusal && error.status === 402)
+      return demand(deps, visit, error.code, error.details)
     throw error
   }
 }
@@ -83,7 +84,9 @@ const named = (deps: Deps, { id }: Call, error: unknown): Refusal => {
 // The answer was there and could not be booked, so it is not given: whatever was held is released.
 const abandon = async (deps: Deps, call: Call, attempt: Attempt, error: unknown): Promise<never> => {
   attempt.abort()
-  await surely(deps, () => deps.ledger.post({ type: 'release', id: call.id, why: 'not booked' })).catch(() => {})
+  await surely(deps, () => deps.ledger.post({ type: 'release', id: call.id, why: 'not booked' })).catch(
+    () => {},
+  )
   throw error
 }
 

@@ -3,10 +3,10 @@ import { errorBody } from '../errors.ts'
 import type { Bill, Call, Tx } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
 import type { Move } from '../ledger/moves.ts'
+import { reasonOf } from '../log.ts'
 import { minOf } from '../money.ts'
 import { encodeSettleResponse, signReceipt } from '../payment/receipt.ts'
 import { price } from '../quote/price.ts'
-import { reasonOf } from '../log.ts'
 import { HEADER } from '../wire/payment.ts'
 import { SSE_DONE, sseComment, sseEvent } from '../wire/sse.ts'
 import type { Deps } from './deps.ts'
@@ -45,7 +45,11 @@ const serveStream = async (
   const { model, provider } = attempt.route
   await post(deps, call, { type: 'stream', id: call.id, model, provider }, tx)
   deps.probe('K4')
-  return { status: 200, headers: headers(call, attempt, 'text/event-stream; charset=utf-8'), body: deliver(deps, call, attempt, events) }
+  return {
+    status: 200,
+    headers: headers(call, attempt, 'text/event-stream; charset=utf-8'),
+    body: deliver(deps, call, attempt, events),
+  }
 }
 
 /**
@@ -79,7 +83,11 @@ async function* deliver(
       broken = !done && !meter.finished()
     } catch (error) {
       broken = !meter.finished()
-      deps.log.warn('stream_broken', { call: call.id, provider: attempt.route.provider, why: reasonOf(error) })
+      deps.log.warn('stream_broken', {
+        call: call.id,
+        provider: attempt.route.provider,
+        why: reasonOf(error),
+      })
     }
     const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
     write(end)
@@ -97,10 +105,17 @@ async function* deliver(
 const drain = (deps: Deps, events: AsyncGenerator<StreamEvent>): Promise<unknown> =>
   Promise.race([events.next().catch(() => {}), deps.clock.sleep(DRAIN_MS)])
 
-const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean => Boolean(part.usage) && !part.choices?.length
+const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean =>
+  Boolean(part.usage) && !part.choices?.length
 
 /** Bills a call for what its meter saw. */
-const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean, tx?: Tx): Promise<Posted> => {
+const close = async (
+  deps: Deps,
+  call: Call,
+  attempt: Attempt,
+  partial: boolean,
+  tx?: Tx,
+): Promise<Posted> => {
   const { route, terms, meter } = attempt
   const usage = meter.usage()
   const charged = minOf(toUnits(price(usage, route.prices, terms.margin), call.decimals), call.ceiling)

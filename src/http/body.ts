@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { fail, type Refusal } from '../errors.ts'
 import { parseJson } from '../wire/json.ts'
 import type { Env } from './send.ts'
@@ -23,7 +23,8 @@ const checkType = (type: string | undefined, encoding: string | undefined): void
 const readText = async (c: Context<Env>, limit: number): Promise<string> => {
   // Not destroyed on return: a refused body still gets its answer.
   const source: AsyncIterable<Uint8Array> | null =
-    c.env?.incoming?.iterator({ destroyOnReturn: false }) ?? (c.req.raw.body as AsyncIterable<Uint8Array> | null)
+    c.env?.incoming?.iterator({ destroyOnReturn: false }) ??
+    (c.req.raw.body as AsyncIterable<Uint8Array> | null)
   const parts: Uint8Array[] = []
   let size = 0
   if (source) {
@@ -50,7 +51,10 @@ const issueOf = (error: z.ZodError): Refusal => {
     const field = [...issue.path.map(String), issue.keys[0]].join('.')
     return fail('unknown_field', { field, param: field })
   }
-  return fail('invalid_request', { problem: `${param || 'body'}: ${issue.message}`, param: param || undefined })
+  return fail('invalid_request', {
+    problem: `${param || 'body'}: ${issue.message}`,
+    param: param || undefined,
+  })
 }
 
 // A union says only "invalid input"; the branch with the longest way in says what is wrong.
@@ -62,5 +66,9 @@ const deepest = (issue: z.core.$ZodIssue, path: PropertyKey[] = []): z.core.$Zod
     .filter((one) => one !== undefined)
     .map((one) => deepest(one, here.path))
     .toSorted((a, b) => b.path.length - a.path.length)
-  return inner[0] && inner[0].path.length > here.path.length ? inner[0] : (inner[0]?.code === 'unrecognized_keys' ? inner[0] : here)
+  return inner[0] && inner[0].path.length > here.path.length
+    ? inner[0]
+    : inner[0]?.code === 'unrecognized_keys'
+      ? inner[0]
+      : here
 }

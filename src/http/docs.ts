@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { REFUSALS, type Refused } from '../errors.ts'
+import { HEADER } from '../wire/payment.ts'
 import type { Resource } from './resources.ts'
 
 /** The OpenAPI 3.1 document, from the table of resources, the zod schemas and the table of refusals. */
@@ -8,12 +9,28 @@ export const openApi = (resources: readonly Resource[], publicUrl: string): obje
   info: {
     title: 'Farebox',
     version: '0.1.0',
-    description: 'Model calls sold one at a time: an OpenAI-compatible API that answers 402 with the price of exactly this request (x402).',
+    description:
+      'Model calls sold one at a time: an OpenAI-compatible API that answers 402 with the price of exactly this request (x402).',
   },
   servers: [{ url: publicUrl }],
-  paths: Object.fromEntries(resources.map((one) => [one.path.replace(/:(\w+)/g, '{$1}'), { [one.method]: operation(one) }])),
-  components: { schemas: { Error: errorSchema } },
+  paths: Object.fromEntries(
+    resources.map((one) => [one.path.replace(/:(\w+)/g, '{$1}'), { [one.method]: operation(one) }]),
+  ),
+  components: { schemas: { ...bodySchemas(resources), Error: errorSchema } },
 })
+
+// zod puts a named schema under $defs, where a reference of this document does not lead.
+const bodySchemas = (resources: readonly Resource[]): Record<string, unknown> =>
+  Object.fromEntries(
+    resources.flatMap(({ body }) => {
+      if (!body) return []
+      const { $defs } = z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' })
+      const { id: _id, ...schema } = $defs?.[schemaName(body)] ?? {}
+      return [[schemaName(body), schema]]
+    }),
+  )
+
+const schemaName = (body: z.ZodType): string => String(body.meta()?.id)
 
 /** The same for agents that read prose: how to pay, every path, and every error with what to do next. */
 export const llmsText = (resources: readonly Resource[], publicUrl: string): string => `# Farebox
@@ -42,14 +59,18 @@ ${Object.entries(REFUSALS)
 
 const operation = (one: Resource) => ({
   summary: one.summary,
-  operationId: `${one.method}${one.path.replace(/[^a-zA-Z]+(\w?)/g, (_, next: string) => next.toUpperCase())}`,
-  ...(one.path.includes(':id') && {
-    parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
-  }),
+  operationId: `${one.method}${one.path.replace(/[^a-zA-Z0-9]+(\w?)/g, (_, next: string) => next.toUpperCase())}`,
+  parameters: [
+    ...(one.path.includes(':id')
+      ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }]
+      : []),
+    ...(one.paid ? paidHeaders : []),
+    ...(one.body ? [headerParameter(HEADER.payer, 'Your address: the price is lower by your credit.')] : []),
+  ],
   ...(one.body && {
     requestBody: {
       required: true,
-      content: { 'application/json': { schema: z.toJSONSchema(one.body, { io: 'input', unrepresentable: 'any' }) } },
+      content: { 'application/json': { schema: { $ref: `#/components/schemas/${schemaName(one.body)}` } } },
     },
   }),
   responses: {
@@ -57,6 +78,22 @@ const operation = (one: Resource) => ({
     ...Object.fromEntries(statusesOf(one).map((status) => [status, refusalResponse(status)])),
   },
 })
+
+const headerParameter = (name: string, description: string) => ({
+  name,
+  in: 'header',
+  required: false,
+  description,
+  schema: { type: 'string' },
+})
+
+const paidHeaders = [
+  headerParameter(
+    HEADER.signature,
+    'An x402 v2 payment payload, base64 JSON. Without it the answer is 402 with offers in PAYMENT-REQUIRED.',
+  ),
+  headerParameter(HEADER.v1Payment, 'The same for x402 v1 clients; never both.'),
+]
 
 // Which statuses an operation can refuse with; the codes behind them are listed once, by status.
 const statusesOf = ({ paid, body, path }: Resource): number[] => {

@@ -1,12 +1,12 @@
 /** http/: the doors. One table of resources gives the routes, /openapi.json and /llms.txt, so that they cannot differ. */
 import type { Context } from 'hono'
-import { z } from 'zod'
-import { type Visit, run } from '../call/run.ts'
+import type { z } from 'zod'
+import type { Hex } from '../assets.ts'
 import { quoteFor } from '../call/demand.ts'
 import type { Deps } from '../call/deps.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from '../call/reply.ts'
+import { run, type Visit } from '../call/run.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import type { Hex } from '../assets.ts'
 import { fail } from '../errors.ts'
 import { billOf, type Call, stateOf } from '../ledger/call.ts'
 import { printRate } from '../money.ts'
@@ -26,7 +26,13 @@ export type Resource = {
   answer: (c: Context<Env>) => Promise<Reply>
 }
 
-export type ResourceFacts = { deps: Deps; catalog: Catalog; margin: bigint; bodyLimit: number; ready: () => Promise<Readiness> }
+export type ResourceFacts = {
+  deps: Deps
+  catalog: Catalog
+  margin: bigint
+  bodyLimit: number
+  ready: () => Promise<Readiness>
+}
 
 /** Whether paid calls can be taken, and what stands in the way. */
 export type Readiness = { ready: boolean; problems: string[] }
@@ -36,7 +42,8 @@ export const resources = (facts: ResourceFacts): Resource[] => [
   {
     method: 'post',
     path: '/v1/chat/completions',
-    summary: 'A chat completion, JSON or streamed, paid for this one request. Without payment: 402 with its price.',
+    summary:
+      'A chat completion, JSON or streamed, paid for this one request. Without payment: 402 with its price.',
     paid: true,
     body: chatRequestSchema,
     answer: (c) => chat(c, facts),
@@ -85,7 +92,13 @@ export const resources = (facts: ResourceFacts): Resource[] => [
     paid: false,
     answer: async () => json(wellKnown(facts.deps)),
   },
-  { method: 'get', path: '/healthz', summary: 'The process is alive.', paid: false, answer: async () => json({ ok: true }) },
+  {
+    method: 'get',
+    path: '/healthz',
+    summary: 'The process is alive.',
+    paid: false,
+    answer: async () => json({ ok: true }),
+  },
   {
     method: 'get',
     path: '/readyz',
@@ -121,7 +134,8 @@ const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const payerOf = (c: Context<Env>): Hex | undefined => {
   const named = c.req.header(HEADER.payer)
   if (named === undefined) return undefined
-  if (!ADDRESS.test(named)) throw fail('invalid_request', { problem: `${HEADER.payer} must be an address`, param: HEADER.payer })
+  if (!ADDRESS.test(named))
+    throw fail('invalid_request', { problem: `${HEADER.payer} must be an address`, param: HEADER.payer })
   return named.toLowerCase() as Hex
 }
 
@@ -170,8 +184,14 @@ const describeCall = (call: Call) => {
     signed: call.signed.toString(),
     credit_used: call.credit.toString(),
     ceiling: call.ceiling.toString(),
-    charged: bill ? bill.charged.toString() : service.at === 'released' || service.at === 'rejected' ? '0' : null,
-    usage: bill ? { input_tokens: bill.usage.input, cached_tokens: bill.usage.cached, output_tokens: bill.usage.output } : null,
+    charged: bill
+      ? bill.charged.toString()
+      : service.at === 'released' || service.at === 'rejected'
+        ? '0'
+        : null,
+    usage: bill
+      ? { input_tokens: bill.usage.input, cached_tokens: bill.usage.cached, output_tokens: bill.usage.output }
+      : null,
     model: bill?.model ?? null,
     provider: bill?.provider ?? null,
     transaction: proof?.hash ?? (settlement.at === 'settling' ? settlement.hash : null),

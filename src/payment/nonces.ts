@@ -28,9 +28,9 @@ export const createNonces = (clock: Clock): Nonces => {
   let next = 0
   let free: number[] = []
 
-  /** Since when nobody has this nonce, ms: undefined when somebody does. */
+  /** Since when nobody has this nonce, ms: always, when it was given back; undefined when somebody has it. */
   const unowned = (nonce: number, now: number): number | undefined => {
-    if (free.includes(nonce)) return 0
+    if (free.includes(nonce)) return Number.NEGATIVE_INFINITY
     const since = taken.get(nonce)
     if (since !== undefined && now - since < FORGOTTEN_MS) return undefined
     return missing.get(nonce) ?? now

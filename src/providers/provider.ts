@@ -21,7 +21,14 @@ export type Provider = {
 }
 
 /** Why a provider gave no answer. `rejected`: the request itself is at fault, another host would say the same. */
-export type UpstreamFault = 'rejected' | 'rate_limited' | 'unauthorized' | 'unavailable' | 'timeout' | 'malformed' | 'empty'
+export type UpstreamFault =
+  | 'rejected'
+  | 'rate_limited'
+  | 'unauthorized'
+  | 'unavailable'
+  | 'timeout'
+  | 'malformed'
+  | 'empty'
 
 /** Thrown by providers; the text of the upstream never leaves with it. */
 export class UpstreamError extends Error {

@@ -23,7 +23,10 @@ export const simulatedProvider = (facts: SimulatedFacts): Provider => ({
     if (ask.model === 'broken') throw new UpstreamError('unavailable', 'simulated failure')
     const words = ANSWER.match(/\S+\s*/g)!.slice(0, ask.maxOutput)
     const usage = {
-      prompt_tokens: ask.body.messages.reduce((sum, one) => sum + 4 + Math.ceil(JSON.stringify(one.content ?? '').length / 4), 3),
+      prompt_tokens: ask.body.messages.reduce(
+        (sum, one) => sum + 4 + Math.ceil(JSON.stringify(one.content ?? '').length / 4),
+        3,
+      ),
       completion_tokens: words.length,
     }
     const head = { id: `chatcmpl-${randomId()}`, created: seconds(facts.clock.now()), model: ask.model }
@@ -50,7 +53,11 @@ async function* speak(
   usage: Record<string, number>,
 ): AsyncGenerator<readonly string[]> {
   const chunk = (delta: object, finish_reason: string | null) =>
-    JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] })
+    JSON.stringify({
+      ...head,
+      object: 'chat.completion.chunk',
+      choices: [{ index: 0, delta, finish_reason }],
+    })
   yield [chunk({ role: 'assistant', content: '' }, null)]
   for (const word of words) {
     await clock.sleep(tokenMs, signal)

@@ -43,7 +43,7 @@ const {
   wordAfterMark: WORD_AFTER_MARK, digits: DIGITS, spaceBeforeDigits: SPACE_BEFORE_DIGITS,
   newlineAfterMark: NEWLINE_AFTER_MARK, newline: NEWLINE, moreNewlines: MORE_NEWLINES,
   cyrillicWord: CYRILLIC_WORD, cyrillic5: CYRILLIC_5, emoji: EMOJI, astral: ASTRAL, lone: LONE,
-  drawing: DRAWING, sameDrawing: SAME_DRAWING, oneLetter: ONE_LETTER, twoLetters: TWO_LETTERS,
+  drawing: DRAWING, sameDrawing: SAME_DRAWING, letterAfterSpace: LETTER_AFTER_SPACE, twoLetters: TWO_LETTERS,
   latinRun: LATIN_RUN, lateMarks: LATE_MARKS, pair: PAIR, latin: LATIN,
   vietnamese: VIETNAMESE, cyrillic: CYRILLIC, cyrillicExtended: CYRILLIC_EXTENDED,
 } = F
@@ -143,9 +143,10 @@ export function countFeatures(text: string, n: Int32Array): void {
         c = d
       }
       const letters = i - start - repeated
-      if (letters === 1) n[ONE_LETTER]!++
-      else if (letters === 2) n[TWO_LETTERS]!++
-      else if (letters > 7) {
+      if (letters < 3) {
+        if (letters === 2) n[TWO_LETTERS]!++
+        else if (before === BLANK) n[LETTER_AFTER_SPACE]!++
+      } else if (letters > 7) {
         n[LETTER_8]! += Math.min(letters, 11) - 7
         n[LETTER_12]! += Math.max(letters, 11) - 11
       }

@@ -26,7 +26,8 @@ export const createHealth = ({ clock }: { clock: Clock }): Health => {
     succeeded: (provider, hostModel) => void hosts.delete(key(provider, hostModel)),
     failed: (provider, hostModel, restMs) => {
       const failures = (hosts.get(key(provider, hostModel))?.failures ?? 0) + 1
-      const own = failures < 2 ? 0 : Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(failures - 2, 10))
+      const own =
+        failures < 2 ? 0 : Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(failures - 2, 10))
       const rest = Math.max(own, Math.min(restMs ?? 0, LONGEST_ASKED_MS))
       hosts.set(key(provider, hostModel), { failures, until: clock.now() + rest })
     },

@@ -30,7 +30,10 @@ export const plan = ({ request, needs, catalog, resting }: PlanFacts): Route[] =
   const routes = groups.flatMap((group) => rank(group.flatMap(routesOf), request))
   const chosen = routes.filter((route) => allowed(route, request))
   if (chosen.length === 0) {
-    throw fail('unsupported_parameter', { problem: 'The provider preferences leave no host for this model.', param: 'provider' })
+    throw fail('unsupported_parameter', {
+      problem: 'The provider preferences leave no host for this model.',
+      param: 'provider',
+    })
   }
   const awake = chosen.filter((route) => !resting(route.provider, route.hostModel))
   const asleep = chosen.filter((route) => resting(route.provider, route.hostModel))
@@ -43,7 +46,11 @@ export const neededCapabilities = (request: ChatRequest): Capability[] => {
   const needs: Capability[] = []
   if (request.tools?.length || request.functions?.length) needs.push('tools')
   if (request.response_format?.type === 'json_schema') needs.push('json_schema')
-  if (request.messages.some((one) => Array.isArray(one.content) && one.content.some((part) => part.type === 'image_url'))) {
+  if (
+    request.messages.some(
+      (one) => Array.isArray(one.content) && one.content.some((part) => part.type === 'image_url'),
+    )
+  ) {
     needs.push('vision')
   }
   return needs
@@ -56,7 +63,8 @@ const named = (request: ChatRequest, catalog: Catalog): Model[] => {
   const names = [request.model, ...(request.models ?? [])]
   const models = names.map((name) => {
     const model = catalog.find(name.endsWith(':cost') ? name.slice(0, -':cost'.length) : name)
-    if (!model) throw fail('model_not_found', { model: name, param: name === request.model ? 'model' : 'models' })
+    if (!model)
+      throw fail('model_not_found', { model: name, param: name === request.model ? 'model' : 'models' })
     return model
   })
   return [...new Set(models)]
@@ -68,11 +76,17 @@ const fits = (model: Model, needs: Needs): boolean =>
   needs.capabilities.every((one) => !model.capabilities || model.capabilities.has(one))
 
 const tooMuch = (models: readonly Model[], needs: Needs) => {
-  const missing = needs.capabilities.find((one) => models.every((model) => model.capabilities && !model.capabilities.has(one)))
-  if (missing) return fail('unsupported_parameter', { problem: `No allowed model supports ${missing}.`, param: 'model' })
+  const missing = needs.capabilities.find((one) =>
+    models.every((model) => model.capabilities && !model.capabilities.has(one)),
+  )
+  if (missing)
+    return fail('unsupported_parameter', { problem: `No allowed model supports ${missing}.`, param: 'model' })
   const longest = Math.max(...models.map((model) => model.maxOutput))
   if (needs.output !== undefined && needs.output > longest) {
-    return fail('unsupported_parameter', { problem: `max_tokens is above ${longest}, the most this model writes.`, param: 'max_tokens' })
+    return fail('unsupported_parameter', {
+      problem: `max_tokens is above ${longest}, the most this model writes.`,
+      param: 'max_tokens',
+    })
   }
   return fail('context_length_exceeded', {
     tokens: needs.input,
@@ -83,20 +97,31 @@ const tooMuch = (models: readonly Model[], needs: Needs) => {
 }
 
 const routesOf = (model: Model): Route[] =>
-  model.hosts.map((host: Host) => ({ model: model.id, provider: host.provider, hostModel: host.model, prices: host.prices }))
+  model.hosts.map((host: Host) => ({
+    model: model.id,
+    provider: host.provider,
+    hostModel: host.model,
+    prices: host.prices,
+  }))
 
 const allowed = (route: Route, { provider }: ChatRequest): boolean => {
   if (!provider) return true
   if (provider.only && !provider.only.includes(route.provider)) return false
   if (provider.ignore?.includes(route.provider)) return false
-  return withinMax(route.prices.input, provider.max_price?.prompt) && withinMax(route.prices.output, provider.max_price?.completion)
+  return (
+    withinMax(route.prices.input, provider.max_price?.prompt) &&
+    withinMax(route.prices.output, provider.max_price?.completion)
+  )
 }
 
 const withinMax = (rate: Rate, max: string | number | undefined): boolean => {
   if (max === undefined) return true
   const limit = parseRate(String(max))
   if (limit === undefined) {
-    throw fail('invalid_request', { problem: 'provider.max_price must be dollars per million tokens.', param: 'provider.max_price' })
+    throw fail('invalid_request', {
+      problem: 'provider.max_price must be dollars per million tokens.',
+      param: 'provider.max_price',
+    })
   }
   return rate <= limit
 }

@@ -25,7 +25,11 @@ const assistantContent = z.union([
 ])
 
 const toolCall = z.union([
-  z.looseObject({ id: text, type: z.literal('function'), function: z.looseObject({ name: text, arguments: text }) }),
+  z.looseObject({
+    id: text,
+    type: z.literal('function'),
+    function: z.looseObject({ name: text, arguments: text }),
+  }),
   z.looseObject({ id: text, type: z.literal('custom'), custom: z.looseObject({ name: text, input: text }) }),
 ])
 
@@ -133,7 +137,9 @@ const steering = {
   max_price_usd: dollars.optional(),
 }
 
-export const chatRequestSchema = z.strictObject({ ...wire, ...steering }).meta({ id: 'ChatCompletionRequest' })
+export const chatRequestSchema = z
+  .strictObject({ ...wire, ...steering })
+  .meta({ id: 'ChatCompletionRequest' })
 export type ChatRequest = z.infer<typeof chatRequestSchema>
 export type ChatMessage = ChatRequest['messages'][number]
 

@@ -72,7 +72,14 @@ export type Authorization = {
 export type Payment = PaymentV2 | PaymentV1
 export type PaymentV2 = {
   version: 2
-  accepted: { scheme: string; network: string; amount: string; asset: string; payTo: string; quote: string | undefined }
+  accepted: {
+    scheme: string
+    network: string
+    amount: string
+    asset: string
+    payTo: string
+    quote: string | undefined
+  }
   authorization: Authorization
 }
 export type PaymentV1 = { version: 1; scheme: string; network: string; authorization: Authorization }
@@ -93,7 +100,8 @@ const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681
 const signature = hex(65).superRefine((value, ctx) => {
   const s = BigInt(`0x${value.slice(66, 130)}`)
   if (s === 0n || s > HALF_ORDER) ctx.addIssue({ code: 'custom', message: 's must be in the lower half' })
-  if (value.slice(130) !== '1b' && value.slice(130) !== '1c') ctx.addIssue({ code: 'custom', message: 'v must be 27 or 28' })
+  if (value.slice(130) !== '1b' && value.slice(130) !== '1c')
+    ctx.addIssue({ code: 'custom', message: 'v must be 27 or 28' })
 })
 
 const payload = z.object({
@@ -140,7 +148,12 @@ const readV2 = (header: string): PaymentV2 => {
 
 const readV1 = (header: string): PaymentV1 => {
   const { scheme, network, payload } = parse(header, paymentV1, 1)
-  return { version: 1, scheme, network, authorization: { ...payload.authorization, signature: payload.signature } }
+  return {
+    version: 1,
+    scheme,
+    network,
+    authorization: { ...payload.authorization, signature: payload.signature },
+  }
 }
 
 const parse = <T>(header: string, schema: z.ZodType<T>, version: number): T => {
@@ -154,7 +167,9 @@ const parse = <T>(header: string, schema: z.ZodType<T>, version: number): T => {
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw fail('payment_malformed', { problem: `${issue?.path.join('.') || 'payload'}: ${issue?.message ?? 'invalid'}` })
+  throw fail('payment_malformed', {
+    problem: `${issue?.path.join('.') || 'payload'}: ${issue?.message ?? 'invalid'}`,
+  })
 }
 
 const schemeOf = (json: unknown): unknown => {

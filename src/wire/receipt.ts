@@ -71,4 +71,5 @@ export const RECEIPT_TYPES = {
 } as const satisfies Record<string, readonly { name: Exclude<keyof Receipt, 'chain'>; type: string }[]>
 
 /** The EIP-712 domain of receipts; the chain is in the domain, so it is not a field. */
-export const receiptDomain = (chainId: number) => ({ name: 'Farebox Receipt', version: '1', chainId }) as const
+export const receiptDomain = (chainId: number) =>
+  ({ name: 'Farebox Receipt', version: '1', chainId }) as const

@@ -124,7 +124,9 @@ test('the body of a 402 is an OpenAI error, an x402 v1 demand and a price that p
 
 test('a 402 is told to no cache, and to no SDK to repeat', async () => {
   const response = await post(world.chat, silent)
-  expect(Object.fromEntries([...response.headers].filter(([name]) => /cache|retry|type/.test(name)))).toMatchInlineSnapshot(`
+  expect(
+    Object.fromEntries([...response.headers].filter(([name]) => /cache|retry|type/.test(name))),
+  ).toMatchInlineSnapshot(`
     {
       "cache-control": "no-store, private",
       "content-type": "application/json; charset=utf-8",
@@ -137,7 +139,11 @@ test('the demand of a refused payment says why in all three places, with a fresh
   const payment = await signOffer(await world.payer(0n), offersOf(await post(world.chat, silent))[0]!)
   const response = await post(world.chat, silent, { 'payment-signature': header(payment) })
   const body = (await response.json()) as { error: unknown; accepts: unknown[] }
-  expect(decoded(response)).toMatchObject({ x402Version: 2, error: 'insufficient_funds', accepts: [{ scheme: 'exact' }] })
+  expect(decoded(response)).toMatchObject({
+    x402Version: 2,
+    error: 'insufficient_funds',
+    accepts: [{ scheme: 'exact' }],
+  })
   expect(body.error).toMatchInlineSnapshot(`
     {
       "code": "insufficient_funds",
@@ -155,8 +161,15 @@ test('the demand of a refused payment says why in all three places, with a fresh
 test('a quote can be had without asking for an answer, and it can be paid', async () => {
   const response = await post(`${world.farebox.url}/v1/quote`, silent)
   expect(response.status).toBe(200)
-  const { quote, accepts } = (await response.json()) as { quote: unknown; accepts: ReturnType<typeof offersOf> }
-  expect(masked(quote)).toMatchObject({ ceiling_usd: '0.000114', expected_usd: '0.000107', max_output_tokens: 50 })
+  const { quote, accepts } = (await response.json()) as {
+    quote: unknown
+    accepts: ReturnType<typeof offersOf>
+  }
+  expect(masked(quote)).toMatchObject({
+    ceiling_usd: '0.000114',
+    expected_usd: '0.000107',
+    max_output_tokens: 50,
+  })
   const payment = await signOffer(await world.payer(), accepts[0]!)
   expect((await post(world.chat, silent, { 'payment-signature': header(payment) })).status).toBe(200)
 })
@@ -171,7 +184,9 @@ test('the OpenAI SDK reads a 402 as an error with code, type and words, and does
     requests++
     return fetch(...args)
   }
-  const error = await sdk(counting).chat.completions.create(asked).catch((thrown: unknown) => thrown)
+  const error = await sdk(counting)
+    .chat.completions.create(asked)
+    .catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(APIError)
   const { status, code, type, param, message } = error as APIError
   expect({ status, code, type, param, message }).toMatchInlineSnapshot(`
@@ -194,8 +209,14 @@ test('the OpenAI SDK reads other refusals the same way, and repeats none of them
   }
   world.upstream.script(({ response }) => void response.writeHead(500).end('no'))
   const payment = header(await signOffer(await world.payer(), offersOf(await post(world.chat, asked))[0]!))
-  const paying: typeof fetch = (url, init) => counting(url, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), 'payment-signature': payment } })
-  const error = (await sdk(paying).chat.completions.create(asked).catch((thrown: unknown) => thrown)) as APIError
+  const paying: typeof fetch = (url, init) =>
+    counting(url, {
+      ...init,
+      headers: { ...Object.fromEntries(new Headers(init?.headers)), 'payment-signature': payment },
+    })
+  const error = (await sdk(paying)
+    .chat.completions.create(asked)
+    .catch((thrown: unknown) => thrown)) as APIError
   expect([error.status, error.code, error.type]).toEqual([502, 'upstream_failed', 'api_error'])
   expect(requests).toBe(1)
 })
@@ -204,5 +225,12 @@ test('every answer that was paid for has a receipt that adds up', async () => {
   world.upstream.script(goodAnswer)
   const payment = await signOffer(await world.payer(), offersOf(await post(world.chat, silent))[0]!)
   const receipt = receiptOf(await post(world.chat, silent, { 'payment-signature': header(payment) }))
-  expect(receipt).toMatchObject({ quoted: '114', signed: '114', creditUsed: '0', charged: '14', credited: '100', modelAsked: 'test/small' })
+  expect(receipt).toMatchObject({
+    quoted: '114',
+    signed: '114',
+    creditUsed: '0',
+    charged: '14',
+    credited: '100',
+    modelAsked: 'test/small',
+  })
 })

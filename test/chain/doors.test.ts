@@ -11,7 +11,8 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const BODY = JSON.stringify(hello())
-const raw = (target: string, more: readonly string[] = []) => rawRequest(world.farebox.url, postLines(target, BODY, more), BODY)
+const raw = (target: string, more: readonly string[] = []) =>
+  rawRequest(world.farebox.url, postLines(target, BODY, more), BODY)
 
 test.each([
   '//v1/chat/completions',
@@ -33,7 +34,9 @@ test.each([
 ])('%s is no way past the price: there is nothing there', async (target) => {
   const answer = await costingNothing(world, () => raw(target))
   expect(answer.status).toBe(404)
-  expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'not_found', message: 'There is nothing at this path.' } })
+  expect(JSON.parse(answer.body)).toMatchObject({
+    error: { code: 'not_found', message: 'There is nothing at this path.' },
+  })
 })
 
 test.each([
@@ -57,7 +60,11 @@ test('a backslash is not a path', async () => {
 test.each([
   ['an absolute request line', 'http://evil.test/v1/chat/completions', []],
   ['another Host', '/v1/chat/completions', ['Host: evil.test']],
-  ['forwarding headers', '/v1/chat/completions', ['X-Forwarded-Host: evil.test', 'X-Forwarded-Proto: gopher', 'Forwarded: host=evil.test']],
+  [
+    'forwarding headers',
+    '/v1/chat/completions',
+    ['X-Forwarded-Host: evil.test', 'X-Forwarded-Proto: gopher', 'Forwarded: host=evil.test'],
+  ],
 ])('%s does not change whose resource is sold', async (_, target, lines) => {
   const answer = await raw(target, lines)
   const required = JSON.parse(Buffer.from(answer.headers['payment-required']!, 'base64').toString())
@@ -65,18 +72,28 @@ test.each([
   expect(answer.body).not.toContain('evil.test')
 })
 
-test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])('%s on the paid path is told which method answers', async (method) => {
-  const response = await costingNothing(world, () => fetch(world.chat, { method }))
-  expect(response.status).toBe(405)
-  expect(response.headers.get('allow')).toBe('POST')
-  if (method === 'HEAD') return
-  const { says, hint } = await told(response)
-  expect(says).toBe(`405 method_not_allowed This path does not answer ${method}.`)
-  expect(hint).toBe('GET /openapi.json lists every path and method.')
-})
+test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])(
+  '%s on the paid path is told which method answers',
+  async (method) => {
+    const response = await costingNothing(world, () => fetch(world.chat, { method }))
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('POST')
+    if (method === 'HEAD') return
+    const { says, hint } = await told(response)
+    expect(says).toBe(`405 method_not_allowed This path does not answer ${method}.`)
+    expect(hint).toBe('GET /openapi.json lists every path and method.')
+  },
+)
 
 test('free paths answer GET and HEAD, and nothing else', async () => {
-  for (const path of ['/v1/models', '/healthz', '/readyz', '/openapi.json', '/llms.txt', '/.well-known/x402']) {
+  for (const path of [
+    '/v1/models',
+    '/healthz',
+    '/readyz',
+    '/openapi.json',
+    '/llms.txt',
+    '/.well-known/x402',
+  ]) {
     const url = `${world.farebox.url}${path}`
     expect((await fetch(url)).status, path).toBe(200)
     const head = await fetch(url, { method: 'HEAD' })
@@ -87,7 +104,8 @@ test('free paths answer GET and HEAD, and nothing else', async () => {
 })
 
 test('nobody can read calls or receipts without knowing their id', async () => {
-  const say = async (path: string) => (await costingNothing(world, async () => told(await fetch(`${world.farebox.url}${path}`)))).says
+  const say = async (path: string) =>
+    (await costingNothing(world, async () => told(await fetch(`${world.farebox.url}${path}`)))).says
   expect(await say('/v1/calls/call_nope')).toBe('404 call_not_found There is no such call.')
   expect(await say('/v1/receipts/call_nope')).toBe('404 call_not_found There is no such call.')
   for (const id of ['__proto__', 'constructor', '%00', '%F0%9F%99%82', 'x'.repeat(5000), '..%2f..%2fetc']) {
@@ -98,14 +116,20 @@ test('nobody can read calls or receipts without knowing their id', async () => {
 })
 
 test('headers of seventeen kilobytes are refused before anything is read', async () => {
-  const answer = await costingNothing(world, () => raw('/v1/chat/completions', [`X-Payment: ${'A'.repeat(17_000)}`]))
+  const answer = await costingNothing(world, () =>
+    raw('/v1/chat/completions', [`X-Payment: ${'A'.repeat(17_000)}`]),
+  )
   expect(answer.status).toBe(431)
 })
 
 test('bytes beyond ASCII in headers break nothing', async () => {
-  const answer = await costingNothing(world, () => raw('/v1/chat/completions', ['X-Note: \xe9\xff', 'User-Agent: \x80']))
+  const answer = await costingNothing(world, () =>
+    raw('/v1/chat/completions', ['X-Note: \xe9\xff', 'User-Agent: \x80']),
+  )
   expect(answer.status).toBe(402)
-  const payment = await costingNothing(world, () => raw('/v1/chat/completions', ['PAYMENT-SIGNATURE: \xe9\xff']))
+  const payment = await costingNothing(world, () =>
+    raw('/v1/chat/completions', ['PAYMENT-SIGNATURE: \xe9\xff']),
+  )
   expect([payment.status, JSON.parse(payment.body).error.code]).toEqual([400, 'payment_malformed'])
   const payer = await costingNothing(world, () => raw('/v1/chat/completions', ['X-Farebox-Payer: 0x\xe9']))
   expect([payer.status, JSON.parse(payer.body).error.code]).toEqual([400, 'invalid_request'])
@@ -113,8 +137,12 @@ test('bytes beyond ASCII in headers break nothing', async () => {
 
 test('a payment header in pieces, with a folded line or smuggled in a second request, pays nothing', async () => {
   const signed = header(await signOffer(await world.payer(), offersOf(await post(world.chat, hello()))[0]!))
-  const twice = await costingNothing(world, () => raw('/v1/chat/completions', [`PAYMENT-SIGNATURE: ${signed}`, `payment-signature: ${signed}`]))
+  const twice = await costingNothing(world, () =>
+    raw('/v1/chat/completions', [`PAYMENT-SIGNATURE: ${signed}`, `payment-signature: ${signed}`]),
+  )
   expect([twice.status, JSON.parse(twice.body).error.code]).toEqual([400, 'payment_malformed'])
-  const both = await costingNothing(world, () => raw('/v1/chat/completions', ['Transfer-Encoding: chunked', `PAYMENT-SIGNATURE: ${signed}`]))
+  const both = await costingNothing(world, () =>
+    raw('/v1/chat/completions', ['Transfer-Encoding: chunked', `PAYMENT-SIGNATURE: ${signed}`]),
+  )
   expect(both.status).toBe(400)
 })

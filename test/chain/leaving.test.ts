@@ -30,7 +30,8 @@ const paymentFor = async (body: unknown): Promise<string> =>
 
 const last = () => hosts.first.seen.at(-1)!
 const soon = (check: () => unknown) => vi.waitFor(check, { timeout: 1000, interval: 10 })
-const callOf = async (id: string) => (await fetch(`${hosts.farebox.url}/v1/calls/${id}`)).json()
+const callOf = async (id: string) =>
+  (await (await fetch(`${hosts.farebox.url}/v1/calls/${id}`)).json()) as { state: string; charged: string }
 
 /** Says one word and then nothing. */
 const oneWord: Script = ({ response, write }) => {
@@ -42,37 +43,53 @@ test('a caller who leaves in the middle of a stream stops the provider within a 
   hosts.first.script(oneWord)
   const body = hello({ model: 'test/one', stream: true })
   const controller = new AbortController()
-  const response = await post(hosts.chat, body, { 'payment-signature': await paymentFor(body) }, controller.signal)
+  const response = await post(
+    hosts.chat,
+    body,
+    { 'payment-signature': await paymentFor(body) },
+    controller.signal,
+  )
   await response.body!.getReader().read()
   controller.abort()
   await soon(() => expect(last()).toMatchObject({ closedEarly: true }))
   const id = response.headers.get('x-farebox-call')!
-  await vi.waitFor(async () => expect(await callOf(id)).toMatchObject({ service: 'partial', usage: { output_tokens: 1 } }), 2000)
+  await vi.waitFor(
+    async () => expect(await callOf(id)).toMatchObject({ service: 'partial', usage: { output_tokens: 1 } }),
+    2000,
+  )
   await hosts.settle()
   const call = await callOf(id)
   expect(call.state).toBe('settled')
   expect(BigInt(call.charged)).toBeLessThan(40n)
 })
 
-test.each([['a stream', true], ['a JSON answer', false]])('a caller who leaves before %s began pays nothing, and the provider is stopped within a second', async (_, stream) => {
-  hosts.first.script(() => {})
-  const body = hello({ model: 'test/one', stream })
-  const signed = await paymentFor(body)
-  await costingNothing(
-    hosts,
-    async () => {
-      const before = hosts.first.seen.length
-      const controller = new AbortController()
-      const asked = post(hosts.chat, body, { 'payment-signature': signed }, controller.signal).catch((error) => error.name)
-      await soon(() => expect(hosts.first.seen.length).toBe(before + 1))
-      controller.abort()
-      expect(await asked).toBe('AbortError')
-      await soon(() => expect(last()).toMatchObject({ closedEarly: true }))
-      await vi.waitFor(async () => expect(await hosts.farebox.deps.ledger.open()).toEqual([]))
-    },
-    1,
-  )
-})
+test.each([
+  ['a stream', true],
+  ['a JSON answer', false],
+])(
+  'a caller who leaves before %s began pays nothing, and the provider is stopped within a second',
+  async (_, stream) => {
+    hosts.first.script(() => {})
+    const body = hello({ model: 'test/one', stream })
+    const signed = await paymentFor(body)
+    await costingNothing(
+      hosts,
+      async () => {
+        const before = hosts.first.seen.length
+        const controller = new AbortController()
+        const asked = post(hosts.chat, body, { 'payment-signature': signed }, controller.signal).catch(
+          (error) => error.name,
+        )
+        await soon(() => expect(hosts.first.seen.length).toBe(before + 1))
+        controller.abort()
+        expect(await asked).toBe('AbortError')
+        await soon(() => expect(last()).toMatchObject({ closedEarly: true }))
+        await vi.waitFor(async () => expect(await hosts.farebox.deps.ledger.open()).toEqual([]))
+      },
+      1,
+    )
+  },
+)
 
 test('a caller who left while its payment was checked costs the provider nothing', async () => {
   const body = hello({ model: 'test/one' })
@@ -107,7 +124,9 @@ test('a caller who does not read makes the provider wait, not our memory grow', 
   const signed = await paymentFor(body)
   const { hostname, port } = new URL(hosts.chat)
   const socket = connect(Number(port), hostname).pause()
-  socket.write(`${[...postLines('/v1/chat/completions', body, [`PAYMENT-SIGNATURE: ${signed}`]), '', ''].join('\r\n')}${body}`)
+  socket.write(
+    `${[...postLines('/v1/chat/completions', body, [`PAYMENT-SIGNATURE: ${signed}`]), '', ''].join('\r\n')}${body}`,
+  )
   let seen = -1
   const stands = async () => {
     const still = written > 0 && written === seen

@@ -23,7 +23,10 @@ const paying = async (body: unknown = hello()) => {
   return { payer, offer, send: () => post(world.chat, body, { 'payment-signature': header(payment) }) }
 }
 const creditOf = (payer: string) =>
-  world.farebox.deps.ledger.balance(`eip155:${world.net.chainId}/${world.token.toLowerCase()}`, ACCOUNT.credit(payer.toLowerCase() as `0x${string}`))
+  world.farebox.deps.ledger.balance(
+    `eip155:${world.net.chainId}/${world.token.toLowerCase()}`,
+    ACCOUNT.credit(payer.toLowerCase() as `0x${string}`),
+  )
 const callId = (response: Response) => response.headers.get('x-farebox-call')!
 const get = (path: string) => fetch(`${world.farebox.url}${path}`)
 
@@ -32,8 +35,12 @@ test('a call that fails after its payment had settled gives the whole amount bac
   const { payer, offer, send } = await paying()
   const response = await send()
   const { says, hint } = await told(response)
-  expect(says).toBe('502 upstream_failed_credited No provider could answer (unavailable), after the payment had settled.')
-  expect(hint).toBe('The whole amount is your credit here: name yourself in X-Farebox-Payer and the next quote uses it.')
+  expect(says).toBe(
+    '502 upstream_failed_credited No provider could answer (unavailable), after the payment had settled.',
+  )
+  expect(hint).toBe(
+    'The whole amount is your credit here: name yourself in X-Farebox-Payer and the next quote uses it.',
+  )
   await world.settle()
   expect(await creditOf(payer.address)).toBe(BigInt(offer.amount))
   const next = offersOf(await post(world.chat, hello(), { 'x-farebox-payer': payer.address }))[0]!
@@ -50,8 +57,12 @@ test('a payment that the chain is slow to confirm is pending, never asked for ag
   const before = world.upstream.seen.length
   const response = await send()
   const { says, hint } = await told(response)
-  expect(says).toBe('202 settlement_pending The payment was submitted and is not yet confirmed; the call has not run.')
-  expect(hint).toBe(`Do not sign again. GET /v1/calls/${callId(response)}: when it settles, the amount is your credit.`)
+  expect(says).toBe(
+    '202 settlement_pending The payment was submitted and is not yet confirmed; the call has not run.',
+  )
+  expect(hint).toBe(
+    `Do not sign again. GET /v1/calls/${callId(response)}: when it settles, the amount is your credit.`,
+  )
   expect(response.headers.get('payment-required')).toBeNull()
   await world.rpc('evm_setAutomine', [true])
   await world.rpc('evm_mine')
@@ -70,7 +81,9 @@ test('a payment that the token refuses to move buys nothing', async () => {
   const response = await send()
   expect(offersOf(response)).toHaveLength(1)
   const { says, hint } = await told(response)
-  expect(says).toMatch(/^402 settlement_failed The payment could not be settled \(.+\), so the call did not run\.$/)
+  expect(says).toMatch(
+    /^402 settlement_failed The payment could not be settled \(.+\), so the call did not run\.$/,
+  )
   expect(hint).toBe('Send the request again without a payment header, and sign the new quote.')
   expect(world.upstream.seen).toHaveLength(before)
   expect(await creditOf(payer.address)).toBe(0n)
@@ -95,7 +108,10 @@ test('a mistake of ours is told without its insides, and costs nothing', async (
   expect(answer.hint).toBe(
     `If you paid, GET /v1/calls/${callId(response)} from the X-Farebox-Call header tells how the call stands; do not sign again before.`,
   )
-  expect(await (await get(`/v1/calls/${callId(response)}`)).json()).toMatchObject({ state: 'released', charged: '0' })
+  expect(await (await get(`/v1/calls/${callId(response)}`)).json()).toMatchObject({
+    state: 'released',
+    charged: '0',
+  })
 })
 
 test('while the chain cannot be reached no call is served on trust, and nothing is charged', async () => {
@@ -111,7 +127,10 @@ test('while the chain cannot be reached no call is served on trust, and nothing 
   expect((await ledger.balances()).filter((row) => row.value !== 0n)).toEqual([])
   expect(other.upstream.seen).toEqual([])
   const ready = await fetch(`${other.farebox.url}/readyz`)
-  expect([ready.status, await ready.json()]).toEqual([503, { ready: false, problems: ['eip155:84532 does not answer'] }])
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    { ready: false, problems: ['eip155:84532 does not answer'] },
+  ])
   await other.close()
 })
 

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Code, REFUSALS } from '../../src/errors.ts'
 import { post } from '../support/pay.ts'
 import { costingNothing, told } from '../support/refused.ts'
 import { hello, startWorld, type World } from '../support/world.ts'
@@ -10,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const user = (content: unknown) => [{ role: 'user', content }]
-const raw = (body: BodyInit, headers: Record<string, string>) => () =>
+const raw = (body: RequestInit['body'], headers: Record<string, string>) => () =>
   fetch(world.chat, {
     method: 'POST',
     body,
@@ -256,6 +259,64 @@ test.each(CASES)(
     expect(hint).toMatch(exactly(HINTS[code]!))
   },
 )
+
+/** Refusals that are shown in other files: there with their status, words and hint, and that they cost nothing. */
+const ELSEWHERE: Record<string, Code[]> = {
+  'chain/refused-payments.test.ts': [
+    'payment_headers_conflict',
+    'payment_malformed',
+    'payment_version_unsupported',
+    'payment_scheme_unsupported',
+    'payment_network_mismatch',
+    'payment_asset_mismatch',
+    'payment_recipient_mismatch',
+    'payment_amount_mismatch',
+    'payment_expired',
+    'payment_not_yet_valid',
+    'payment_validity_too_long',
+    'payment_signature_invalid',
+    'payer_is_contract',
+    'insufficient_funds',
+    'authorization_used',
+    'quote_missing',
+    'quote_invalid',
+    'payment_rejected_before',
+  ],
+  'chain/quotes.test.ts': ['quote_expired', 'quote_body_mismatch', 'quote_payer_mismatch', 'credit_spent'],
+  'chain/replays.test.ts': ['payment_in_flight', 'payment_already_used'],
+  'chain/doors.test.ts': ['not_found', 'method_not_allowed', 'call_not_found'],
+  'chain/failover.test.ts': [
+    'upstream_rejected',
+    'upstream_failed',
+    'upstream_timeout',
+    'upstream_busy',
+    'payment_released',
+  ],
+  'chain/bills.test.ts': ['stream_broken'],
+  'chain/outages.test.ts': [
+    'upstream_failed_credited',
+    'receipt_not_ready',
+    'settlement_pending',
+    'settlement_failed',
+    'chain_unavailable',
+    'ledger_unavailable',
+    'internal',
+  ],
+  'chain/demand.test.ts': ['payment_required'],
+  'http/app.test.ts': ['shutting_down'],
+}
+
+test('every row of the table of refusals has a test', () => {
+  const elsewhere = Object.values(ELSEWHERE).flat()
+  expect([...Object.keys(HINTS), ...elsewhere].toSorted()).toEqual(Object.keys(REFUSALS).toSorted())
+  for (const [file, codes] of Object.entries(ELSEWHERE)) {
+    const text = readFileSync(join(import.meta.dirname, '..', file), 'utf8')
+    expect(
+      codes.filter((code) => !text.includes(code)),
+      file,
+    ).toEqual([])
+  }
+})
 
 const exactly = (text: string | RegExp): RegExp =>
   typeof text === 'string' ? new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`) : text

@@ -43,6 +43,8 @@ test('whatever happens to calls, in whatever order, both ledgers agree and hold 
     return { memory, sqlite: inThread(openBooks(':memory:', tick)), next, sealed: true }
   }
   await fc.assert(sequences(open, taken), { numRuns: runs, ...seed })
+  // The rarest edge is taken some ten times in a run; a run that missed one gets a second chance.
+  if (taken.size < EDGES.length) await fc.assert(sequences(open, taken), { numRuns: runs })
   expect([...taken].toSorted()).toEqual([...EDGES].toSorted())
 })
 

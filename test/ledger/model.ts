@@ -81,21 +81,30 @@ type Wish = {
 
 type Command = fc.AsyncCommand<Model, Twins>
 
-/** One random thing that happens to one of the calls; claims most often, so that there are some. */
+/** How often each move is tried, so that no edge is rare. */
+const WEIGHTS = {
+  claim: 4,
+  dispatch: 5,
+  stream: 2,
+  bill: 4,
+  release: 2,
+  reject: 1,
+  settle: 3,
+  include: 5,
+  settled: 3,
+  reorg: 3,
+  lose: 3,
+} as const satisfies Record<Move['type'], number>
+
+/** One random thing that happens to one of the calls. */
 export const anyCommand = (): fc.Arbitrary<Command> =>
   fc
     .record<Wish>({
       kind: fc.oneof(
-        { weight: 5, arbitrary: fc.constant<Move['type']>('claim') },
-        ...(['dispatch', 'reject', 'release'] as const).map((kind) => ({
-          weight: 1,
-          arbitrary: fc.constant(kind),
+        ...Object.entries(WEIGHTS).map(([kind, weight]) => ({
+          weight,
+          arbitrary: fc.constant(kind as Move['type']),
         })),
-        ...(['stream', 'bill', 'settle', 'include', 'settled', 'reorg'] as const).map((kind) => ({
-          weight: 3,
-          arbitrary: fc.constant(kind),
-        })),
-        { weight: 1, arbitrary: fc.constant<Move['type']>('lose') },
       ),
       pick: fc.nat(11),
       payer: fc.nat(1),
@@ -154,7 +163,7 @@ const claim = async (model: Model, twins: Twins, wish: Wish): Promise<void> => {
   const posted = await both(twins, { type: 'claim', call, limits: LIMITS })
   const taken = model.calls.some((known) => known.call.claim === call.claim)
   if (taken) expect(posted).toMatchObject({ ok: false, why: 'claimed' })
-  else if (credit > had) expect(posted).toMatchObject({ ok: false })
+  else if (credit > 0n && credit > had) expect(posted).toMatchObject({ ok: false })
   if (posted.ok) model.calls.push({ call, service: 'claimed', settlement: 'none' })
   await judge(model, twins)
 }

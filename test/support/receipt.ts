@@ -33,4 +33,5 @@ const contentOf = (data: string): string => {
 }
 
 const decode = (base64: string): Receipt =>
-  (JSON.parse(Buffer.from(base64, 'base64').toString()) as SettleResponse<SignedReceipt>).extensions.farebox.receipt
+  (JSON.parse(Buffer.from(base64, 'base64').toString()) as SettleResponse<SignedReceipt>).extensions.farebox
+    .receipt

@@ -16,7 +16,9 @@ export const told = async (response: Response): Promise<Told> => {
 }
 
 /** What `costingNothing` looks at; a world is one. */
-export type Watched = Pick<World, 'farebox' | 'rpc' | 'settle'> & { upstream: { readonly seen: readonly unknown[] } }
+export type Watched = Pick<World, 'farebox' | 'rpc' | 'settle'> & {
+  upstream: { readonly seen: readonly unknown[] }
+}
 
 type Books = {
   balances: Record<string, bigint>
