@@ -8,7 +8,8 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { memoryLedger } from '../../src/ledger/memory.ts'
 import { sqliteLedger } from '../../src/ledger/sqlite.ts'
 import { openBooks, type QueryName, type SyncBooks } from '../../src/ledger/sqlite-books.ts'
-import { anyCommand, EDGES, type Twins } from './model.ts'
+import { EDGES } from './edges.ts'
+import { anyCommand, type Twins } from './model.ts'
 
 // A run that fails prints its seed; SEED repeats it, RUNS makes it longer.
 const seed = process.env['SEED'] ? { seed: Number(process.env['SEED']) } : {}
