@@ -1,5 +1,5 @@
 import type { ServerProcess } from './process.ts'
-import type { Shots } from './servers/shooter.ts'
+import type { Shots } from './shoot.ts'
 import { median } from './stats.ts'
 
 /** One contestant under one load, measured once. Times in ms; `cpuMs`: what its process used for each call. */

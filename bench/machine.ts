@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { curve } from '../src/chain/signatures.ts'
-import { cores } from './process.ts'
+import { coreCount, cores } from './process.ts'
 import { median } from './stats.ts'
 
 /** What the numbers were measured on, with two yardsticks to compare machines by. */
@@ -24,7 +24,7 @@ export type Machine = {
 /** Describes this machine; writes a scratch file into `dir`. */
 export const describeMachine = async (dir: string): Promise<Machine> => ({
   cpu: cpus()[0]?.model ?? 'unknown',
-  cores: availableParallelism(),
+  cores: coreCount,
   memoryGb: Math.round(totalmem() / 2 ** 30),
   os: `${platform()} ${release().split('-')[0]}`,
   node: process.version,

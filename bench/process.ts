@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 /** A server in a process of its own. `ask` sends it a question over IPC; `cpuMs` is what it has used since it began. */
 export type ServerProcess = {
   url: string
+  pid: number
   ask: <T>(what: string, arg?: unknown) => Promise<T>
   cpuMs: () => Promise<number>
   stop: () => Promise<void>
@@ -23,12 +24,14 @@ export type Start = {
 const START_MS = 20_000
 const PRELOAD = fileURLToPath(new URL('./servers/preload.cjs', import.meta.url))
 
+/** Cores of this machine, before `stepAside` leaves this process fewer. */
+export const coreCount = availableParallelism()
+
 /** Cores by role, as `taskset` names them; undefined where processes cannot be pinned. */
 export const cores: { measured: string; beside: string } | undefined = (() => {
-  const count = availableParallelism()
-  if (process.platform !== 'linux' || count < 2) return undefined
+  if (process.platform !== 'linux' || coreCount < 2) return undefined
   if (spawnSync('taskset', ['-c', '0', 'true']).status !== 0) return undefined
-  return { measured: '0', beside: count === 2 ? '1' : `1-${count - 1}` }
+  return { measured: '0', beside: coreCount === 2 ? '1' : `1-${coreCount - 1}` }
 })()
 
 /** Moves this process, and so everything it starts later, off the core that is measured. */
@@ -80,6 +83,7 @@ export const startServer = async ({
     })
   return {
     url,
+    pid: child.pid!,
     ask,
     cpuMs: async () => {
       const { user, system } = await ask<NodeJS.CpuUsage>('cpu')

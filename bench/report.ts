@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Row } from './book.ts'
 import type { Machine } from './machine.ts'
+import { firstByteAdded, ratios } from './ratios.ts'
 import type { Reconciled, Tail } from './rounds/paid.ts'
 import type { Storm } from './rounds/storm.ts'
-import { median } from './stats.ts'
 
 /** Everything one run found. */
 export type Report = {
@@ -23,7 +23,7 @@ export type Report = {
 export const toMarkdown = (report: Report): string =>
   [
     machineLine(report),
-    table(['aim', 'measured', 'is', 'of'], ratios(report)),
+    table(['aim', 'measured', 'is', 'of'], ratios(report.rows)),
     '### JSON, 1 KB asked, 1 KB answered',
     loadTable(report.rows, 'json'),
     '### JSON, a block every second instead of one for every transaction',
@@ -59,44 +59,6 @@ const machineLine = ({ at, seconds, machine, versions }: Report): string =>
       .join(', ') || 'not installed'
   }.`
 
-/** The best row of a contestant over its concurrencies. */
-const best = (rows: readonly Row[], load: string, who: string): Row | undefined =>
-  rows.filter((row) => row.load === load && row.who === who).toSorted((a, b) => b.perSecond - a.perSecond)[0]
-
-const ratios = ({ rows }: Report): string[][] => {
-  const x402 = best(rows, 'json', '@x402/hono paid')
-  const portkey = best(rows, 'json', 'Portkey')
-  const paid = best(rows, 'json', 'Farebox paid')
-  const credit = best(rows, 'json', 'Farebox on credit')
-  const asked = best(rows, 'json', 'Farebox 402')
-  const slow = best(rows, 'json, 1 s blocks', '@x402/hono paid')
-  const fast = best(rows, 'json, 1 s blocks', 'Farebox paid')
-  return [
-    ratio(
-      '≥ 40 ×',
-      'Farebox paid calls/s, of @x402/hono’s (one block a transaction, its best case)',
-      paid,
-      x402,
-    ),
-    ratio('', 'the same with a block every second', fast, slow),
-    ratio('≥ 4 ×', 'Farebox calls/s paid from credit, of Portkey’s unpaid pass-through', credit, portkey),
-    ratio('', 'Farebox paid calls/s, settled on the chain, of Portkey’s unpaid pass-through', paid, portkey),
-    ratio('', 'Farebox 402s/s, of Portkey’s unpaid pass-through', asked, portkey),
-    ...([1, 16] as const).flatMap((c) => {
-      const added = firstByteAdded(rows, 'Farebox paid', c)
-      return added === undefined
-        ? []
-        : [['< 5 ms', `first byte added by Farebox, paid, c=${c}`, `${added.toFixed(2)} ms`, '']]
-    }),
-  ].filter((row) => row.length > 0)
-}
-
-const ratio = (aim: string, what: string, one: Row | undefined, other: Row | undefined): string[] => {
-  if (!one || !other) return []
-  const values = `${one.perSecond.toFixed(0)} (c=${one.c}) / ${other.perSecond.toFixed(0)} (c=${other.c})`
-  return [aim, what, `${(one.perSecond / other.perSecond).toFixed(1)} ×`, values]
-}
-
 const loadTable = (rows: readonly Row[], load: string): string =>
   table(
     ['who', 'in flight', 'calls/s (rounds)', 'p50 ms', 'p99 ms', 'CPU ms a call'],
@@ -112,16 +74,6 @@ const loadTable = (rows: readonly Row[], load: string): string =>
         row.cpuMs === null ? '' : row.cpuMs.toFixed(2),
       ]),
   )
-
-// Round by round, so that what disturbs one round disturbs both sides of the difference.
-const firstByteAdded = (rows: readonly Row[], who: string, c: number): number | undefined => {
-  const of = (name: string) => rows.find((row) => row.load === 'sse paced' && row.who === name && row.c === c)
-  const [mine, direct] = [of(who), of('direct')]
-  if (!mine || !direct) return undefined
-  return median(
-    mine.rounds.map((one, i) => one.firstByte - (direct.rounds[i]?.firstByte ?? direct.firstByte)),
-  )
-}
 
 const firstByteTable = (rows: readonly Row[]): string =>
   table(

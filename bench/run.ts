@@ -1,6 +1,6 @@
 /**
- * bench/: Farebox beside its peers, in one run, as ratios. `npm run bench`, or `node bench/run.ts [--write]`; `--write`
- * puts the numbers into bench/README.md. Raw results always go to bench/results/latest.json.
+ * bench/: Farebox beside its peers, in one run, as ratios. `npm run bench`, or `node bench/run.ts [--write] [--rounds 3]`;
+ * `--write` puts the numbers into bench/README.md. Raw results always go to bench/results/latest.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -16,16 +16,14 @@ import { streamRound } from './rounds/stream.ts'
 import { unpaidRound } from './rounds/unpaid.ts'
 import { path, startWorld } from './world.ts'
 
-const ROUNDS = 3
-
-const bench = async (say: (line: string) => void): Promise<Report> => {
+const bench = async (rounds: number, say: (line: string) => void): Promise<Report> => {
   const began = performance.now()
   stepAside()
   const world = await startWorld()
   try {
     const machine = await describeMachine(world.dir)
     const cast = await startCast(world)
-    const found = await measure(cast, say).finally(() => stopCast(cast))
+    const found = await measure(cast, rounds, say).finally(() => stopCast(cast))
     const versions = cast.portkey ? peerVersions() : {}
     return {
       at: new Date().toISOString(),
@@ -39,7 +37,7 @@ const bench = async (say: (line: string) => void): Promise<Report> => {
   }
 }
 
-const measure = async (cast: Cast, say: (line: string) => void) => {
+const measure = async (cast: Cast, rounds: number, say: (line: string) => void) => {
   const book = createBook(say)
   const tails: Tail[] = []
   say('warming up')
@@ -49,7 +47,7 @@ const measure = async (cast: Cast, say: (line: string) => void) => {
     createBook(() => {}),
     4,
   )
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const c of [1, 16, 64] as const) await unpaidRound(cast, book, c)
     for (const c of [1, 4, 16]) await x402Round(cast, book, c)
     for (const c of [1, 16, 64]) tails.push(await paidRound(cast, book, { c, calls: c === 1 ? 200 : 2_000 }))
@@ -83,9 +81,11 @@ const measure = async (cast: Cast, say: (line: string) => void) => {
   }
 }
 
-const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: { write: { type: 'boolean', default: false }, rounds: { type: 'string', default: '3' } },
+})
 const began = performance.now()
-const report = await bench((line) =>
+const report = await bench(Number(values.rounds), (line) =>
   console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`),
 )
 mkdirSync(path('results'), { recursive: true })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,9 +7,9 @@ import type { Asset, Hex } from '../src/assets.ts'
 import { addressOf } from '../src/chain/signatures.ts'
 import { left, uint } from '../src/chain/typed-data.ts'
 import { deployUsdc, type Localnet, rpc, startAnvil } from '../src/cli/demo/localnet.ts'
-import { type ServerProcess, type Start, startServer } from './process.ts'
+import { type ServerProcess, startServer } from './process.ts'
 import type { TransferKey } from './servers/farebox.ts'
-import type { Job, Shots } from './servers/shooter.ts'
+import type { Job, Shots } from './shoot.ts'
 
 /** Who pays: a key and its address. */
 export type Payer = { key: Uint8Array; address: Hex }
@@ -35,8 +35,6 @@ export type World = {
   close: () => Promise<void>
 }
 
-export const PAY_TO: Hex = '0x1111111111111111111111111111111111111111'
-export const JSON_HEADERS = { 'content-type': 'application/json' } as const
 const CHAIN_ID = 31_337
 const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
 const MINT = '0x40c10f19'
@@ -145,44 +143,3 @@ const mint = async (net: Localnet, from: Hex, to: Hex, payers: readonly Payer[])
 }
 
 export const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
-
-/** Farebox as a process, on a ledger of its own; `store` is `sqlite` as shipped, or `memory`. */
-export const startFareboxServer = (
-  world: World,
-  store: 'sqlite' | 'memory' = 'sqlite',
-  more: Partial<Start> = {},
-) => {
-  const name = `${store}-${randomBytes(4).toString('hex')}`
-  const file = join(world.dir, `${name}.yaml`)
-  writeFileSync(file, yaml(world, store === 'memory' ? 'memory:' : `sqlite:${join(world.dir, `${name}.db`)}`))
-  const env = {
-    FAREBOX_QUOTE_SECRET: randomBytes(32).toString('hex'),
-    FAREBOX_SETTLER_KEY: world.net.accounts[1]!.privateKey,
-  }
-  return startServer({ script: path('servers/farebox.ts'), args: [file], env, core: 'measured', ...more })
-}
-
-// As shipped but for: the limits on unpaid service, which a bench would meet at once, and quotes that live long enough.
-const yaml = ({ net, asset, upstream }: World, store: string): string => `
-server: { port: 0 }
-store: "${store}"
-chains:
-  - id: ${asset.chain}
-    rpc: ["${net.url}"]
-    payTo: "${PAY_TO}"
-    assets: [{ symbol: USDC, address: "${asset.address}" }]
-providers:
-  - { id: mock, type: openai, baseUrl: "${upstream.url}/v1" }
-models:
-  - { id: bench/small, hosts: [{ provider: mock, model: mock }], inputPerMillion: "1", outputPerMillion: "2" }
-  - { id: bench/paced, hosts: [{ provider: mock, model: mock-paced }], inputPerMillion: "1", outputPerMillion: "2" }
-  - { id: bench/dear, hosts: [{ provider: mock, model: mock }], inputPerMillion: "100", outputPerMillion: "1000" }
-exposure: { perCall: "1000", perPayer: "1000000", total: "100000000" }
-quote: { ttlSeconds: 900 }
-`
-
-/** A request of 1 KB; models as every contestant's mock knows them, or as Farebox sells them. */
-export const requestBody = (model: string, more: Record<string, unknown> = {}): string =>
-  JSON.stringify({ model, messages: [{ role: 'user', content: PROMPT }], max_tokens: 256, ...more })
-
-const PROMPT = 'Tell me what the fox did, and then what the dog did about it. '.repeat(15).trim()

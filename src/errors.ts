@@ -24,7 +24,7 @@ export const REFUSALS = {
   unknown_field: { status: 400, title: 'Unknown parameter: {field}.', hint: 'Leave it out: a parameter that we do not know could cost money, so it is refused and never dropped.', retry: false },
   unsupported_parameter: { status: 400, title: '{problem}', hint: 'Leave the parameter out or use a supported value.', retry: false },
   context_length_exceeded: { status: 400, title: 'About {tokens} input tokens and {output} output tokens do not fit into any allowed model (largest context: {limit}).', hint: 'Shorten the messages, lower max_tokens, or choose a model with a larger context.', retry: false },
-  price_above_max: { status: 400, title: 'The ceiling of ${ceiling} is above your max_price_usd of ${max}.', hint: 'Set max_tokens to {fits} or less, or raise max_price_usd.', retry: false },
+  price_above_max: { status: 400, title: 'The ceiling of ${ceiling} is above your max_price_usd of ${max}.', hint: 'At most {fits} output tokens fit it: lower max_tokens to that, shorten the messages, or raise max_price_usd.', retry: false },
   payment_headers_conflict: { status: 400, title: 'Both PAYMENT-SIGNATURE and X-PAYMENT are present.', hint: 'Send exactly one payment header.', retry: false },
   payment_malformed: { status: 400, title: 'The payment header cannot be read: {problem}.', hint: 'Send base64 of the x402 payment payload as JSON; see /.well-known/x402.', retry: false, x402: 'invalid_payload' },
   payment_version_unsupported: { status: 400, title: 'This x402 version is not supported here.', hint: 'Use PAYMENT-SIGNATURE with x402Version 2, or X-PAYMENT with x402Version 1.', retry: false, x402: 'invalid_x402_version' },

@@ -30,7 +30,15 @@ test('a short file is enough: everything else has a default', () => {
     pricing: { marginPercent: 0n, defaultMaxOutput: 4096 },
     exposure: { perCall: 50_000n, perPayer: 1_000_000n, total: 50_000_000n },
     quote: { ttlSeconds: 90 },
-    assets: [{ chain: 'eip155:8453', address: `0x${'cd'.repeat(20)}`, payTo: `0x${'ab'.repeat(20)}`, decimals: 6, methods: ['eip3009'] }],
+    assets: [
+      {
+        chain: 'eip155:8453',
+        address: `0x${'cd'.repeat(20)}`,
+        payTo: `0x${'ab'.repeat(20)}`,
+        decimals: 6,
+        methods: ['eip3009'],
+      },
+    ],
   })
   expect(config.secrets).toEqual({
     quoteSecrets: ['x'.repeat(32)],
@@ -40,9 +48,16 @@ test('a short file is enough: everything else has a default', () => {
 })
 
 test('prices are exact, and a host may have its own', () => {
-  const own = GOOD.replace('model: there }', 'model: there }, { provider: up, model: other, inputPerMillion: "0.000000000001" }')
+  const own = GOOD.replace(
+    'model: there }',
+    'model: there }, { provider: up, model: other, inputPerMillion: "0.000000000001" }',
+  )
   const [first, second] = readConfig(own, env).catalog.find('a/small')!.hosts
-  expect(first!.prices).toEqual({ input: 150_000_000_000n, cachedInput: 75_000_000_000n, output: 600_000_000_000n })
+  expect(first!.prices).toEqual({
+    input: 150_000_000_000n,
+    cachedInput: 75_000_000_000n,
+    output: 600_000_000_000n,
+  })
   expect(second!.prices).toEqual({ input: 1n, cachedInput: 1n, output: 600_000_000_000n })
 })
 
@@ -83,28 +98,67 @@ pricing: { marginPercent: "5%" }
 })
 
 test.each([
-  ['a host at a provider that is not there', GOOD.replace('provider: up,', 'provider: down,'), 'models.0.hosts: there is no provider down'],
-  ['an openai provider without an address', GOOD.replace('baseUrl: "https://up.test/v1", ', ''), 'providers.0.baseUrl: is needed for type openai'],
-  ['the same model twice', `${GOOD}  - { id: a/small, hosts: [{ provider: up, model: x }], inputPerMillion: "1", outputPerMillion: "1" }\n`, 'models: a/small is there twice'],
-  ['an asset that only permit2 can move', GOOD.replace('symbol: USDC,', 'symbol: USDT, methods: [permit2],'), 'chains: no asset can be paid by eip3009'],
+  [
+    'a host at a provider that is not there',
+    GOOD.replace('provider: up,', 'provider: down,'),
+    'models.0.hosts: there is no provider down',
+  ],
+  [
+    'an openai provider without an address',
+    GOOD.replace('baseUrl: "https://up.test/v1", ', ''),
+    'providers.0.baseUrl: is needed for type openai',
+  ],
+  [
+    'the same model twice',
+    `${GOOD}  - { id: a/small, hosts: [{ provider: up, model: x }], inputPerMillion: "1", outputPerMillion: "1" }\n`,
+    'models: a/small is there twice',
+  ],
+  [
+    'an asset that only permit2 can move',
+    GOOD.replace('symbol: USDC,', 'symbol: USDT, methods: [permit2],'),
+    'chains: no asset can be paid by eip3009',
+  ],
   ['an unknown key', `${GOOD}sevrer: {}\n`, 'sevrer: is not a setting'],
   ['an unknown key inside', `${GOOD}server: { hots: a }\n`, 'server.hots: is not a setting'],
-  ['a secret in the file', GOOD.replace('keyEnv: UP_KEY', 'key: sk-live'), 'providers.0.key: is not a setting'],
-  ['a name that no variable can have', GOOD.replace('keyEnv: UP_KEY', 'keyEnv: "sk-live 1"'), 'providers.0.keyEnv: must be the name of an environment variable'],
-  ['a provider address that is no URL', GOOD.replace('https://up.test/v1', 'file:///etc'), 'providers.0.baseUrl: Invalid URL'],
+  [
+    'a secret in the file',
+    GOOD.replace('keyEnv: UP_KEY', 'key: sk-live'),
+    'providers.0.key: is not a setting',
+  ],
+  [
+    'a name that no variable can have',
+    GOOD.replace('keyEnv: UP_KEY', 'keyEnv: "sk-live 1"'),
+    'providers.0.keyEnv: must be the name of an environment variable',
+  ],
+  [
+    'a provider address that is no URL',
+    GOOD.replace('https://up.test/v1', 'file:///etc'),
+    'providers.0.baseUrl: Invalid URL',
+  ],
   ['nothing', '', 'chains: Invalid input: expected array, received undefined'],
   ['a text', 'hello', 'file: Invalid input: expected object, received string'],
   ['no YAML', 'a: [', 'file: '],
   ['a key twice', `${GOOD}${GOOD}`, 'file: '],
 ])('%s is a mistake with its path', (_, yaml, problem) => {
-  expect(problemsOf(yaml).some((one) => one.startsWith(problem)), problemsOf(yaml).join('\n')).toBe(true)
+  expect(
+    problemsOf(yaml).some((one) => one.startsWith(problem)),
+    problemsOf(yaml).join('\n'),
+  ).toBe(true)
 })
 
 test.each([
-  ['no quote secret', { FAREBOX_QUOTE_SECRET: undefined }, 'quoteSecretEnv: set FAREBOX_QUOTE_SECRET to 32 random characters'],
+  [
+    'no quote secret',
+    { FAREBOX_QUOTE_SECRET: undefined },
+    'quoteSecretEnv: set FAREBOX_QUOTE_SECRET to 32 random characters',
+  ],
   ['a short quote secret', { FAREBOX_QUOTE_SECRET: 'short' }, 'quoteSecretEnv: '],
   ['a short second quote secret', { FAREBOX_QUOTE_SECRET: `${'x'.repeat(32)},short` }, 'quoteSecretEnv: '],
-  ['no settler key', { FAREBOX_SETTLER_KEY: undefined }, 'settler.keyEnv: set FAREBOX_SETTLER_KEY to a private key'],
+  [
+    'no settler key',
+    { FAREBOX_SETTLER_KEY: undefined },
+    'settler.keyEnv: set FAREBOX_SETTLER_KEY to a private key',
+  ],
   ['half a settler key', { FAREBOX_SETTLER_KEY: '0x1234' }, 'settler.keyEnv: '],
   ['a settler key that is no key', { FAREBOX_SETTLER_KEY: `0x${'00'.repeat(32)}` }, 'settler.keyEnv: '],
   ['no provider key', { UP_KEY: undefined }, 'providers.0.keyEnv: UP_KEY is not set'],

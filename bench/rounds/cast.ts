@@ -1,7 +1,8 @@
+import { JSON_HEADERS, requestBody, startFareboxServer } from '../farebox.ts'
 import { inTurns, presign } from '../payments.ts'
 import { installPeers, portkeyHeaders, startPortkey, startX402 } from '../peers.ts'
 import type { ServerProcess } from '../process.ts'
-import { JSON_HEADERS, type Payer, requestBody, startFareboxServer, type World } from '../world.ts'
+import type { Payer, World } from '../world.ts'
 
 /** Everybody who takes part, warm; the peers are missing where they could not be installed. */
 export type Cast = {
@@ -30,7 +31,7 @@ export const startCast = async (world: World): Promise<Cast> => {
  * Brings everybody past the just-in-time compiler, and the payers to good standing: a dear call each, of which most
  * comes back as credit, then small ones.
  */
-export const warmUp = async (cast: Cast, calls = 3_000): Promise<void> => {
+export const warmUp = async (cast: Cast, calls = 2_000): Promise<void> => {
   const { world, farebox, portkey, payers } = cast
   const url = `${farebox.url}${CHAT}`
   const buy = async (body: string, count: number) => {

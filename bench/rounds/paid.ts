@@ -1,7 +1,8 @@
 import { type Book, sampleOf } from '../book.ts'
+import { JSON_HEADERS, PAY_TO, requestBody } from '../farebox.ts'
 import { type Headers, inTurns, offerIn, pay, presign, separatorOf } from '../payments.ts'
 import { X402_PAY_TO } from '../peers.ts'
-import { JSON_HEADERS, PAY_TO, type Payer, requestBody, type World } from '../world.ts'
+import type { Payer, World } from '../world.ts'
 import { type Cast, CHAT, settled } from './cast.ts'
 
 /** What became of the money: how long after the last answer all was settled, and what it cost the process in all. */

@@ -1,8 +1,9 @@
+import { JSON_HEADERS, requestBody } from '../farebox.ts'
 import { presign } from '../payments.ts'
 import type { ServerProcess } from '../process.ts'
-import type { Job } from '../servers/shooter.ts'
+import type { Job } from '../shoot.ts'
 import type { Spread } from '../stats.ts'
-import { JSON_HEADERS, requestBody } from '../world.ts'
+import type { World } from '../world.ts'
 import { type Cast, CHAT, settled } from './cast.ts'
 import { x402Payments } from './paid.ts'
 
@@ -27,21 +28,22 @@ export const storms = async (cast: Cast): Promise<Storm[]> => {
   const ours = { url: `${farebox.url}${CHAT}`, body, headers: JSON_HEADERS }
   const [payment] = await presign(world, { ...ours, payers: payers.slice(0, 1) })
   const each = Array.from({ length: TIMES }, () => payment!)
-  const found = [await storm(cast, 'Farebox, all at once', { ...ours, each, concurrency: TIMES })]
+  const found = [await storm(world, 'Farebox, all at once', { ...ours, each, concurrency: TIMES })]
   await settled(farebox)
-  found.push(await storm(cast, 'Farebox, used before', { ...ours, each, concurrency: 16 }))
+  found.push(await storm(world, 'Farebox, used before', { ...ours, each, concurrency: 16 }))
   if (x402) {
     const theirs = { url: `${x402.url}${CHAT}`, body: requestBody('mock'), headers: JSON_HEADERS }
     const [signed] = await x402Payments(world, theirs.url, payers.slice(0, 1))
     const copies = Array.from({ length: X402_TIMES }, () => signed!)
     found.push(
-      await storm(cast, '@x402/hono, all at once', { ...theirs, each: copies, concurrency: X402_TIMES }),
+      await storm(world, '@x402/hono, all at once', { ...theirs, each: copies, concurrency: X402_TIMES }),
     )
   }
   return found
 }
 
-const storm = async ({ world }: Cast, who: string, job: Job): Promise<Storm> => {
+/** Fires a job and counts what reached the upstream meanwhile. */
+export const storm = async (world: World, who: string, job: Job): Promise<Storm> => {
   const before = await calls(world.upstream)
   const shots = await world.shoot(job)
   const statuses = Object.fromEntries(

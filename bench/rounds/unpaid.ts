@@ -1,7 +1,7 @@
 import { type Book, sampleOf } from '../book.ts'
+import { JSON_HEADERS, requestBody } from '../farebox.ts'
 import { inTurns, presign } from '../payments.ts'
 import { portkeyHeaders } from '../peers.ts'
-import { JSON_HEADERS, requestBody } from '../world.ts'
 import { type Cast, CHAT } from './cast.ts'
 
 const CALLS = { 1: 200, 16: 1_500, 64: 1_500 } as const

@@ -6,11 +6,14 @@ import type { Reply } from '../call/reply.ts'
 /** What @hono/node-server passes along; absent under `app.request()`. */
 export type Env = { Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse } }
 
+const STALLED_MS = 60_000
+
 /**
  * Sends a reply: on a socket by writing to Node's response itself (web streams cost more than everything else on the
- * hot path), else as a web Response. A stream that loses its reader is told so by `return()`, never dropped silently.
+ * hot path), else as a web Response. A stream that loses its reader, or whose reader takes nothing for `stalledMs`, is
+ * told so by `return()`, never dropped silently; one that throws ends in a broken connection, never as if complete.
  */
-export const send = async (c: Context<Env>, reply: Reply): Promise<Response> => {
+export const send = async (c: Context<Env>, reply: Reply, stalledMs = STALLED_MS): Promise<Response> => {
   const { outgoing } = c.env ?? {}
   // Hono builds a new Response for HEAD, which would be written after ours.
   if (!outgoing || c.req.method === 'HEAD') {
@@ -27,7 +30,7 @@ export const send = async (c: Context<Env>, reply: Reply): Promise<Response> => 
     outgoing.end(body)
   } else {
     outgoing.writeHead(status, headers)
-    await pump(outgoing, body)
+    await pump(outgoing, body, stalledMs)
   }
   return RESPONSE_ALREADY_SENT
 }
@@ -44,7 +47,11 @@ export const leaving = (c: Context<Env>): AbortSignal => {
 }
 
 // The generator is always started, even for a caller who has left: only then does its own ending run.
-const pump = async (outgoing: ServerResponse, body: AsyncGenerator<string>): Promise<void> => {
+const pump = async (
+  outgoing: ServerResponse,
+  body: AsyncGenerator<string>,
+  stalledMs: number,
+): Promise<void> => {
   let corked = false
   const uncork = () => {
     if (corked) outgoing.uncork()
@@ -59,18 +66,24 @@ const pump = async (outgoing: ServerResponse, body: AsyncGenerator<string>): Pro
         outgoing.cork()
         setImmediate(uncork)
       }
-      if (!outgoing.write(text) && !outgoing.destroyed) await drained(outgoing)
+      if (!outgoing.write(text) && !outgoing.destroyed) await drained(outgoing, stalledMs)
     }
-  } finally {
-    // Before end(), which would write the terminating chunk ahead of what is corked.
+  } catch (error) {
     uncork()
-    outgoing.end()
+    outgoing.destroy()
+    throw error
   }
+  // Before end(), which would write the terminating chunk ahead of what is corked.
+  uncork()
+  outgoing.end()
 }
 
-const drained = (outgoing: ServerResponse): Promise<void> =>
+// A reader that takes nothing holds a provider's connection, so it is waited for but not for ever.
+const drained = (outgoing: ServerResponse, stalledMs: number): Promise<void> =>
   new Promise((resolve) => {
+    const timer = setTimeout(() => outgoing.destroy(), stalledMs)
     const done = () => {
+      clearTimeout(timer)
       outgoing.off('drain', done)
       outgoing.off('close', done)
       resolve()

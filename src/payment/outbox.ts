@@ -15,6 +15,7 @@ import { capped, dearer } from './fees.ts'
 import { createFiller } from './filler.ts'
 import type { Job, Jobs } from './jobs.ts'
 import { createNonces } from './nonces.ts'
+import { isExpired } from './prove.ts'
 import { createSender } from './sender.ts'
 
 /** Stored transactions on their way into a block. */
@@ -128,25 +129,36 @@ export const createOutbox = (facts: OutboxFacts): Outbox => {
     again,
     push: async (mined) => {
       nonces.atLeast(mined)
-      const settling = jobs
-        .all()
-        .filter((job) => job.call.settlement.at === 'settling' && job.tx.nonce >= mined)
-      // What has expired is never sent again: if later payments wait behind it, its nonce is a gap.
-      const alive = settling.filter((job) => BigInt(head().timestamp) < job.call.validBefore)
+      const alive = jobs.all().filter(({ call, tx }) => {
+        return call.settlement.at === 'settling' && tx.nonce >= mined && !isExpired(call, head())
+      })
       for (const job of alive) await pushOne(job)
-      await filler.fill(mined, new Set(settling.map((job) => job.tx.nonce)))
+      // What has expired is never sent again: where living payments wait behind it, its nonce is a gap.
+      await filler.fill(mined, new Set(alive.map((job) => job.tx.nonce)))
     },
     resume: async () => {
-      const stored = await ledger.lastNonce(chain.id, account.address)
-      nonces.atLeast(Math.max(await chain.nonce(account.address), stored + 1))
-      for (const call of await ledger.open()) {
-        if (call.chain !== chain.id || !isSettling(call)) continue
-        const txs = await ledger.transactions(call.id)
-        const tx = txs.at(-1)
-        if (tx) jobs.put({ call, tx, txs, sentAt: 0 })
-        else log.error('settlement_without_transaction', { call: call.id })
-      }
+      for (const job of await leftBehind(facts)) jobs.put(job)
+      const owned = new Set(jobs.all().flatMap((job) => job.txs.map((tx) => tx.nonce)))
+      const mined = await chain.nonce(account.address)
+      const next = Math.max(mined, (await ledger.lastNonce(chain.id, account.address)) + 1)
+      const between = Array.from({ length: next - mined }, (_, i) => mined + i)
+      nonces.resume(
+        next,
+        between.filter((nonce) => !owned.has(nonce)),
+      )
     },
     idle: sender.idle,
   }
+}
+
+const leftBehind = async ({ ledger, chain, log }: OutboxFacts): Promise<Job[]> => {
+  const found: Job[] = []
+  for (const call of await ledger.open()) {
+    if (call.chain !== chain.id || !isSettling(call)) continue
+    const txs = await ledger.transactions(call.id)
+    const tx = txs.at(-1)
+    if (tx) found.push({ call, tx, txs, sentAt: 0 })
+    else log.error('settlement_without_transaction', { call: call.id })
+  }
+  return found
 }

@@ -27,7 +27,10 @@ const PATIENCE_MS = 30_000
 /** Chain time after its end when an authorization is surely over: a reorganisation could bring back an earlier block. */
 const GRACE_S = 60n
 
-/** Its time ended so long ago that no block can take it any more. */
+/** No block on top of this head can take it any more. */
+export const isExpired = (call: Call, head: Head): boolean => BigInt(head.timestamp) >= call.validBefore
+
+/** It expired so long ago that no reorganisation will let it in either. */
 export const isOver = (call: Call, head: Head): boolean =>
   BigInt(head.timestamp) >= call.validBefore + GRACE_S
 
@@ -78,6 +81,7 @@ const proveOne = async (
   if (others !== 'none') return others
   if (mine.length > 0) return mine.every((one) => isDeep(facts, one)) ? lost(whyUnpaid(mine), gas) : undefined
   if (isOver(call, head)) return lost('the authorization expired', 0n)
+  if (isExpired(call, head)) return undefined
   if (now - (job.passedAt ?? now) < PATIENCE_MS) return undefined
   const { used } = await chain.payer(call.token, call.payer, call.nonce)
   return used ? lost('the authorization was cancelled or spent elsewhere', 0n) : { kind: 'again' }

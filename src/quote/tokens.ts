@@ -4,7 +4,7 @@ import { CYRILLIC_PAIRS, LATIN_PAIRS, WEIGHTS } from './tokens.generated.ts'
 // for seconds on texts that a caller picks, so this is one pass over the characters: it counts features of the
 // text (starts of words, pairs of letters, groups of digits, marks…) and adds them up with fitted weights.
 
-export type Feature = keyof typeof WEIGHTS
+type Feature = keyof typeof WEIGHTS
 const NAMES = Object.keys(WEIGHTS) as Feature[]
 const VALUES = Float64Array.from(Object.values(WEIGHTS))
 /** How many counts `countFeatures` fills: one for each of WEIGHTS, in its order. */

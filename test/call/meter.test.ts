@@ -4,7 +4,10 @@ import { createMeter } from '../../src/call/meter.ts'
 import type { WireAnswer } from '../../src/wire/openai.ts'
 
 const facts = { input: 20, maxOutput: 50, choices: 1 }
-const said = (content: string, more: object = {}): WireAnswer => ({ choices: [{ delta: { content } }], ...more })
+const said = (content: string, more: object = {}): WireAnswer => ({
+  choices: [{ delta: { content } }],
+  ...more,
+})
 const usage = (prompt: unknown, completion: unknown, more: object = {}): WireAnswer => ({
   choices: [],
   usage: { prompt_tokens: prompt, completion_tokens: completion, ...more },
@@ -27,17 +30,64 @@ test.each([
   ['half of it missing', [...hello, usage(10, undefined)], { ...delivered, input: 10 }],
   ['the other half missing', [...hello, usage(undefined, 2)], { ...delivered, output: 2 }],
   ['a billion tokens', [...hello, usage(1e9, 1e9)], { ...delivered, source: 'reported' }],
-  ['a billion tokens that nobody saw', [...hello, usage(10, 1e9, { completion_tokens_details: { reasoning_tokens: 1e9 } })], { input: 10, cached: 0, output: 50, source: 'reported' }],
-  ['hidden reasoning within the cap', [...hello, usage(10, 43, { completion_tokens_details: { reasoning_tokens: 40 } })], { input: 10, cached: 0, output: 43, source: 'reported' }],
+  [
+    'a billion tokens that nobody saw',
+    [...hello, usage(10, 1e9, { completion_tokens_details: { reasoning_tokens: 1e9 } })],
+    { input: 10, cached: 0, output: 50, source: 'reported' },
+  ],
+  [
+    'hidden reasoning within the cap',
+    [...hello, usage(10, 43, { completion_tokens_details: { reasoning_tokens: 40 } })],
+    { input: 10, cached: 0, output: 43, source: 'reported' },
+  ],
   ['an explicit zero', [...hello, usage(0, 0)], { input: 0, cached: 0, output: 0, source: 'reported' }],
-  ['split over chunks', [{ choices: [], usage: { prompt_tokens: 10 } }, ...hello, { choices: [], usage: { completion_tokens: 3 } }], { input: 10, cached: 0, output: 3, source: 'reported' }],
-  ['in a chunk with choices', [hello[0], hello[1], said(' is', { usage: { prompt_tokens: 10, completion_tokens: 3 } })], { input: 10, cached: 0, output: 3, source: 'reported' }],
-  ['in every chunk, the last holds', [said('so', { usage: { prompt_tokens: 10, completion_tokens: 1 } }), said(' it', { usage: { prompt_tokens: 10, completion_tokens: 2 } })], { input: 10, cached: 0, output: 2, source: 'reported' }],
-  ['only in the first chunk, before the text', [usage(10, 0), ...hello], { input: 10, cached: 0, output: 3, source: 'delivered' }],
-  ['twice, the last holds', [...hello, usage(10, 3), usage(11, 4)], { input: 11, cached: 0, output: 4, source: 'reported' }],
-  ['cached tokens', [...hello, usage(18, 3, { prompt_tokens_details: { cached_tokens: 16 } })], { input: 18, cached: 16, output: 3, source: 'reported' }],
-  ['more cached tokens than tokens', [...hello, usage(10, 3, { prompt_tokens_details: { cached_tokens: 99 } })], { input: 10, cached: 10, output: 3, source: 'reported' }],
-  ['absurd details', [...hello, usage(10, 3, { prompt_tokens_details: 5, completion_tokens_details: 'x' })], { input: 10, cached: 0, output: 3, source: 'reported' }],
+  [
+    'split over chunks',
+    [
+      { choices: [], usage: { prompt_tokens: 10 } },
+      ...hello,
+      { choices: [], usage: { completion_tokens: 3 } },
+    ],
+    { input: 10, cached: 0, output: 3, source: 'reported' },
+  ],
+  [
+    'in a chunk with choices',
+    [hello[0], hello[1], said(' is', { usage: { prompt_tokens: 10, completion_tokens: 3 } })],
+    { input: 10, cached: 0, output: 3, source: 'reported' },
+  ],
+  [
+    'in every chunk, the last holds',
+    [
+      said('so', { usage: { prompt_tokens: 10, completion_tokens: 1 } }),
+      said(' it', { usage: { prompt_tokens: 10, completion_tokens: 2 } }),
+    ],
+    { input: 10, cached: 0, output: 2, source: 'reported' },
+  ],
+  [
+    'only in the first chunk, before the text',
+    [usage(10, 0), ...hello],
+    { input: 10, cached: 0, output: 3, source: 'delivered' },
+  ],
+  [
+    'twice, the last holds',
+    [...hello, usage(10, 3), usage(11, 4)],
+    { input: 11, cached: 0, output: 4, source: 'reported' },
+  ],
+  [
+    'cached tokens',
+    [...hello, usage(18, 3, { prompt_tokens_details: { cached_tokens: 16 } })],
+    { input: 18, cached: 16, output: 3, source: 'reported' },
+  ],
+  [
+    'more cached tokens than tokens',
+    [...hello, usage(10, 3, { prompt_tokens_details: { cached_tokens: 99 } })],
+    { input: 10, cached: 10, output: 3, source: 'reported' },
+  ],
+  [
+    'absurd details',
+    [...hello, usage(10, 3, { prompt_tokens_details: 5, completion_tokens_details: 'x' })],
+    { input: 10, cached: 0, output: 3, source: 'reported' },
+  ],
 ])('usage: %s', (_, parts, expected) => {
   expect(metered(parts).usage()).toEqual(expected)
 })
@@ -49,9 +99,21 @@ test('a provider that writes more than it was allowed is cut, and billed for the
 })
 
 test('a long tool call in tiny pieces is counted by what it says, not by its wrapping', () => {
-  const call = (args: string) => ({ choices: [{ delta: { tool_calls: [{ index: 0, function: { arguments: args } }] } }] })
+  const call = (args: string) => ({
+    choices: [{ delta: { tool_calls: [{ index: 0, function: { arguments: args } }] } }],
+  })
   const meter = metered([
-    { choices: [{ delta: { tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: { name: 'weather', arguments: '' } }] } }] },
+    {
+      choices: [
+        {
+          delta: {
+            tool_calls: [
+              { index: 0, id: 'call_1', type: 'function', function: { name: 'weather', arguments: '' } },
+            ],
+          },
+        },
+      ],
+    },
     ...'{"city":"Paris","days":[1,2,3]}'.split('').map(call),
   ])
   expect(meter.hasContent()).toBe(true)
@@ -88,15 +150,35 @@ test('an answer is finished when every choice said so, and one that says it twic
   expect(metered([end(0)]).finished()).toBe(true)
   expect(metered([end(0), end(0)], { choices: 2 }).finished()).toBe(false)
   expect(metered([end(0), end(1)], { choices: 2 }).finished()).toBe(true)
-  expect(metered([{ choices: [{ index: 0, finish_reason: 'stop' }, { index: 1, finish_reason: 'length' }] }], { choices: 2 }).finished()).toBe(true)
+  expect(
+    metered(
+      [
+        {
+          choices: [
+            { index: 0, finish_reason: 'stop' },
+            { index: 1, finish_reason: 'length' },
+          ],
+        },
+      ],
+      { choices: 2 },
+    ).finished(),
+  ).toBe(true)
 })
 
 test('whatever a provider sends, metering never throws and never passes the cap', () => {
   const odd = fc.jsonValue({ maxDepth: 3 })
   const part = fc.oneof(
     fc.record({ choices: odd, usage: odd }, { requiredKeys: [] }),
-    fc.record({ choices: fc.array(fc.record({ index: odd, delta: odd, message: odd, finish_reason: odd }, { requiredKeys: [] })) }),
-    fc.record({ choices: fc.array(fc.record({ delta: fc.record({ content: odd, tool_calls: odd, function_call: odd, refusal: odd }) })) }),
+    fc.record({
+      choices: fc.array(
+        fc.record({ index: odd, delta: odd, message: odd, finish_reason: odd }, { requiredKeys: [] }),
+      ),
+    }),
+    fc.record({
+      choices: fc.array(
+        fc.record({ delta: fc.record({ content: odd, tool_calls: odd, function_call: odd, refusal: odd }) }),
+      ),
+    }),
     fc.record({
       usage: fc.record({
         prompt_tokens: odd,
@@ -110,7 +192,8 @@ test('whatever a provider sends, metering never throws and never passes the cap'
     fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
       const meter = metered(parts)
       const { input, cached, output } = meter.usage()
-      for (const count of [input, cached, output]) expect(Number.isSafeInteger(count) && count >= 0).toBe(true)
+      for (const count of [input, cached, output])
+        expect(Number.isSafeInteger(count) && count >= 0).toBe(true)
       expect(output).toBeLessThanOrEqual(50)
       expect(cached).toBeLessThanOrEqual(input)
       expect(input).toBeLessThanOrEqual(20 * 4 + 2_000)

@@ -39,6 +39,8 @@ const bought = async (script: Script, body: unknown = stream()) => {
   expect(response.status).toBe(200)
   const answer = await streamed(response)
   const receipt = answer.receipt!
+  const call = await (await fetch(`${hosts.farebox.url}/v1/calls/${receipt.callId}`)).json()
+  expect(call).toMatchObject({ charged: receipt.charged, ceiling: receipt.quoted })
   expect(BigInt(receipt.charged)).toBeLessThanOrEqual(BigInt(receipt.quoted))
   expect(BigInt(receipt.credited)).toBe(
     BigInt(receipt.signed) + BigInt(receipt.creditUsed) - BigInt(receipt.charged),
@@ -112,6 +114,11 @@ const USAGES: [title: string, script: Script, expected: object][] = [
       DONE,
     ),
     { charged: '110', outputTokens: 50 },
+  ],
+  [
+    'more input than was ever estimated',
+    saying(...words('so'), ends, used({ prompt_tokens: 1_500, completion_tokens: 1 }), DONE),
+    { inputTokens: 1_500, usageSource: 'reported' },
   ],
   [
     'of hidden reasoning beyond the cap',

@@ -60,6 +60,10 @@ const ANY: [string, Script][] = [
 ]
 const JSON_ONLY: [string, Script][] = [
   ['says 200 with an error inside', json({ error: { message: SECRET } })],
+  [
+    'says 200 with an error beside an answer',
+    json({ error: { message: SECRET }, choices: [{ message: { content: 'x' } }] }),
+  ],
   ['says nothing at all', json('')],
   [
     'says nothing in an answer',

@@ -248,7 +248,8 @@ const HINTS: Record<string, string | RegExp> = {
     'Leave it out: a parameter that we do not know could cost money, so it is refused and never dropped.',
   unsupported_parameter: 'Leave the parameter out or use a supported value.',
   context_length_exceeded: 'Shorten the messages, lower max_tokens, or choose a model with a larger context.',
-  price_above_max: /^Set max_tokens to [1-9]\d or less, or raise max_price_usd\.$/,
+  price_above_max:
+    /^At most [1-9]\d output tokens fit it: lower max_tokens to that, shorten the messages, or raise max_price_usd\.$/,
 }
 
 test.each(CASES)(

@@ -31,6 +31,8 @@ const pay = (payment: unknown, body: unknown = hello()) =>
   post(world.chat, body, { 'payment-signature': header(payment) })
 const accepting = async ({ sign, offer }: Scene, as: Record<string, unknown>) =>
   pay({ ...(await sign()), accepted: { ...offer, ...as } })
+const payV1 = ({ payload }: Signed, as: Record<string, unknown> = {}) =>
+  raw({ 'x-payment': header({ x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload, ...as }) })
 const quoting = ({ offer, ...rest }: Scene, quote: unknown) =>
   accepting({ offer, ...rest }, { extra: { ...offer.extra, quote } })
 const raw = (headers: Record<string, string>) => post(world.chat, hello(), headers)
@@ -232,6 +234,31 @@ const CASES: [title: string, send: (scene: Scene) => Promise<Response>, expected
     '402 authorization_used The token says that this authorization was already used or cancelled.',
   ],
   [
+    'a v1 payment on another network',
+    async ({ sign }) => payV1(await sign(), { network: 'base' }),
+    '402 payment_network_mismatch The payment is for another network than the quote.',
+  ],
+  [
+    'a v1 payment by another scheme',
+    async ({ sign }) => payV1(await sign(), { scheme: 'upto' }),
+    '402 payment_scheme_unsupported The payment scheme is not one that was offered.',
+  ],
+  [
+    'a v1 payment of one unit less',
+    async ({ sign, offer }) => payV1(await sign({ value: String(BigInt(offer.amount) - 1n) })),
+    '402 payment_amount_mismatch The authorization is for N-1 units, the quote for N.',
+  ],
+  [
+    'a v1 payment to somebody else',
+    async ({ sign }) => payV1(await sign({ to: stranger.address })),
+    '402 payment_recipient_mismatch The authorization pays somebody else than the quote says.',
+  ],
+  [
+    'a v1 payment in another token',
+    async ({ sign }) => payV1(await sign({}, { asset: stranger.address })),
+    '402 payment_signature_invalid The signature is not that of the payer over this authorization.',
+  ],
+  [
     'a payment that was rejected before',
     async () => {
       const { sign } = await scene(0n)
@@ -293,3 +320,12 @@ test.each(CASES)(
     expect(hint).toBe(HINTS[code])
   },
 )
+
+test('the same v1 payment without a fault is taken, once', async () => {
+  const { sign } = await scene()
+  const signed = await sign()
+  const response = await payV1(signed)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('x-payment-response')).toBe(response.headers.get('payment-response'))
+  expect((await told(await payV1(signed))).code).toBe('payment_already_used')
+})

@@ -84,8 +84,10 @@ test('an instance that is told to end begins nothing that is paid for, and says 
   expect((await app.request('/paid', { method: 'POST' })).status).toBe(200)
 })
 
-const send = (body: RequestInit['body'], headers: Record<string, string> = { 'content-type': 'application/json' }) =>
-  app.request('/body', { method: 'POST', body, headers, duplex: 'half' } as RequestInit)
+const send = (
+  body: RequestInit['body'],
+  headers: Record<string, string> = { 'content-type': 'application/json' },
+) => app.request('/body', { method: 'POST', body, headers, duplex: 'half' } as RequestInit)
 
 test.each([
   ['application/json', 200],

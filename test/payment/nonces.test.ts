@@ -75,6 +75,14 @@ test('a gap that we know nothing of is believed when it stays, not when a laggin
   expect(nonces.gaps(8, waiting)).toEqual([8, 9])
 })
 
+test('those that an earlier process left to nobody are gaps at once, and are never taken', () => {
+  const nonces = setup()
+  nonces.resume(9, [5, 7])
+  expect(nonces.gaps(5, new Set([6, 8]))).toEqual([5, 7])
+  expect(nonces.take()).toBe(9)
+  expect(nonces.gaps(7, new Set([8]))).toEqual([7])
+})
+
 test('a chain that is ahead of us decides where to go on', () => {
   const nonces = setup()
   nonces.take()

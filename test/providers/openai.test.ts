@@ -45,12 +45,29 @@ const readAll = async (answer: Answer): Promise<string[]> => {
   for await (const batch of answer.events) all.push(...batch)
   return all
 }
-const status = (code: number, headers: Record<string, string> = {}): Script => ({ response }) => void response.writeHead(code, headers).end('{"error":{"message":"secret"}}')
+const status =
+  (code: number, headers: Record<string, string> = {}): Script =>
+  ({ response }) =>
+    void response.writeHead(code, headers).end('{"error":{"message":"secret"}}')
 
 test.each([
-  [400, 'rejected'], [401, 'unauthorized'], [402, 'unavailable'], [403, 'unauthorized'], [404, 'unavailable'], [408, 'timeout'],
-  [413, 'rejected'], [422, 'rejected'], [429, 'rate_limited'], [500, 'unavailable'], [502, 'unavailable'], [503, 'unavailable'],
-  [504, 'timeout'], [529, 'unavailable'], [301, 'unavailable'], [204, 'unavailable'], [201, 'unavailable'],
+  [400, 'rejected'],
+  [401, 'unauthorized'],
+  [402, 'unavailable'],
+  [403, 'unauthorized'],
+  [404, 'unavailable'],
+  [408, 'timeout'],
+  [413, 'rejected'],
+  [422, 'rejected'],
+  [429, 'rate_limited'],
+  [500, 'unavailable'],
+  [502, 'unavailable'],
+  [503, 'unavailable'],
+  [504, 'timeout'],
+  [529, 'unavailable'],
+  [301, 'unavailable'],
+  [204, 'unavailable'],
+  [201, 'unavailable'],
 ])('a status of %i is %s', async (code, fault) => {
   upstream.script(status(code, code === 301 ? { location: 'http://127.0.0.1:1/' } : {}))
   expect(await faultOf(ask(provider()))).toEqual([fault, undefined])
@@ -58,7 +75,12 @@ test.each([
 })
 
 test.each([
-  ['30', 30_000], ['0', 0], ['1.5', 1_500], ['soon', undefined], ['Wed, 21 Oct 2099 07:28:00 GMT', undefined], ['-5', undefined],
+  ['30', 30_000],
+  ['0', 0],
+  ['1.5', 1_500],
+  ['soon', undefined],
+  ['Wed, 21 Oct 2099 07:28:00 GMT', undefined],
+  ['-5', undefined],
 ])('Retry-After of %s is %s ms', async (text, ms) => {
   upstream.script(status(429, { 'retry-after': text }))
   expect(await faultOf(ask(provider()))).toEqual(['rate_limited', ms])
@@ -67,7 +89,11 @@ test.each([
 test('the key goes into one header, the model and the cap into the body', async () => {
   await ask(provider({ key: 'sk-test' }))
   expect(upstream.seen[0]!.headers.authorization).toBe('Bearer sk-test')
-  expect(upstream.seen[0]!.body).toEqual({ model: 'there', messages: [{ role: 'user', content: 'Say hello.' }], max_tokens: 77 })
+  expect(upstream.seen[0]!.body).toEqual({
+    model: 'there',
+    messages: [{ role: 'user', content: 'Say hello.' }],
+    max_tokens: 77,
+  })
   await ask(provider({ maxTokensField: 'max_completion_tokens' }))
   expect(upstream.seen[1]!.headers.authorization).toBeUndefined()
   expect(upstream.seen[1]!.body).toMatchObject({ max_completion_tokens: 77 })
@@ -102,7 +128,10 @@ test('an answer of more than 32 MiB is given up', async () => {
 })
 
 test('nobody at the address is unavailable', async () => {
-  expect(await faultOf(ask(provider({ baseUrl: 'http://127.0.0.1:1/v1' })))).toEqual(['unavailable', undefined])
+  expect(await faultOf(ask(provider({ baseUrl: 'http://127.0.0.1:1/v1' })))).toEqual([
+    'unavailable',
+    undefined,
+  ])
 })
 
 test('a stream that takes too long to begin is a timeout; an answer in one piece may take five times as long', async () => {
@@ -117,21 +146,36 @@ test('the events of a stream come as they are, [DONE] included', async () => {
   const answer = await ask(provider(), { stream: true })
   const events = await readAll(answer)
   expect(events.at(-1)).toBe('[DONE]')
-  expect(events.slice(0, 2).map((data) => JSON.parse(data))).toEqual([chunk({ role: 'assistant', content: '' }), chunk({ content: 'Hello' })])
+  expect(events.slice(0, 2).map((data) => JSON.parse(data))).toEqual([
+    chunk({ role: 'assistant', content: '' }),
+    chunk({ content: 'Hello' }),
+  ])
 })
 
 test.each([
   ['is silent', 'timeout', ({ response }) => void response.writeHead(200).write('data: 1\n\n')],
-  ['only keeps the line alive', 'timeout', ({ response }) => {
-    response.writeHead(200)
-    const timer = setInterval(() => response.write(': wait\n\n'), 30)
-    response.on('close', () => clearInterval(timer))
-  }],
-  ['breaks off', 'unavailable', ({ response }) => {
-    response.writeHead(200).write('data: 1\n\n')
-    response.socket?.destroySoon()
-  }],
-  ['sends a line without end', 'malformed', ({ response }) => void response.writeHead(200).write('x'.repeat(4 << 20))],
+  [
+    'only keeps the line alive',
+    'timeout',
+    ({ response }) => {
+      response.writeHead(200)
+      const timer = setInterval(() => response.write(': wait\n\n'), 30)
+      response.on('close', () => clearInterval(timer))
+    },
+  ],
+  [
+    'breaks off',
+    'unavailable',
+    ({ response }) => {
+      response.writeHead(200).write('data: 1\n\n')
+      response.socket?.destroySoon()
+    },
+  ],
+  [
+    'sends a line without end',
+    'malformed',
+    ({ response }) => void response.writeHead(200).write('x'.repeat(4 << 20)),
+  ],
 ] satisfies [string, string, Script][])('a stream that %s ends as %s', async (_, fault, script) => {
   upstream.script(script)
   const answer = await ask(provider(), { stream: true })

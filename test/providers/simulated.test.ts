@@ -10,7 +10,10 @@ const start = () => {
   const clock: Clock = { now: () => 1_700_000_000_000, sleep: async (ms) => void slept.push(ms) }
   return { slept, provider: simulatedProvider({ id: 'sim', clock, firstTokenMs: 250, tokenMs: 25 }) }
 }
-const ask = (more: Record<string, unknown> = {}, facts: { model?: string; maxOutput?: number; signal?: AbortSignal } = {}) => ({
+const ask = (
+  more: Record<string, unknown> = {},
+  facts: { model?: string; maxOutput?: number; signal?: AbortSignal } = {},
+) => ({
   body: forwardBody(requestOf(more)),
   model: 'any',
   maxOutput: 100,
@@ -22,7 +25,10 @@ test('it answers in OpenAI’s form, with usage that adds up', async () => {
   const answer = await start().provider.ask(ask())
   if (answer.kind !== 'json') throw new Error('not JSON')
   expect(JSON.parse(answer.text)).toEqual(answer.body)
-  expect(answer.body).toMatchObject({ model: 'any', choices: [{ finish_reason: 'stop', message: { role: 'assistant' } }] })
+  expect(answer.body).toMatchObject({
+    model: 'any',
+    choices: [{ finish_reason: 'stop', message: { role: 'assistant' } }],
+  })
   const usage = answer.body.usage as Record<string, number>
   expect(usage['total_tokens']).toBe(usage['prompt_tokens']! + usage['completion_tokens']!)
 })
@@ -34,7 +40,12 @@ test('it streams a word at a time at its pace, and stops where it is told to', a
   const events: string[] = []
   for await (const batch of answer.events) events.push(...batch)
   expect(events.at(-1)).toBe('[DONE]')
-  const parts = events.slice(0, -1).map((data) => JSON.parse(data) as { choices: { delta: { content?: string }; finish_reason: string | null }[] })
+  const parts = events
+    .slice(0, -1)
+    .map(
+      (data) =>
+        JSON.parse(data) as { choices: { delta: { content?: string }; finish_reason: string | null }[] },
+    )
   expect(parts.map((part) => part.choices[0]?.delta.content ?? '').join('')).toBe('A farebox is the small ')
   expect(parts.at(-2)!.choices[0]!.finish_reason).toBe('length')
   expect(parts.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 5 } })

@@ -9,15 +9,22 @@ const user = (content: unknown) => requestOf({ messages: [{ role: 'user', conten
 const count = (more: Record<string, unknown>) => inputTokens(measure(requestOf(more)), small, 1)
 
 test('the expected number of tokens is never above the ceiling, whatever the text and the learned factor', () => {
-  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom('€', '🙂', '中', '\n', '#', 'a') }))
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string({ unit: fc.constantFrom('€', '🙂', '中', '\n', '#', 'a') }),
+  )
   fc.assert(
-    fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), fc.double({ min: 0.6, max: 1.7, noNaN: true }), (texts, factor) => {
-      const measured = measure(requestOf({ messages: texts.map((content) => ({ role: 'user', content })) }))
-      const tokens = inputTokens(measured, small, factor)
-      expect(Number.isSafeInteger(tokens.expected)).toBe(true)
-      expect(tokens.expected).toBeLessThanOrEqual(tokens.ceiling)
-      expect(tokens.expected).toBeGreaterThan(0)
-    }),
+    fc.property(
+      fc.array(text, { minLength: 1, maxLength: 5 }),
+      fc.double({ min: 0.6, max: 1.7, noNaN: true }),
+      (texts, factor) => {
+        const measured = measure(requestOf({ messages: texts.map((content) => ({ role: 'user', content })) }))
+        const tokens = inputTokens(measured, small, factor)
+        expect(Number.isSafeInteger(tokens.expected)).toBe(true)
+        expect(tokens.expected).toBeLessThanOrEqual(tokens.ceiling)
+        expect(tokens.expected).toBeGreaterThan(0)
+      },
+    ),
     { numRuns: 500 },
   )
 })
@@ -30,12 +37,27 @@ test('the ceiling never exceeds a token a byte and the framing, however dense th
 test('everything that a provider will read is counted', () => {
   const plain = count({}).expected
   const more: Record<string, unknown>[] = [
-    { messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Say hello.' }] },
+    {
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'Say hello.' },
+      ],
+    },
     { messages: [{ role: 'user', content: 'Say hello.', name: 'a-long-participant-name' }] },
     { tools: everyField.tools },
     { functions: [{ name: 'f', parameters: { type: 'object' } }] },
     { response_format: everyField.response_format },
-    { messages: [{ role: 'user', content: [{ type: 'text', text: 'Say hello.' }, { type: 'text', text: 'And goodbye.' }] }] },
+    {
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'Say hello.' },
+            { type: 'text', text: 'And goodbye.' },
+          ],
+        },
+      ],
+    },
   ]
   for (const body of more) expect(count(body).expected, JSON.stringify(body)).toBeGreaterThan(plain)
 })
@@ -43,18 +65,26 @@ test('everything that a provider will read is counted', () => {
 test('tool calls, reasoning and annotations that come back in a conversation are counted', () => {
   for (const [i, turn] of everyTurn.entries()) {
     const without = everyTurn.filter((_, j) => j !== i)
-    expect(count({ messages: everyTurn }).expected, turn.role).toBeGreaterThan(count({ messages: without }).expected)
+    expect(count({ messages: everyTurn }).expected, turn.role).toBeGreaterThan(
+      count({ messages: without }).expected,
+    )
   }
 })
 
 test('an image is priced by its detail and never by its bytes or by fetching it', () => {
-  const image = (url: string, detail?: string) => ({ type: 'image_url', image_url: { url, ...(detail && { detail }) } })
+  const image = (url: string, detail?: string) => ({
+    type: 'image_url',
+    image_url: { url, ...(detail && { detail }) },
+  })
   const bare = measure(user([{ type: 'text', text: 'x' }]))
-  const tokens = (...parts: unknown[]) => inputTokens(measure(user([{ type: 'text', text: 'x' }, ...parts])), small, 1)
+  const tokens = (...parts: unknown[]) =>
+    inputTokens(measure(user([{ type: 'text', text: 'x' }, ...parts])), small, 1)
   const none = inputTokens(bare, small, 1)
   expect(tokens(image('https://a/b.png', 'low')).expected - none.expected).toBe(300)
   expect(tokens(image('https://a/b.png')).expected - none.expected).toBe(3000)
-  expect(tokens(image(`data:image/png;base64,${'A'.repeat(100_000)}`, 'high')).ceiling - none.ceiling).toBe(3000)
+  expect(tokens(image(`data:image/png;base64,${'A'.repeat(100_000)}`, 'high')).ceiling - none.ceiling).toBe(
+    3000,
+  )
 })
 
 test('a factor learned from reports moves the estimate of text, not that of images', () => {

@@ -4,11 +4,19 @@ import type { Rate } from '../../src/money.ts'
 import { price } from '../../src/quote/price.ts'
 import { prices } from '../support/models.ts'
 
-const tokens = fc.record({ fresh: fc.nat(10_000_000), cached: fc.nat(10_000_000), output: fc.nat(10_000_000) })
+const tokens = fc.record({
+  fresh: fc.nat(10_000_000),
+  cached: fc.nat(10_000_000),
+  output: fc.nat(10_000_000),
+})
 const rate = fc.bigInt({ min: 0n, max: 10n ** 15n }).map((value) => value as Rate)
 const rates = fc.record({ input: rate, output: rate, cachedInput: rate })
 const margin = fc.bigInt({ min: 0n, max: 2_000_000n })
-const of = ({ fresh, cached, output }: { fresh: number; cached: number; output: number }) => ({ input: fresh + cached, cached, output })
+const of = ({ fresh, cached, output }: { fresh: number; cached: number; output: number }) => ({
+  input: fresh + cached,
+  cached,
+  output,
+})
 
 test.each([
   [{ input: 0, cached: 0, output: 0 }, prices('1', '2'), 0n, 0n],
@@ -28,7 +36,9 @@ test('the price is the exact sum, rounded up to a micro-dollar', () => {
     fc.property(tokens, rates, margin, (used, list, more) => {
       const cost = price(of(used), list, more)
       const exact =
-        (BigInt(used.fresh) * list.input + BigInt(used.cached) * list.cachedInput + BigInt(used.output) * list.output) *
+        (BigInt(used.fresh) * list.input +
+          BigInt(used.cached) * list.cachedInput +
+          BigInt(used.output) * list.output) *
         (1_000_000n + more)
       const unit = 10n ** 18n
       expect(cost * unit).toBeGreaterThanOrEqual(exact)

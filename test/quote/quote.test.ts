@@ -66,38 +66,66 @@ test('no usage within the cap is ever billed above the quote, whoever answers an
   const share = fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true }))
   const text = fc.string({ maxLength: 2000 })
   fc.assert(
-    fc.property(rates, rates, text, fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 8 }), share, share, share, (...args) => {
-      const [first, second, content, cap, n, input, cached, output] = args
-      const catalog = catalogOf(model('a/small', { at: first }), model('b/large', { at: second }))
-      const request = requestOf({ models: ['b/large'], messages: [{ role: 'user', content }], max_tokens: cap, n })
-      const quote = quoterOf({ catalog }).quote(request)
-      const used = Math.floor(quote.input.ceiling * input)
-      const usage = { input: used, cached: Math.floor(used * cached), output: Math.floor(cap * n * output) }
-      for (const route of quote.routes) expect(price(usage, route.prices, quote.margin)).toBeLessThanOrEqual(quote.ceiling)
-    }),
+    fc.property(
+      rates,
+      rates,
+      text,
+      fc.integer({ min: 1, max: 1000 }),
+      fc.integer({ min: 1, max: 8 }),
+      share,
+      share,
+      share,
+      (...args) => {
+        const [first, second, content, cap, n, input, cached, output] = args
+        const catalog = catalogOf(model('a/small', { at: first }), model('b/large', { at: second }))
+        const request = requestOf({
+          models: ['b/large'],
+          messages: [{ role: 'user', content }],
+          max_tokens: cap,
+          n,
+        })
+        const quote = quoterOf({ catalog }).quote(request)
+        const used = Math.floor(quote.input.ceiling * input)
+        const usage = { input: used, cached: Math.floor(used * cached), output: Math.floor(cap * n * output) }
+        for (const route of quote.routes)
+          expect(price(usage, route.prices, quote.margin)).toBeLessThanOrEqual(quote.ceiling)
+      },
+    ),
   )
 })
 
 test('the max_tokens that fit a budget do fit, and one token more uses it up', () => {
   const rate = fc.bigInt({ min: 10n ** 7n, max: 10n ** 14n }).map((value) => value as Rate)
   fc.assert(
-    fc.property(rate, rate, fc.bigInt({ min: 0n, max: 10n ** 6n }), fc.integer({ min: 1, max: 4 }), (input, output, budget, n) => {
-      const at = { input, output, cachedInput: input }
-      const quoter = quoterOf({ catalog: catalogOf(model('a/small', { at, maxOutput: 1_000_000, context: 2_000_000 })) })
-      const quote = quoter.quote(requestOf({ max_tokens: 1_000_000, n }))
-      const fits = quoter.fits(quote, budget as Usd)
-      const cost = (tokens: number) => price({ input: quote.input.ceiling, cached: 0, output: tokens * n }, at, quote.margin)
-      expect(fits).toBeGreaterThanOrEqual(0)
-      if (fits > 0) expect(cost(fits)).toBeLessThanOrEqual(budget)
-      expect(cost(fits + 1)).toBeGreaterThanOrEqual(budget)
-    }),
+    fc.property(
+      rate,
+      rate,
+      fc.bigInt({ min: 0n, max: 10n ** 6n }),
+      fc.integer({ min: 1, max: 4 }),
+      (input, output, budget, n) => {
+        const at = { input, output, cachedInput: input }
+        const quoter = quoterOf({
+          catalog: catalogOf(model('a/small', { at, maxOutput: 1_000_000, context: 2_000_000 })),
+        })
+        const quote = quoter.quote(requestOf({ max_tokens: 1_000_000, n }))
+        const fits = quoter.fits(quote, budget as Usd)
+        const cost = (tokens: number) =>
+          price({ input: quote.input.ceiling, cached: 0, output: tokens * n }, at, quote.margin)
+        expect(fits).toBeGreaterThanOrEqual(0)
+        if (fits > 0) expect(cost(fits)).toBeLessThanOrEqual(budget)
+        expect(cost(fits + 1)).toBeGreaterThanOrEqual(budget)
+      },
+    ),
   )
 })
 
 test('a request that may cost more than its max_price_usd is told which max_tokens would do, and they do', () => {
   const request = (max_tokens: number) => requestOf({ max_tokens, max_price_usd: '0.0005' })
   const refusal = refusalOf(() => quoterOf().quote(request(1000)))
-  expect(refusal).toMatchObject({ code: 'price_above_max', details: { max: '0.0005', param: 'max_price_usd' } })
+  expect(refusal).toMatchObject({
+    code: 'price_above_max',
+    details: { max: '0.0005', param: 'max_price_usd' },
+  })
   const fits = Number(refusal.details['fits'])
   expect(fits).toBeGreaterThan(100)
   expect(quoterOf().quote(request(fits)).ceiling).toBeLessThanOrEqual(usd('0.0005'))
@@ -122,9 +150,13 @@ test('without max_tokens the cap is the default, less where the model or its con
 test('what providers report moves the next quote, never beyond the ceiling', () => {
   const learner = createLearner()
   const quoter = quoterOf({ learner })
-  const request = requestOf({ messages: [{ role: 'user', content: 'The quick brown fox. '.repeat(100) }], max_tokens: 500 })
+  const request = requestOf({
+    messages: [{ role: 'user', content: 'The quick brown fox. '.repeat(100) }],
+    max_tokens: 500,
+  })
   const before = quoter.quote(request)
-  for (let i = 0; i < 200; i++) learner.observe('a/small', { estimated: 100, input: 160, output: 480, textOnly: true })
+  for (let i = 0; i < 200; i++)
+    learner.observe('a/small', { estimated: 100, input: 160, output: 480, textOnly: true })
   const after = quoter.quote(request)
   expect(after.input.expected).toBeGreaterThan(before.input.expected * 1.4)
   expect(after.expected).toBeGreaterThan(before.expected)

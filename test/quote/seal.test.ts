@@ -8,7 +8,10 @@ const OLD = 'an-old-secret-that-is-32-characters-long'
 const NEW = 'a-new-secret-that-is-32-characters-long!'
 const sealer = await createSealer([OLD])
 
-const hex = (bytes: number) => fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((b) => `0x${Buffer.from(b).toString('hex')}` as Hex)
+const hex = (bytes: number) =>
+  fc
+    .uint8Array({ minLength: bytes, maxLength: bytes })
+    .map((b) => `0x${Buffer.from(b).toString('hex')}` as Hex)
 const amount = fc.bigInt({ min: 0n, max: 2n ** 128n })
 const rate = amount.map((value) => value as Rate)
 const name = fc.string({ unit: 'binary', maxLength: 20 })
@@ -55,7 +58,8 @@ test('a quote with any single bit flipped does not open', () => {
   const opened: string[] = []
   for (let at = 0; at < token.length; at++) {
     for (let bit = 0; bit < 7; bit++) {
-      const flipped = token.slice(0, at) + String.fromCharCode(token.charCodeAt(at) ^ (1 << bit)) + token.slice(at + 1)
+      const flipped =
+        token.slice(0, at) + String.fromCharCode(token.charCodeAt(at) ^ (1 << bit)) + token.slice(at + 1)
       if (sealer.open(flipped) !== undefined) opened.push(`character ${at}, bit ${bit}`)
     }
   }
@@ -66,19 +70,35 @@ test('a quote has one spelling: nothing can be added, cut, padded or moved', () 
   const token = sealer.seal(one)
   const parts = token.split('.')
   const spellings = [
-    `${token}=`, `${token}.`, ` ${token}`, `${token}\n`, token.slice(0, -1), `.${token}`, token.replace('v1', 'V1'),
-    parts.slice(1).join('.'), [...parts, parts[3]].join('.'), parts.toReversed().join('.'), parts.slice(0, 3).join('.'),
-    `${parts.slice(0, 3).join('.')}.`, token.replaceAll('-', '+').replaceAll('_', '/') + ' ',
+    `${token}=`,
+    `${token}.`,
+    ` ${token}`,
+    `${token}\n`,
+    token.slice(0, -1),
+    `.${token}`,
+    token.replace('v1', 'V1'),
+    parts.slice(1).join('.'),
+    [...parts, parts[3]].join('.'),
+    parts.toReversed().join('.'),
+    parts.slice(0, 3).join('.'),
+    `${parts.slice(0, 3).join('.')}.`,
+    `${token.replaceAll('-', '+').replaceAll('_', '/')} `,
   ]
   expect(spellings.filter((text) => sealer.open(text) !== undefined)).toEqual([])
 })
 
 test('whatever is presented as a quote, opening it never throws', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.array(fc.base64String(), { maxLength: 5 }).map((p) => p.join('.'))), (text) => {
-      expect(sealer.open(text)).toBeUndefined()
-      expect(sealer.open(`v1.${sealer.seal(one).split('.')[1]}.${text}`)).toBeUndefined()
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.array(fc.base64String(), { maxLength: 5 }).map((p) => p.join('.')),
+      ),
+      (text) => {
+        expect(sealer.open(text)).toBeUndefined()
+        expect(sealer.open(`v1.${sealer.seal(one).split('.')[1]}.${text}`)).toBeUndefined()
+      },
+    ),
   )
 })
 

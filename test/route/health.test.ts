@@ -4,7 +4,13 @@ import { createHealth } from '../../src/route/health.ts'
 const start = () => {
   let now = 1_000_000
   const health = createHealth({ clock: { now: () => now, sleep: async () => {} } })
-  return { health, pass: (ms: number) => void (now += ms), rests: () => health.resting('p', 'm') }
+  return {
+    health,
+    pass: (ms: number) => {
+      now += ms
+    },
+    rests: () => health.resting('p', 'm'),
+  }
 }
 
 test('one failure is forgiven, the second in a row makes a host rest, twice as long each time up to 15 s', () => {

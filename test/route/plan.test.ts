@@ -10,18 +10,36 @@ const host = (provider: string, input: string, output: string, cached = input) =
   model: `there-${provider}`,
   prices: prices(input, output, cached),
 })
-const three: Model = model('a/small', { hosts: [host('dear', '3', '9'), host('cheap', '1', '2'), host('middle', '2', '4')] })
-const large: Model = model('b/large', { hosts: [host('cheap', '10', '30')], context: 128_000, maxOutput: 16_000 })
-const seeing: Model = model('c/seeing', { hosts: [host('eyes', '0.5', '0.5')], capabilities: new Set(['vision'] as const) })
+const three: Model = model('a/small', {
+  hosts: [host('dear', '3', '9'), host('cheap', '1', '2'), host('middle', '2', '4')],
+})
+const large: Model = model('b/large', {
+  hosts: [host('cheap', '10', '30')],
+  context: 128_000,
+  maxOutput: 16_000,
+})
+const seeing: Model = model('c/seeing', {
+  hosts: [host('eyes', '0.5', '0.5')],
+  capabilities: new Set(['vision'] as const),
+})
 const blind: Model = model('d/blind', { hosts: [host('dark', '0.1', '0.1')], capabilities: new Set<never>() })
 const catalog = catalogOf(three, large, seeing, blind)
 
-const needs = { input: 10, output: undefined as number | undefined, capabilities: [] as ReturnType<typeof neededCapabilities> }
-const planned = (more: Record<string, unknown>, facts: Partial<Parameters<typeof plan>[0]> = {}): string[] | string => {
+const needs = {
+  input: 10,
+  output: undefined as number | undefined,
+  capabilities: [] as ReturnType<typeof neededCapabilities>,
+}
+const planned = (
+  more: Record<string, unknown>,
+  facts: Partial<Parameters<typeof plan>[0]> = {},
+): string[] | string => {
   const request = requestOf(more)
   const own = { ...needs, output: request.max_tokens ?? undefined, capabilities: neededCapabilities(request) }
   try {
-    return plan({ request, needs: own, catalog, resting: () => false, ...facts }).map((route) => `${route.model}@${route.provider}`)
+    return plan({ request, needs: own, catalog, resting: () => false, ...facts }).map(
+      (route) => `${route.model}@${route.provider}`,
+    )
   } catch (error) {
     if (error instanceof Refusal) return `${error.code} ${error.details['param']}`
     throw error
@@ -31,7 +49,11 @@ const at = (...providers: string[]) => providers.map((one) => `a/small@${one}`)
 
 test.each([
   ['cheapest host first', {}, at('cheap', 'middle', 'dear')],
-  ['the order that was asked for, then the others by price', { provider: { order: ['dear', 'nobody'] } }, at('dear', 'cheap', 'middle')],
+  [
+    'the order that was asked for, then the others by price',
+    { provider: { order: ['dear', 'nobody'] } },
+    at('dear', 'cheap', 'middle'),
+  ],
   ['only these', { provider: { only: ['dear', 'middle'] } }, at('middle', 'dear')],
   ['not these', { provider: { ignore: ['cheap'] } }, at('middle', 'dear')],
   ['only and ignore together', { provider: { only: ['dear', 'cheap'], ignore: ['cheap'] } }, at('dear')],
@@ -41,13 +63,29 @@ test.each([
   ['input not dearer than', { provider: { max_price: { prompt: '2' } } }, at('cheap', 'middle')],
   ['output not dearer than', { provider: { max_price: { completion: 4 } } }, at('cheap', 'middle')],
   ['nobody is that cheap', { provider: { max_price: { prompt: '0.01' } } }, 'unsupported_parameter provider'],
-  ['a limit that is not a price', { provider: { max_price: { prompt: '$2' } } }, 'invalid_request provider.max_price'],
-  ['a limit that is not finite', { provider: { max_price: { prompt: 1e30 } } }, 'invalid_request provider.max_price'],
+  [
+    'a limit that is not a price',
+    { provider: { max_price: { prompt: '$2' } } },
+    'invalid_request provider.max_price',
+  ],
+  [
+    'a limit that is not finite',
+    { provider: { max_price: { prompt: 1e30 } } },
+    'invalid_request provider.max_price',
+  ],
   ['only a stranger', { provider: { only: ['stranger'] } }, 'unsupported_parameter provider'],
   ['the short name', { model: 'small' }, at('cheap', 'middle', 'dear')],
   ['the suffix for the cheapest', { model: 'a/small:cost' }, at('cheap', 'middle', 'dear')],
-  ['fallback models after the first', { models: ['b/large'] }, [...at('cheap', 'middle', 'dear'), 'b/large@cheap']],
-  ['a dear model first, if so asked', { model: 'b/large', models: ['a/small'] }, ['b/large@cheap', ...at('cheap', 'middle', 'dear')]],
+  [
+    'fallback models after the first',
+    { models: ['b/large'] },
+    [...at('cheap', 'middle', 'dear'), 'b/large@cheap'],
+  ],
+  [
+    'a dear model first, if so asked',
+    { model: 'b/large', models: ['a/small'] },
+    ['b/large@cheap', ...at('cheap', 'middle', 'dear')],
+  ],
   ['the same model twice is one', { models: ['small', 'a/small'] }, at('cheap', 'middle', 'dear')],
   ['an unknown model', { model: 'nope' }, 'model_not_found model'],
   ['an unknown fallback', { models: ['nope'] }, 'model_not_found models'],
@@ -55,7 +93,11 @@ test.each([
   ['a name that every object has', { model: 'constructor' }, 'model_not_found model'],
   ['another such name', { model: '__proto__' }, 'model_not_found model'],
   ['more output than it writes', { max_tokens: 1001 }, 'unsupported_parameter max_tokens'],
-  ['more output than it writes, but a fallback does', { max_tokens: 1001, models: ['b/large'] }, ['b/large@cheap']],
+  [
+    'more output than it writes, but a fallback does',
+    { max_tokens: 1001, models: ['b/large'] },
+    ['b/large@cheap'],
+  ],
 ])('%s', (_, more, expected) => {
   expect(planned(more)).toEqual(expected)
 })
@@ -69,11 +111,14 @@ test('auto takes the cheapest model that can do what the request needs', () => {
 
 test('a model that cannot do what is needed is named as the reason', () => {
   expect(planned({ model: 'd/blind', tools: everyField.tools })).toBe('unsupported_parameter model')
-  expect(planned({ model: 'd/blind', models: ['c/seeing'], response_format: everyField.response_format })).toBe('unsupported_parameter model')
+  expect(
+    planned({ model: 'd/blind', models: ['c/seeing'], response_format: everyField.response_format }),
+  ).toBe('unsupported_parameter model')
 })
 
 test('input and output together must fit the context', () => {
-  const with_ = (input: number, output: number | undefined) => planned({}, { needs: { ...needs, input, output } })
+  const with_ = (input: number, output: number | undefined) =>
+    planned({}, { needs: { ...needs, input, output } })
   expect(with_(7999, undefined)).toEqual(at('cheap', 'middle', 'dear'))
   expect(with_(8000, undefined)).toBe('context_length_exceeded messages')
   expect(with_(7000, 1000)).toEqual(at('cheap', 'middle', 'dear'))
@@ -87,7 +132,9 @@ test('a host that rests is tried last, unless the caller gave the order', () => 
 })
 
 test('a plan is at most six routes, so that a quote fits into a header', () => {
-  const many = model('a/small', { hosts: Array.from({ length: 20 }, (_, i) => host(`p${i}`, String(i + 1), '1')) })
+  const many = model('a/small', {
+    hosts: Array.from({ length: 20 }, (_, i) => host(`p${i}`, String(i + 1), '1')),
+  })
   expect(planned({}, { catalog: catalogOf(many) })).toEqual(at('p0', 'p1', 'p2', 'p3', 'p4', 'p5'))
 })
 
@@ -102,5 +149,9 @@ test('needs are read from the request', () => {
   expect(neededCapabilities(requestOf({ tools: [] }))).toEqual([])
   expect(neededCapabilities(requestOf({ functions: [{ name: 'f' }] }))).toEqual(['tools'])
   expect(neededCapabilities(requestOf({ response_format: { type: 'json_object' } }))).toEqual([])
-  expect(neededCapabilities(requestOf({ ...everyField, model: 'a/small' }))).toEqual(['tools', 'json_schema', 'vision'])
+  expect(neededCapabilities(requestOf({ ...everyField, model: 'a/small' }))).toEqual([
+    'tools',
+    'json_schema',
+    'vision',
+  ])
 })

@@ -6,7 +6,8 @@ import { everyField, everyTurn } from '../support/requests.ts'
 
 const parse = (body: unknown) => chatRequestSchema.parse(body)
 const base = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
-const refused = (more: Record<string, unknown>) => chatRequestSchema.safeParse({ ...base, ...more }).success === false
+const refused = (more: Record<string, unknown>) =>
+  chatRequestSchema.safeParse({ ...base, ...more }).success === false
 
 test('every field and every kind of message is forwarded as it came', () => {
   expect(parse(everyField)).toEqual(everyField)
@@ -14,17 +15,31 @@ test('every field and every kind of message is forwarded as it came', () => {
 })
 
 test('what steers us is not forwarded, everything else is', () => {
-  const steering = { models: ['a', 'b'], provider: { order: ['x'], allow_fallbacks: false }, max_price_usd: '0.05' }
+  const steering = {
+    models: ['a', 'b'],
+    provider: { order: ['x'], allow_fallbacks: false },
+    max_price_usd: '0.05',
+  }
   expect(forwardBody(parse({ ...everyField, ...steering }))).toEqual(everyField)
 })
 
 const text = fc.string({ unit: 'binary', maxLength: 20 })
-const extras = fc.dictionary(fc.constantFrom('name', 'annotations', 'reasoning_content', 'x', 'audio'), fc.jsonValue({ maxDepth: 2 }))
-const content = fc.oneof(text, fc.array(fc.record({ type: fc.constant('text'), text }), { minLength: 1, maxLength: 3 }))
+const extras = fc.dictionary(
+  fc.constantFrom('name', 'annotations', 'reasoning_content', 'x', 'audio'),
+  fc.jsonValue({ maxDepth: 2 }),
+)
+const content = fc.oneof(
+  text,
+  fc.array(fc.record({ type: fc.constant('text'), text }), { minLength: 1, maxLength: 3 }),
+)
 const message = fc
   .tuple(fc.constantFrom('system', 'developer', 'user', 'assistant'), content, extras)
   .map(([role, said, more]) => ({ ...more, role, content: said }))
-const schema = fc.dictionary(fc.string().filter((key) => key !== '__proto__'), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 })
+const schema = fc.dictionary(
+  fc.string().filter((key) => key !== '__proto__'),
+  fc.jsonValue({ maxDepth: 2 }),
+  { maxKeys: 4 },
+)
 const request = fc.record(
   {
     model: fc.string({ minLength: 1, maxLength: 20 }),
@@ -33,9 +48,15 @@ const request = fc.record(
     stream: fc.option(fc.boolean()),
     temperature: fc.double({ min: 0, max: 2, noNaN: true }),
     stop: fc.oneof(text, fc.array(text, { maxLength: 4 })),
-    tools: fc.array(fc.record({ type: fc.constant('function'), function: fc.record({ name: fc.constant('f'), parameters: schema }) }), {
-      maxLength: 2,
-    }),
+    tools: fc.array(
+      fc.record({
+        type: fc.constant('function'),
+        function: fc.record({ name: fc.constant('f'), parameters: schema }),
+      }),
+      {
+        maxLength: 2,
+      },
+    ),
     provider: fc.record({ only: fc.constant(['p']), sort: fc.constant('price') }, { requiredKeys: [] }),
   },
   { requiredKeys: ['model', 'messages'] },
@@ -76,7 +97,11 @@ test.each(
     stop: [['a', 'b', 'c', 'd', 'e'], 5],
     modalities: [['audio'], ['text', 'audio'], 'text'],
     service_tier: ['priority', 'flex', 'scale'],
-    tools: [[{ type: 'web_search' }], [{ type: 'function', function: { name: '' } }], new Array(129).fill({})],
+    tools: [
+      [{ type: 'web_search' }],
+      [{ type: 'function', function: { name: '' } }],
+      new Array(129).fill({}),
+    ],
     logit_bias: [{ a: '1' }, []],
     metadata: [{ a: 1 }],
     seed: [1.5, 2 ** 60],
@@ -89,8 +114,22 @@ test.each(
 })
 
 test.each([
-  'audio', 'prediction', 'web_search_options', 'max_output_tokens', 'best_of', 'plugins', 'transforms', 'reasoning', 'thinking',
-  'route', 'usage', 'prompt', 'api_base', 'base_url', 'extra_body', 'fallbacks',
+  'audio',
+  'prediction',
+  'web_search_options',
+  'max_output_tokens',
+  'best_of',
+  'plugins',
+  'transforms',
+  'reasoning',
+  'thinking',
+  'route',
+  'usage',
+  'prompt',
+  'api_base',
+  'base_url',
+  'extra_body',
+  'fallbacks',
 ])('a field %s that we do not know could cost money and is refused', (field) => {
   const parsed = chatRequestSchema.safeParse({ ...base, [field]: {} })
   expect(parsed.error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: [field] }])

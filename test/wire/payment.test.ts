@@ -24,7 +24,12 @@ const accepted = {
   extra: { name: 'USD Coin', version: '2', quote: 'v1.a.b.c' },
 }
 const v2 = { x402Version: 2, accepted, payload: { signature: signature(), authorization } }
-const v1 = { x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: { signature: signature(), authorization } }
+const v1 = {
+  x402Version: 1,
+  scheme: 'exact',
+  network: 'base-sepolia',
+  payload: { signature: signature(), authorization },
+}
 
 const read = (v2Payload: unknown, v1Payload?: unknown): Payment | string | undefined => {
   try {
@@ -37,7 +42,10 @@ const read = (v2Payload: unknown, v1Payload?: unknown): Payment | string | undef
     throw error
   }
 }
-const signed = (change: Record<string, unknown>) => ({ ...v2, payload: { ...v2.payload, authorization: { ...authorization, ...change } } })
+const signed = (change: Record<string, unknown>) => ({
+  ...v2,
+  payload: { ...v2.payload, authorization: { ...authorization, ...change } },
+})
 
 test('no header is no payment, and two are a conflict', () => {
   expect(read(undefined)).toBeUndefined()
@@ -59,24 +67,47 @@ test('both versions read to the same canonical authorization', () => {
     accepted: expect.objectContaining({ scheme: 'exact', amount: '1000', quote: 'v1.a.b.c' }),
     authorization: canonical,
   })
-  expect(read(undefined, v1)).toEqual({ version: 1, scheme: 'exact', network: 'base-sepolia', authorization: canonical })
+  expect(read(undefined, v1)).toEqual({
+    version: 1,
+    scheme: 'exact',
+    network: 'base-sepolia',
+    authorization: canonical,
+  })
 })
 
 test('hex in any case and keys in any order are the same payment', () => {
   const upper = signed({ from: `0x${'AB'.repeat(20)}`, nonce: `0x${'CD'.repeat(32)}` })
-  const reversed = Object.fromEntries(Object.entries({ ...v2, accepted: Object.fromEntries(Object.entries(accepted).reverse()) }).reverse())
+  const reversed = Object.fromEntries(
+    Object.entries({ ...v2, accepted: Object.fromEntries(Object.entries(accepted).reverse()) }).reverse(),
+  )
   const first = read(v2)
   expect(read(upper)).toEqual(first)
   expect(read(reversed)).toEqual(first)
 })
 
-test.each(['+1', '-1', ' 1', '1 ', '01', '0x1', '1e3', '1.0', '1_0', '', '٣', 'NaN', (2n ** 256n).toString(), 1, 1.5, null, true, ['1']])(
-  'an amount written as %j is not an amount',
-  (value) => {
-    expect(read(signed({ value }))).toBe('payment_malformed')
-    expect(read(signed({ validAfter: value }))).toBe('payment_malformed')
-  },
-)
+test.each([
+  '+1',
+  '-1',
+  ' 1',
+  '1 ',
+  '01',
+  '0x1',
+  '1e3',
+  '1.0',
+  '1_0',
+  '',
+  '٣',
+  'NaN',
+  (2n ** 256n).toString(),
+  1,
+  1.5,
+  null,
+  true,
+  ['1'],
+])('an amount written as %j is not an amount', (value) => {
+  expect(read(signed({ value }))).toBe('payment_malformed')
+  expect(read(signed({ validAfter: value }))).toBe('payment_malformed')
+})
 
 test.each([
   ['v as 0', signature(1n, '00')],
@@ -95,7 +126,9 @@ test.each([
 
 test('s in the middle is the last that is taken, with v 27 and 28', () => {
   for (const v of ['1b', '1c', '1B']) {
-    expect(read({ ...v2, payload: { ...v2.payload, signature: signature(HALF_ORDER, v) } })).toBeTypeOf('object')
+    expect(read({ ...v2, payload: { ...v2.payload, signature: signature(HALF_ORDER, v) } })).toBeTypeOf(
+      'object',
+    )
   }
 })
 
@@ -104,7 +137,12 @@ test.each([
   ['a v2 payload in the v1 header', undefined, v2, 'payment_version_unsupported'],
   ['version 3', { ...v2, x402Version: 3 }, undefined, 'payment_version_unsupported'],
   ['no version', { ...v2, x402Version: undefined }, undefined, 'payment_malformed'],
-  ['another scheme', { ...v2, accepted: { ...accepted, scheme: 'upto' } }, undefined, 'payment_scheme_unsupported'],
+  [
+    'another scheme',
+    { ...v2, accepted: { ...accepted, scheme: 'upto' } },
+    undefined,
+    'payment_scheme_unsupported',
+  ],
   ['another scheme, v1', undefined, { ...v1, scheme: 'deferred' }, 'payment_scheme_unsupported'],
   ['null', null, undefined, 'payment_malformed'],
   ['a list', [v2], undefined, 'payment_malformed'],
@@ -114,9 +152,12 @@ test.each([
 })
 
 test('whatever a header holds, it is read or refused, never a crash', () => {
-  const header = fc.option(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String(), fc.jsonValue().map(encodeHeaderJson)), {
-    nil: undefined,
-  })
+  const header = fc.option(
+    fc.oneof(fc.string({ unit: 'binary' }), fc.base64String(), fc.jsonValue().map(encodeHeaderJson)),
+    {
+      nil: undefined,
+    },
+  )
   fc.assert(
     fc.property(header, header, (a, b) => {
       try {
@@ -131,12 +172,27 @@ test('whatever a header holds, it is read or refused, never a crash', () => {
 
 /** Replaces the value at one path of a payload. */
 const replaced = (value: unknown, [key, ...rest]: readonly string[], by: unknown): unknown =>
-  key === undefined ? by : { ...(value as object), [key]: replaced((value as Record<string, unknown>)[key], rest, by) }
+  key === undefined
+    ? by
+    : { ...(value as object), [key]: replaced((value as Record<string, unknown>)[key], rest, by) }
 
 test('one wrong value anywhere in a good payload is read or refused, never a crash', () => {
   const path = fc.constantFrom(
-    ...['x402Version', 'accepted', 'accepted.scheme', 'accepted.extra', 'accepted.extra.quote', 'accepted.amount', 'payload'],
-    ...['payload.signature', 'payload.authorization', 'payload.authorization.from', 'payload.authorization.nonce'],
+    ...[
+      'x402Version',
+      'accepted',
+      'accepted.scheme',
+      'accepted.extra',
+      'accepted.extra.quote',
+      'accepted.amount',
+      'payload',
+    ],
+    ...[
+      'payload.signature',
+      'payload.authorization',
+      'payload.authorization.from',
+      'payload.authorization.nonce',
+    ],
   )
   fc.assert(
     fc.property(path, fc.jsonValue(), (at, value) => {

@@ -1,0 +1,92 @@
+import { Pool } from 'undici'
+import { type Spread, spreadOf } from './stats.ts'
+
+export type Job = {
+  url: string
+  body: string
+  headers: Readonly<Record<string, string>>
+  concurrency: number
+  /** One request for each of these, in order: headers of its own. Else the same request for `seconds`. */
+  each?: readonly Readonly<Record<string, string>>[]
+  seconds?: number
+  /** A response header to hand back, in the order of the requests. */
+  keep?: string
+}
+
+/** Answers of one status; latencies in ms from the request to its first and to its last byte. */
+export type Answers = { count: number; latency: Spread; firstByte: Spread; sample: string }
+export type Shots = { count: number; ms: number; answers: Record<string, Answers>; kept: string[] }
+
+type Shot = { status: number; first: number; total: number; kept: string }
+
+/** Fires a job with a fixed number of requests in flight. */
+export const shoot = async (job: Job): Promise<Shots> => {
+  const { origin, pathname } = new URL(job.url)
+  const pool = new Pool(origin, { connections: job.concurrency, pipelining: 1 })
+  const shots: Shot[] = []
+  const samples: Record<string, string> = {}
+  const end = job.seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + job.seconds * 1000
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (job.each ? next < job.each.length : performance.now() < end) {
+      const i = next++
+      const headers = { ...job.headers, ...job.each?.[i] }
+      shots[i] = await one(pool, { path: pathname, headers, body: job.body }, job.keep, samples)
+    }
+  }
+  const began = performance.now()
+  await Promise.all(Array.from({ length: job.concurrency }, lane))
+  const ms = performance.now() - began
+  await pool.destroy()
+  const statuses = [...new Set(shots.map((shot) => shot.status))]
+  const answers = Object.fromEntries(statuses.map((status) => [status, answersOf(shots, status, samples)]))
+  return { count: shots.length, ms, answers, kept: job.keep ? shots.map((shot) => shot.kept) : [] }
+}
+
+const answersOf = (shots: readonly Shot[], status: number, samples: Record<string, string>): Answers => {
+  const some = shots.filter((shot) => shot.status === status)
+  const latency = spreadOf(some.map((shot) => shot.total))
+  return {
+    count: some.length,
+    latency,
+    firstByte: spreadOf(some.map((shot) => shot.first)),
+    sample: samples[status] ?? '',
+  }
+}
+
+type Request = { path: string; headers: Record<string, string>; body: string }
+
+const one = (
+  pool: Pool,
+  request: Request,
+  keep: string | undefined,
+  samples: Record<string, string>,
+): Promise<Shot> =>
+  new Promise((resolve) => {
+    const began = performance.now()
+    const shot: Shot = { status: 0, first: 0, total: 0, kept: '' }
+    const done = () => {
+      shot.total = performance.now() - began
+      resolve(shot)
+    }
+    pool.dispatch(
+      { ...request, method: 'POST' },
+      {
+        onRequestStart: () => {},
+        onResponseStart: (_, status, headers) => {
+          shot.status = status
+          if (keep !== undefined) shot.kept = String(headers[keep] ?? '')
+        },
+        onResponseData: (_, chunk) => {
+          if (shot.first === 0) shot.first = performance.now() - began
+          if (samples[shot.status] === undefined) samples[shot.status] = chunk.toString('utf8', 0, 400)
+        },
+        onResponseEnd: done,
+        onResponseError: (_, error) => {
+          shot.status = 0
+          samples[0] ??= error.message
+          done()
+        },
+      },
+    )
+  })
