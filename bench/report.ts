@@ -53,6 +53,7 @@ const machineLine = ({ at, seconds, machine, versions }: Report): string =>
   `${at.slice(0, 16).replace('T', ' ')} UTC, ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.os}, Node ${machine.node.slice(1)}; ` +
   `${machine.pinned}. Load average before: ${machine.loadBefore}. Yardsticks: one signature recovery ${machine.recoverUs} µs, ` +
   `4 KB written and synced ${machine.fsyncUs} µs. The run took ${Math.round(seconds)} s. ` +
+  `${machine.loadBefore > machine.cores / 4 ? '**The machine had other work: provisional.** ' : ''}` +
   `Peers: ${
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)

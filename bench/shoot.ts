@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { type Spread, spreadOf } from './stats.ts'
 
@@ -9,6 +10,8 @@ export type Job = {
   /** One request for each of these, in order: headers of its own. Else the same request for `seconds`. */
   each?: readonly Readonly<Record<string, string>>[]
   seconds?: number
+  /** ms between the first requests, so that as many equal answers do not keep coming in one burst. */
+  stagger?: number
   /** A response header to hand back, in the order of the requests. */
   keep?: string
 }
@@ -27,7 +30,8 @@ export const shoot = async (job: Job): Promise<Shots> => {
   const samples: Record<string, string> = {}
   const end = job.seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + job.seconds * 1000
   let next = 0
-  const lane = async (): Promise<void> => {
+  const lane = async (_: unknown, place: number): Promise<void> => {
+    if (job.stagger) await sleep(job.stagger * place)
     while (job.each ? next < job.each.length : performance.now() < end) {
       const i = next++
       const headers = { ...job.headers, ...job.each?.[i] }

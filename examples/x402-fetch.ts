@@ -7,7 +7,8 @@ const [url = 'http://127.0.0.1:8402', model = 'auto', network = 'eip155:8453', t
 const account = privateKeyToAccount(process.env['FAREBOX_WALLET_KEY'] as `0x${string}`)
 const client = new x402Client().register(network as `${string}:${string}`, new ExactEvmScheme(account))
 // The stock client knows USDC on the main chains; a token of a local net must be allowed.
-if (token) client.setSpendControls({ allowedAssets: [{ network: network as `${string}:${string}`, asset: token }] })
+if (token)
+  client.setSpendControls({ allowedAssets: [{ network: network as `${string}:${string}`, asset: token }] })
 const pay = wrapFetchWithPayment(fetch, client)
 
 const reply = await pay(`${url}/v1/chat/completions`, {

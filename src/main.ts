@@ -45,13 +45,18 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
   const probe = options.probe ?? (() => {})
   const ledger = await openLedger(config.store, clock)
   const account = { key: config.secrets.settlerKey, address: addressOf(config.secrets.settlerKey) }
-  const chains = new Map(config.chains.map((one) => [one.id as ChainId, createChain(one.id as ChainId, one.rpc)]))
+  const chains = new Map(
+    config.chains.map((one) => [one.id as ChainId, createChain(one.id as ChainId, one.rpc)]),
+  )
   const tills = await openTills(config, chains, log)
   const settlers = new Map<ChainId, Settler>()
   for (const { id, confirmations, pollMs, maxFeeGwei } of config.chains) {
     const maxFee = BigInt(Math.round(maxFeeGwei * 1e9))
     const chain = chains.get(id as ChainId)!
-    settlers.set(chain.id, createSettler({ ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe }))
+    settlers.set(
+      chain.id,
+      createSettler({ ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe }),
+    )
   }
   const recovered = await recover(ledger, clock)
   if (recovered > 0) log.warn('recovered', { calls: recovered })
@@ -65,7 +70,12 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
   let app: ReturnType<typeof createApp>
   const node = createAdaptorServer({
     fetch: (request, env) => app.fetch(request, env),
-    serverOptions: { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
+    serverOptions: {
+      maxHeaderSize: 16_384,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 30_000,
+    },
   }) as Server
   const port = await listen(node, config.server.host, config.server.port)
   const url = `http://${config.server.host.includes(':') ? `[${config.server.host}]` : config.server.host}:${port}`
@@ -105,7 +115,8 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
   }
   const ready = () => readiness(ledger, chains, account.address)
   const table = resources({ deps, catalog, margin, bodyLimit: config.server.bodyLimit, ready })
-  app = createApp({ resources: table, publicUrl, log })
+  let closing: Promise<void> | undefined
+  app = createApp({ resources: table, publicUrl, log, ending: () => closing !== undefined })
   log.info('listening', { url, settler: account.address, tills: tills.length, models: catalog.models.length })
 
   const shut = async (drainMs: number): Promise<void> => {
@@ -116,7 +127,6 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
     await Promise.all([...chains.values()].map((one) => one.close()))
     log.info('closed')
   }
-  let closing: Promise<void> | undefined
   return {
     url,
     deps,
@@ -138,19 +148,30 @@ const openTills = async (config: Config, chains: ReadonlyMap<ChainId, Chain>, lo
   const tills: Till[] = []
   for (const { payTo, ...asset } of config.assets) {
     if (!asset.methods.includes('eip3009')) {
-      log.warn('asset_not_served', { chain: asset.chain, symbol: asset.symbol, why: 'only eip3009 is served today' })
+      log.warn('asset_not_served', {
+        chain: asset.chain,
+        symbol: asset.symbol,
+        why: 'only eip3009 is served today',
+      })
       continue
     }
     const wrong = await chains.get(asset.chain)!.checkAsset(asset)
     if (wrong === undefined) tills.push({ asset, payTo })
-    else log.error('asset_disabled', { chain: asset.chain, symbol: asset.symbol, address: asset.address, why: wrong })
+    else
+      log.error('asset_disabled', {
+        chain: asset.chain,
+        symbol: asset.symbol,
+        address: asset.address,
+        why: wrong,
+      })
   }
   if (tills.length === 0) throw new Error('No asset can be paid with: see asset_disabled above.')
   return tills
 }
 
 const openProvider = (one: Config['providers'][number], config: Config, clock: Clock): Provider => {
-  if (one.type === 'simulated') return simulatedProvider({ id: one.id, clock, firstTokenMs: 250, tokenMs: 25 })
+  if (one.type === 'simulated')
+    return simulatedProvider({ id: one.id, clock, firstTokenMs: 250, tokenMs: 25 })
   const official = one.baseUrl!.startsWith('https://api.openai.com')
   return openAiProvider({
     id: one.id,
@@ -162,7 +183,11 @@ const openProvider = (one: Config['providers'][number], config: Config, clock: C
   })
 }
 
-const readiness = async (ledger: Ledger, chains: ReadonlyMap<ChainId, Chain>, settler: Hex): Promise<Readiness> => {
+const readiness = async (
+  ledger: Ledger,
+  chains: ReadonlyMap<ChainId, Chain>,
+  settler: Hex,
+): Promise<Readiness> => {
   const problems: string[] = []
   await ledger.lastNonce('', settler).catch(() => problems.push('the ledger does not answer'))
   for (const chain of chains.values()) {

@@ -12,9 +12,21 @@ const ORDER = (
 
 /** Judges: they decide and do nothing, so that they can be tested by the thousand. */
 const PURE = [
-  'money.ts', 'assets.ts', 'errors.ts', 'ledger/moves.ts', 'ledger/apply.ts', 'ledger/call.ts', 'route/plan.ts',
-  'quote/price.ts', 'quote/estimate.ts', 'quote/tokens.ts', 'payment/terms.ts', 'payment/proof.ts',
-  'reconcile/match.ts', 'client/policy.ts', 'call/meter.ts',
+  'money.ts',
+  'assets.ts',
+  'errors.ts',
+  'ledger/moves.ts',
+  'ledger/apply.ts',
+  'ledger/call.ts',
+  'route/plan.ts',
+  'quote/price.ts',
+  'quote/estimate.ts',
+  'quote/tokens.ts',
+  'payment/terms.ts',
+  'payment/proof.ts',
+  'reconcile/match.ts',
+  'client/policy.ts',
+  'call/meter.ts',
 ]
 
 const SRC = join(import.meta.dirname, '../src')
@@ -34,7 +46,11 @@ test('every file has a place in the house', () => {
 })
 
 test('a file imports from its own place or from the left only', () => {
-  const backwards = files.flatMap((file) => imports(file).filter((target) => place(target) > place(file)).map((target) => `${file} → ${target}`))
+  const backwards = files.flatMap((file) =>
+    imports(file)
+      .filter((target) => place(target) > place(file))
+      .map((target) => `${file} → ${target}`),
+  )
   expect(backwards).toEqual([])
 })
 
@@ -58,6 +74,8 @@ test('no file passes 400 lines, and few pass 250', () => {
 })
 
 test('no float ever holds money', () => {
-  const offenders = files.filter((file) => /parseFloat|Number\([^)]*(?:amount|usd|units|price)/i.test(text(file)))
+  const offenders = files.filter((file) =>
+    /parseFloat|Number\([^)]*(?:amount|usd|units|price)/i.test(text(file)),
+  )
   expect(offenders).toEqual([])
 })

@@ -1,11 +1,11 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mint } from '../src/cli/demo/localnet.ts'
-import { runProgram } from './support/run.ts'
 import { routerFiles } from './support/process.ts'
+import { runProgram } from './support/run.ts'
 import { startWorld, type World } from './support/world.ts'
 
 /** A program as a stranger writes it: the packed router and the packed client in one process, from plain JavaScript. */
@@ -40,7 +40,10 @@ test('the packed package, installed elsewhere, sells and buys a streamed call', 
   const packed = await runProgram('npm', ['pack', '--pack-destination', dir])
   expect(packed.code, packed.output).toBe(0)
   const tarball = readdirSync(dir).find((file) => file.endsWith('.tgz'))!
-  writeFileSync(join(dir, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }))
+  writeFileSync(
+    join(dir, 'package.json'),
+    JSON.stringify({ name: 'stranger', private: true, type: 'module' }),
+  )
   const install = ['install', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error', `./${tarball}`]
   const installed = await runProgram('npm', install, { cwd: dir })
   expect(installed.code, installed.output).toBe(0)
@@ -50,7 +53,14 @@ test('the packed package, installed elsewhere, sells and buys a streamed call', 
   const deployerKey = net.accounts[0]!.privateKey
   await mint({ url: net.url, deployerKey, token, to: privateKeyToAddress(key), amount: 5_000_000n })
   const settlerKey = net.accounts[2]!.privateKey
-  const files = routerFiles({ dir, rpc: net.url, chainId: net.chainId, token, upstream: world.upstream.url, settlerKey })
+  const files = routerFiles({
+    dir,
+    rpc: net.url,
+    chainId: net.chainId,
+    token,
+    upstream: world.upstream.url,
+    settlerKey,
+  })
   writeFileSync(join(dir, 'stranger.mjs'), STRANGER)
   const env = { ...files.env, WALLET: key, TOKEN: `eip155:${net.chainId}/${token}` }
   const ran = await runProgram(process.execPath, ['stranger.mjs'], { cwd: dir, env })

@@ -6,7 +6,16 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 rmSync(join(root, 'dist'), { recursive: true, force: true })
-const flags = ['--noEmit', 'false', '--declaration', '--outDir', 'dist', '--rootDir', '.', '--rewriteRelativeImportExtensions']
+const flags = [
+  '--noEmit',
+  'false',
+  '--declaration',
+  '--outDir',
+  'dist',
+  '--rootDir',
+  '.',
+  '--rewriteRelativeImportExtensions',
+]
 const tsc = join(root, 'node_modules', '.bin', 'tsc')
 const built = spawnSync(tsc, ['--project', 'tsconfig.build.json', ...flags], { cwd: root, stdio: 'inherit' })
 process.exit(built.status ?? 1)

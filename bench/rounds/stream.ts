@@ -15,7 +15,9 @@ export const streamRound = async (cast: Cast, book: Book, load: StreamLoad, c: 1
   const { world, farebox, portkey, x402, payers } = cast
   const calls = CALLS[load][c]
   const model = load === 'sse' ? 'mock' : 'mock-paced'
-  const same = { body: requestBody(model, { stream: true }), headers: JSON_HEADERS, concurrency: c }
+  // A paced answer takes about 95 ms: the requests of 16 callers are spread over it.
+  const stagger = load === 'sse' ? 0 : 95 / c
+  const same = { body: requestBody(model, { stream: true }), headers: JSON_HEADERS, concurrency: c, stagger }
   const repeat = Array.from({ length: calls }, () => ({}))
   const direct = { ...same, url: `${world.upstream.url}${CHAT}`, each: repeat }
   book.add(load, 'direct', c, await sampleOf(200, () => world.fire(direct, 200)))

@@ -7,6 +7,8 @@ import type { Posted } from '../ledger/ledger.ts'
 import { NO_MONEY } from '../money.ts'
 import { claimKey } from '../payment/check.ts'
 import type { Agreed } from '../payment/terms.ts'
+import type { Till } from '../quote/offers.ts'
+import type { Payment } from '../wire/payment.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
 
@@ -32,7 +34,29 @@ export const hold = async (
     posted = await post(deps, { ...trusted, settleFirst: true, exposed: NO_MONEY })
   deps.probe('K1')
   if (posted.ok) return { call: posted.call, counters: posted.counters }
-  throw refusalOf(posted)
+  throw refusalOf(posted, facts.digest)
+}
+
+/**
+ * What to tell a payer whose quote no longer holds and whose authorization was claimed long ago: a retry that comes too
+ * late must not be answered with a new price. Undefined for an authorization that is new here.
+ */
+export const usedBefore = async (deps: Deps, payment: Payment, digest: Hex): Promise<Refusal | undefined> => {
+  const { from, nonce, signature } = payment.authorization
+  for (const { asset } of tillsOf(deps, payment)) {
+    const call = await deps.ledger.callByClaim(claimKey(asset, from, nonce))
+    // Only the signature itself shows that it is the same payment: payer and nonce are public once it has settled.
+    if (call?.signature === signature) return taken(call, digest)
+  }
+  return undefined
+}
+
+const tillsOf = (deps: Deps, payment: Payment): readonly Till[] => {
+  if (payment.version === 1) return deps.offers.tills
+  const { network, asset } = payment.accepted
+  return deps.offers.tills.filter(
+    (one) => one.asset.chain === network && one.asset.address === asset.toLowerCase(),
+  )
 }
 
 /** Ends a claim that was never dispatched; returns what to tell the caller. */
@@ -83,20 +107,19 @@ const newCall = (
   }
 }
 
-const refusalOf = (posted: Extract<Posted, { ok: false }>): Refusal => {
-  if (posted.why === 'claimed') return taken(posted.call)
+const refusalOf = (posted: Extract<Posted, { ok: false }>, digest: Hex): Refusal => {
+  if (posted.why === 'claimed') return taken(posted.call, digest)
   return posted.why === 'short' ? fail('credit_spent') : fail('internal')
 }
 
 // Only a claim that was never dispatched may be answered with a new quote; any other must not make the payer sign again by itself.
-const taken = (call: Call): Refusal => {
-  if (isServing(call)) return fail('payment_in_flight', { id: call.id })
+const taken = (call: Call, digest: Hex): Refusal => {
+  // The id opens the receipt, and a settled signature is public: it is told to who knows the request.
+  const id = call.requestDigest === digest ? call.id : undefined
+  if (isServing(call)) return fail('payment_in_flight', { id })
   if (call.service.at === 'rejected' && call.settlement.at === 'none') {
     return fail('payment_rejected_before', { why: call.service.why })
   }
-  const code =
-    call.service.at === 'released' && call.settlement.at === 'none'
-      ? 'payment_released'
-      : 'payment_already_used'
-  return fail(code, { id: call.id })
+  const released = call.service.at === 'released' && call.settlement.at === 'none'
+  return fail(released ? 'payment_released' : 'payment_already_used', { id })
 }

@@ -6,16 +6,15 @@ import type { Hex } from '../assets.ts'
 import { fail, Refusal } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
 import { reasonOf } from '../log.ts'
-import { agree } from '../payment/terms.ts'
-import { digestOf } from '../quote/quote.ts'
+import { type Agreed, agree } from '../payment/terms.ts'
 import type { Terms } from '../quote/seal.ts'
-import type { ChatRequest } from '../wire/openai.ts'
+import { type ChatRequest, digestOf } from '../wire/openai.ts'
 import type { Payment } from '../wire/payment.ts'
 import { demand, freshTerms } from './demand.ts'
 import type { Deps } from './deps.ts'
-import { type Attempt, dispatch } from './dispatch.ts'
+import { dispatch } from './dispatch.ts'
 import { surely } from './end.ts'
-import { type Held, hold, reject } from './hold.ts'
+import { type Held, hold, reject, usedBefore } from './hold.ts'
 import type { Reply } from './reply.ts'
 import { serve } from './serve.ts'
 import { settleFirst } from './settle-first.ts'
@@ -44,50 +43,47 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
 const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Reply> => {
   const { request } = visit
   const digest = digestOf(request)
-  const agreed = await deps.checkSignature(
-    agree(payment, {
-      tills: deps.offers.tills,
-      open: deps.offers.sealer.open,
-      digest,
-      now: chainNow(deps, payment),
-      epoch: deps.offers.epoch,
-      fresh: () => freshTerms(deps, request),
-    }),
-  )
+  const agreed = await terms(deps, visit, payment, digest)
   const held = await hold(deps, agreed, { digest, stream: request.stream === true })
-  return runHeld(deps, visit, agreed.terms, held).catch((error) => {
-    throw named(deps, held.call, error)
-  })
+  return runHeld(deps, visit, agreed.terms, held).catch((error) => stopped(deps, held.call, error))
+}
+
+/** The quote that this payment is for, signed for by its payer. What paid for a call before is told how that call stands, and never to pay again. */
+const terms = async (deps: Deps, visit: Visit, payment: Payment, digest: Hex): Promise<Agreed> => {
+  try {
+    const { tills, sealer, epoch } = deps.offers
+    const fresh = () => freshTerms(deps, visit.request)
+    const now = chainNow(deps, payment)
+    return await deps.checkSignature(agree(payment, { tills, open: sealer.open, digest, now, epoch, fresh }))
+  } catch (error) {
+    throw (await usedBefore(deps, payment, digest)) ?? error
+  }
 }
 
 const runHeld = async (deps: Deps, visit: Visit, terms: Terms, { call, counters }: Held): Promise<Reply> => {
   const { request, signal } = visit
-  try {
-    await deps.checkFunds(call, counters)
-  } catch (error) {
+  await deps.checkFunds(call, counters).catch(async (error) => {
     throw await reject(deps, call, error)
-  }
+  })
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
   const attempt = await dispatch(deps, call, terms, request, signal)
-  return serve(deps, call, attempt).catch((error) => abandon(deps, call, attempt, error))
+  return serve(deps, call, attempt).catch((error) => {
+    attempt.abort()
+    throw error
+  })
 }
 
-/** What stopped a call, with its id: its caller has signed and must be able to look up how it stands. */
-const named = (deps: Deps, { id }: Call, error: unknown): Refusal => {
-  if (error instanceof Refusal) return fail(error.code, { ...error.details, id })
+/**
+ * What stopped a held call. A refusal has ended it already; after anything else (the ledger, a bug) the answer is not
+ * given, so whatever was held is released. Its caller has signed and is told the id, to look up how it stands.
+ */
+const stopped = async (deps: Deps, { id }: Call, error: unknown): Promise<never> => {
+  await surely(deps, () => deps.ledger.post({ type: 'release', id, why: 'not served' })).catch(() => {})
+  if (error instanceof Refusal) throw fail(error.code, { ...error.details, id })
   const stack = error instanceof Error ? error.stack?.slice(0, 1500) : undefined
   deps.log.error('bug', { call: id, why: reasonOf(error), stack })
-  return fail('internal', { id })
-}
-
-// The answer was there and could not be booked, so it is not given: whatever was held is released.
-const abandon = async (deps: Deps, call: Call, attempt: Attempt, error: unknown): Promise<never> => {
-  attempt.abort()
-  await surely(deps, () => deps.ledger.post({ type: 'release', id: call.id, why: 'not booked' })).catch(
-    () => {},
-  )
-  throw error
+  throw fail('internal', { id })
 }
 
 /** Seconds: the later of our clock and the clock of the chain that is paid on. */

@@ -1,4 +1,11 @@
-import { type Checked, PaymentRefused, payingFetch, type Policy, printUsd, walletFromKey } from '../client/index.ts'
+import {
+  type Checked,
+  PaymentRefused,
+  type Policy,
+  payingFetch,
+  printUsd,
+  walletFromKey,
+} from '../client/index.ts'
 import type { ErrorBody } from '../errors.ts'
 import { sseReader } from '../wire/sse.ts'
 import { type AskOptions, refused, requestOf } from './quote.ts'
@@ -17,7 +24,8 @@ export const call = async (options: CallOptions): Promise<number> => {
     wallet: walletFromKey(keyOf(env)),
     policy: { maxPerCall: options.maxUsd, assets: options.asset.map(assetOf) },
     onEvent: (event) => {
-      if (event.type === 'signed') out(`· signed $${printUsd(event.quote.usd)} in ${event.quote.asset.symbol}`)
+      if (event.type === 'signed')
+        out(`· signed $${printUsd(event.quote.usd)} in ${event.quote.asset.symbol}`)
     },
   })
   try {
@@ -42,7 +50,9 @@ const printReceipt = (checked: Checked | undefined, url: string, out: CallOption
     return 1
   }
   const { charged, quoted, credited, callId } = checked.signed.receipt
-  out(`· charged ${charged} of ${quoted} units, ${credited} are your credit; receipt verified: ${url}/v1/receipts/${callId}`)
+  out(
+    `· charged ${charged} of ${quoted} units, ${credited} are your credit; receipt verified: ${url}/v1/receipts/${callId}`,
+  )
   return 0
 }
 

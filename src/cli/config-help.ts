@@ -16,7 +16,10 @@ type Schema = {
 export const configHelp = (): string => {
   const rows = configRows()
   const width = Math.max(...rows.map((row) => row.key.length))
-  return ['Configuration (farebox.yaml):', ...rows.map((row) => `  ${row.key.padEnd(width)}  ${about(row)}`)].join('\n')
+  return [
+    'Configuration (farebox.yaml):',
+    ...rows.map((row) => `  ${row.key.padEnd(width)}  ${about(row)}`),
+  ].join('\n')
 }
 
 /** The configuration as a Markdown table, for the README. */
@@ -24,7 +27,10 @@ export const configTable = (): string =>
   [
     '| key | default | what it is |',
     '|---|---|---|',
-    ...configRows().map((row) => `| \`${row.key}\` | ${row.fallback ? `\`${row.fallback}\`` : '—'} | ${row.about || row.type} |`),
+    ...configRows().map(
+      (row) =>
+        `| \`${row.key}\` | ${row.fallback ? `\`${row.fallback}\`` : '—'} | ${row.about || row.type} |`,
+    ),
   ].join('\n')
 
 const configRows = (): Row[] =>
@@ -32,7 +38,9 @@ const configRows = (): Row[] =>
 
 const rowsOf = (path: string, schema: Schema): Row[] => {
   if (schema.properties && schema.default === undefined) {
-    return Object.entries(schema.properties).flatMap(([name, inner]) => rowsOf(path ? `${path}.${name}` : name, inner))
+    return Object.entries(schema.properties).flatMap(([name, inner]) =>
+      rowsOf(path ? `${path}.${name}` : name, inner),
+    )
   }
   if (schema.items?.properties) return rowsOf(`${path}[]`, schema.items)
   const fallback = schema.default === undefined ? '' : JSON.stringify(schema.default).replace(/^"|"$/g, '')
@@ -40,4 +48,5 @@ const rowsOf = (path: string, schema: Schema): Row[] => {
   return [{ key: path, type, fallback, about: schema.description ?? '' }]
 }
 
-const about = (row: Row): string => `${row.about || row.type}${row.fallback ? ` (default ${row.fallback})` : ''}`
+const about = (row: Row): string =>
+  `${row.about || row.type}${row.fallback ? ` (default ${row.fallback})` : ''}`

@@ -25,7 +25,11 @@ export const doctor = async ({ config, out }: DoctorFacts): Promise<number> => {
 
 type Say = (well: boolean, text: string) => void
 
-const lookAtChain = async (config: Config, { id, rpc }: Config['chains'][number], say: Say): Promise<void> => {
+const lookAtChain = async (
+  config: Config,
+  { id, rpc }: Config['chains'][number],
+  say: Say,
+): Promise<void> => {
   const chain = createChain(id as ChainId, rpc)
   try {
     await chain.checkId()
@@ -36,9 +40,14 @@ const lookAtChain = async (config: Config, { id, rpc }: Config['chains'][number]
     const settler = addressOf(config.secrets.settlerKey)
     const gas = await chain.gasBalance(settler)
     const cost = GAS_PER_SETTLEMENT * chain.fees(head).maxFee
-    say(gas >= cost * FEW_SETTLEMENTS, `${id}: settler ${settler} has gas for ${cost > 0n ? gas / cost : 0n} settlements`)
+    say(
+      gas >= cost * FEW_SETTLEMENTS,
+      `${id}: settler ${settler} has gas for ${cost > 0n ? gas / cost : 0n} settlements`,
+    )
     for (const { payTo: _payTo, ...asset } of config.assets.filter((one) => one.chain === id)) {
-      const wrong = asset.methods.includes('eip3009') ? await chain.checkAsset(asset) : 'only eip3009 is served today'
+      const wrong = asset.methods.includes('eip3009')
+        ? await chain.checkAsset(asset)
+        : 'only eip3009 is served today'
       say(wrong === undefined, `${id}: ${asset.symbol} ${asset.address}${wrong ? `: ${wrong}` : ''}`)
     }
   } catch (error) {

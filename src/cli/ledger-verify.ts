@@ -39,7 +39,9 @@ export const ledgerVerify = async ({
     out(`${found.length === 0 ? '✓' : '✗'} ${INVARIANTS[name]}`)
     for (const line of told(found)) out(`    ${line}`)
   }
-  out(code === 0 ? 'All of it holds.' : `${violations.length} violations.`)
+  out(
+    code === 0 ? 'All of it holds.' : `${violations.length} violation${violations.length === 1 ? '' : 's'}.`,
+  )
   return code
 }
 

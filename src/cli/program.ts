@@ -1,8 +1,8 @@
 /** cli/: one file a command, loaded when it is asked for; this one is the table of commands and their options. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { createChain } from '../chain/chain.ts'
 import type { ChainId } from '../assets.ts'
+import { createChain } from '../chain/chain.ts'
 import { systemClock } from '../clock.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -19,10 +19,15 @@ type Env = Wiring['env']
 const out = (line: string) => console.log(line)
 
 /** Runs one command line; returns the exit code: 0 done, 1 findings or a refusal, 2 could not run. */
-export const runProgram = async (args: readonly string[], { start, openLedger, env }: Wiring): Promise<number> => {
+export const runProgram = async (
+  args: readonly string[],
+  { start, openLedger, env }: Wiring,
+): Promise<number> => {
   let code = 0
   const program = new Command('farebox')
-    .description('The agent-native LLM payment router: 402 with a price, paid in USDC, routed, streamed, billed by use.')
+    .description(
+      'The agent-native LLM payment router: 402 with a price, paid in USDC, routed, streamed, billed by use.',
+    )
     .version('0.1.0')
     .showHelpAfterError()
   const command = (name: string, description: string) => program.command(name).description(description)
@@ -51,10 +56,12 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
       const { localnet } = await import('./localnet.ts')
       code = await localnet({ rpc: options.rpc, key: ANVIL_FIRST_KEY, to: options.to, out })
     })
-  withBuyer(command('quote <prompt>', 'Ask what a call would cost.')).action(async (prompt: string, options) => {
-    const { quote } = await import('./quote.ts')
-    code = await quote({ ...options, prompt, out })
-  })
+  withBuyer(command('quote <prompt>', 'Ask what a call would cost.')).action(
+    async (prompt: string, options) => {
+      const { quote } = await import('./quote.ts')
+      code = await quote({ ...options, prompt, out })
+    },
+  )
   withBuyer(command('call <prompt>', 'Buy one call: pays with the wallet key in FAREBOX_WALLET_KEY.'))
     .option('--stream', 'print the answer as it comes')
     .option('--max-usd <usd>', 'pay at most this much', '0.10')
@@ -81,7 +88,13 @@ export const runProgram = async (args: readonly string[], { start, openLedger, e
       const config = load(options.config, env)
       code = await withLedger(config, openLedger, (ledger) => reconcileChains(config, ledger, options))
     })
-  withConfig(program.command('ledger').description('Work with the ledger.').command('verify').description('Check that the ledger holds all it promises.'))
+  withConfig(
+    program
+      .command('ledger')
+      .description('Work with the ledger.')
+      .command('verify')
+      .description('Check that the ledger holds all it promises.'),
+  )
     .option('--json', 'print JSON')
     .action(async (options: { config: string; json?: boolean }) => {
       const { exposure, ...config } = load(options.config, env)
@@ -143,10 +156,15 @@ const reconcileChains = async (
   let worst = 0
   for (const { id, rpc } of config.chains) {
     const chain = createChain(id as ChainId, rpc)
-    const tills = config.assets.filter((one) => one.chain === id).map(({ payTo, ...asset }) => ({ asset, payTo }))
+    const tills = config.assets
+      .filter((one) => one.chain === id)
+      .map(({ payTo, ...asset }) => ({ asset, payTo }))
     const { from, to } = options
     const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
-    worst = Math.max(worst, await reconcileCommand({ ledger, chain, tills, ...range, json: options.json === true, out }))
+    worst = Math.max(
+      worst,
+      await reconcileCommand({ ledger, chain, tills, ...range, json: options.json === true, out }),
+    )
     await chain.close()
   }
   return worst

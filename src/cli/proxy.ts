@@ -35,7 +35,9 @@ export const proxy = async (options: ProxyOptions): Promise<number> => {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', resolve)
   })
-  out(`OpenAI endpoint at http://127.0.0.1:${(server.address() as { port: number }).port}/v1, paying at ${url}`)
+  out(
+    `OpenAI endpoint at http://127.0.0.1:${(server.address() as { port: number }).port}/v1, paying at ${url}`,
+  )
   out(`at most $${options.maxUsd} a call and $${options.maxTotal} in all; Ctrl-C ends it`)
   await signalled()
   server.closeAllConnections()
@@ -75,5 +77,7 @@ const forward = async (
 const fail = (response: ServerResponse, error: Error): void => {
   if (response.headersSent) return void response.destroy()
   response.writeHead(502, { 'content-type': 'application/json', 'x-should-retry': 'false' })
-  response.end(JSON.stringify({ error: { message: error.message, type: 'api_error', code: error.name, param: null } }))
+  response.end(
+    JSON.stringify({ error: { message: error.message, type: 'api_error', code: error.name, param: null } }),
+  )
 }

@@ -1,6 +1,12 @@
 import type { ErrorBody } from '../errors.ts'
 
-export type AskOptions = { url: string; model: string; prompt: string; maxTokens?: number; out: (line: string) => void }
+export type AskOptions = {
+  url: string
+  model: string
+  prompt: string
+  maxTokens?: number
+  out: (line: string) => void
+}
 
 type QuoteAnswer = {
   quote: {
@@ -27,19 +33,26 @@ export const quote = async (options: AskOptions): Promise<number> => {
   const answer = (await reply.json()) as QuoteAnswer | ErrorBody
   if ('error' in answer) return refused(answer, out)
   const { quote } = answer
-  out(`${quote.model} costs at most $${quote.ceiling_usd}; about $${quote.expected_usd} is expected, you pay for what is used.`)
+  out(
+    `${quote.model} costs at most $${quote.ceiling_usd}; about $${quote.expected_usd} is expected, you pay for what is used.`,
+  )
   out(`  answered by  ${quote.routes.map((one) => `${one.model} at ${one.provider}`).join(', then ')}`)
   out(`  tokens       about ${quote.input_tokens} in, at most ${quote.max_output_tokens} out`)
   for (const [budget, tokens] of Object.entries(quote.max_tokens_that_fit)) {
     if (tokens > 0) out(`  below $${budget}  --max-tokens ${tokens}`)
   }
-  for (const { amount, symbol, network } of quote.offers) out(`  pay          ${amount} units of ${symbol} on ${network}`)
+  for (const { amount, symbol, network } of quote.offers)
+    out(`  pay          ${amount} units of ${symbol} on ${network}`)
   out(`  valid until  ${quote.expires_at}`)
   return 0
 }
 
 /** The OpenAI body of a one-prompt call. */
-export const requestOf = ({ model, prompt, maxTokens }: Pick<AskOptions, 'model' | 'prompt' | 'maxTokens'>) => ({
+export const requestOf = ({
+  model,
+  prompt,
+  maxTokens,
+}: Pick<AskOptions, 'model' | 'prompt' | 'maxTokens'>) => ({
   model,
   messages: [{ role: 'user', content: prompt }],
   ...(maxTokens !== undefined && { max_tokens: maxTokens }),

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { recoverTypedDataAddress } from 'viem'
 import { type ChainId, chainNumber, type Hex } from '../assets.ts'
 import { decodeHeaderJson } from '../wire/json.ts'
-import { chatRequestSchema } from '../wire/openai.ts'
+import { chatRequestSchema, digestOf } from '../wire/openai.ts'
 import { RECEIPT_TYPES, type Receipt, receiptDomain, type SignedReceipt } from '../wire/receipt.ts'
 import { settleResponseSchema, signedReceiptSchema } from './receipt-shape.ts'
 
@@ -61,7 +60,7 @@ export const requestDigestOf = (pathname: string, body: unknown): Hex | undefine
   if (!pathname.endsWith('/v1/chat/completions')) return undefined
   const parsed = chatRequestSchema.safeParse(body)
   if (!parsed.success) return undefined
-  return `0x${createHash('sha256').update('chat.completions\n').update(JSON.stringify(parsed.data)).digest('hex')}`
+  return digestOf(parsed.data)
 }
 
 const checkSigner = async (

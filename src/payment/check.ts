@@ -32,9 +32,9 @@ const REMEMBERED = 50_000
 
 /**
  * Asks the chain whether a payer can pay: balance for all its open calls, authorization unused, no contract. A payer
- * that has paid before and whose balance was read in the last 15 s is not asked about again: its claim is ours alone,
- * and what it could cheat us of is bounded by the exposure limits either way. A call that settles first is always
- * checked, and tried out: its transaction costs us gas even when it fails.
+ * that has paid before is not asked about again for 15 s, as long as it spends no more than the balance had to spare
+ * then: its claim is ours alone, and what it could cheat us of is bounded by the exposure limits either way. A call that
+ * settles first is always checked, and tried out: its transaction costs us gas even when it fails.
  */
 export const createFundsCheck = (facts: {
   chainOf: (call: Call) => Chain
@@ -44,52 +44,55 @@ export const createFundsCheck = (facts: {
   clock: Clock
 }): FundsCheck => {
   const { chainOf, refresh, counter, clock } = facts
-  const seen = new Map<string, { balance: bigint; at: number }>()
+  /** What balances had left when they were read, less what was spent since. */
+  const spare = new Map<string, { units: bigint; at: number }>()
 
-  const remember = (key: string, balance: bigint) => {
-    seen.delete(key)
-    seen.set(key, { balance, at: clock.now() })
-    if (seen.size > REMEMBERED) seen.delete(seen.keys().next().value!)
+  const remember = (call: Call, units: bigint) => {
+    const key = payerKey(call)
+    spare.delete(key)
+    spare.set(key, { units, at: clock.now() })
+    if (spare.size > REMEMBERED) spare.delete(spare.keys().next().value!)
+  }
+
+  const isTrusted = (call: Call, counters: Readonly<Record<string, bigint>>): boolean => {
+    const known = spare.get(payerKey(call))
+    const paidBefore = (counters[COUNTER.settled(call.payer)] ?? 0n) > 0n
+    if (!known || !paidBefore || call.settleFirst) return false
+    if (clock.now() - known.at >= FRESH_MS || known.units < call.signed) return false
+    known.units -= call.signed
+    return true
+  }
+
+  const balanceOf = async (call: Call): Promise<bigint> => {
+    const { balance, used, isContract } = await chainOf(call).payer(call.token, call.payer, call.nonce)
+    if (isContract) throw fail('payer_is_contract')
+    if (used) throw fail('authorization_used')
+    return balance
   }
 
   return async (call, counters) => {
-    if (call.signed === 0n) return
-    const key = `${bookOf(call)} ${call.payer}`
+    if (call.signed === 0n || isTrusted(call, counters)) return
     const signed = COUNTER.signed(bookOf(call), call.payer)
-    const open = counters[signed] ?? call.signed
-    const known = seen.get(key)
-    const paidBefore = (counters[COUNTER.settled(call.payer)] ?? 0n) > 0n
-    if (
-      !call.settleFirst &&
-      paidBefore &&
-      known &&
-      clock.now() - known.at < FRESH_MS &&
-      known.balance >= open
-    )
-      return
-
-    const read = async (): Promise<bigint> => {
-      const { balance, used, isContract } = await chainOf(call).payer(call.token, call.payer, call.nonce)
-      if (isContract) throw fail('payer_is_contract')
-      if (used) throw fail('authorization_used')
-      remember(key, balance)
-      return balance
-    }
-    let balance = await read()
-    let required = open
+    let required = counters[signed] ?? call.signed
+    let balance = await balanceOf(call)
     if (balance < required && required > call.signed) {
       // Open calls may have settled since the last look: their money has left the balance and needs no cover.
       await refresh(call)
       required = await counter(signed)
-      balance = await read()
+      balance = await balanceOf(call)
     }
     if (balance < required) throw fail('insufficient_funds', { balance, required })
-    if (!call.settleFirst) return
-    const data = transferData({ ...call, from: call.payer, to: call.payTo, value: call.signed })
-    if (await chainOf(call).reverts(call.token, data)) {
-      throw fail('settlement_failed', { why: 'the token refuses the transfer' })
-    }
+    remember(call, balance - required)
+    if (call.settleFirst) await tryOut(chainOf(call), call)
   }
+}
+
+const payerKey = (call: Call): string => `${bookOf(call)} ${call.payer}`
+
+const tryOut = async (chain: Chain, call: Call): Promise<void> => {
+  const data = transferData({ ...call, from: call.payer, to: call.payTo, value: call.signed })
+  if (!(await chain.reverts(call.token, data))) return
+  throw fail('settlement_failed', { why: 'the token refuses the transfer' })
 }
 
 /** The one thing an authorization can be used for once: (chain, token, payer, nonce). */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Hex } from '../assets.ts'
 import type { Catalog, Prices } from '../catalog/catalog.ts'
 import { type Clock, seconds } from '../clock.ts'
@@ -7,7 +6,7 @@ import { randomId } from '../ids.ts'
 import { maxOf, minOf, NO_MONEY, printUsd, tokensFor, type Usd } from '../money.ts'
 import type { Health } from '../route/health.ts'
 import { neededCapabilities, plan, type Route } from '../route/plan.ts'
-import { type ChatRequest, maxPrice } from '../wire/openai.ts'
+import { type ChatRequest, digestOf, maxPrice } from '../wire/openai.ts'
 import { type InputTokens, inputTokens, type Measured, measure } from './estimate.ts'
 import type { Learner } from './learn.ts'
 import { price, type Tokens } from './price.ts'
@@ -116,7 +115,3 @@ const worst = (prices: Prices, input: number, output: number): Tokens => ({
   cached: prices.cachedInput > prices.input ? input : 0,
   output,
 })
-
-/** SHA-256 of the canonical body: the parsed request, serialised again, with the door it came through. */
-export const digestOf = (request: ChatRequest): Hex =>
-  `0x${createHash('sha256').update('chat.completions\n').update(JSON.stringify(request)).digest('hex')}`

@@ -59,8 +59,9 @@ export const neededCapabilities = (request: ChatRequest): Capability[] => {
 const isAuto = (name: string): boolean => name === 'auto' || name === 'auto:cost'
 
 const named = (request: ChatRequest, catalog: Catalog): Model[] => {
-  if (isAuto(request.model)) return [...catalog.models]
-  const names = [request.model, ...(request.models ?? [])]
+  if (isAuto(request.model) && !request.models) return [...catalog.models]
+  // Beside auto, `models` is what it may choose from; beside a model, what may answer instead.
+  const names = [...(isAuto(request.model) ? [] : [request.model]), ...(request.models ?? [])]
   const models = names.map((name) => {
     const model = catalog.find(name.endsWith(':cost') ? name.slice(0, -':cost'.length) : name)
     if (!model)

@@ -36,7 +36,14 @@ export const POINTS = {
 
 export type Point = keyof typeof POINTS
 
-type Site = { net: Localnet; token: Hex; upstream: Upstream; payer: LocalAccount; files: RouterFiles; dir: string }
+type Site = {
+  net: Localnet
+  token: Hex
+  upstream: Upstream
+  payer: LocalAccount
+  files: RouterFiles
+  dir: string
+}
 
 const BUDGET = 1_000_000n
 
@@ -49,7 +56,9 @@ export const crashAt = async (net: Localnet, token: Hex, point: Point, mode: Mod
     const chat = `${first.url}/v1/chat/completions`
     const offer = offersOf(await post(chat, body))[0]!
     const payment = { 'payment-signature': header(await signOffer(site.payer, offer)) }
-    await post(chat, body, payment).then((one) => one.text()).catch(() => 'lost')
+    await post(chat, body, payment)
+      .then((one) => one.text())
+      .catch(() => 'lost')
     const how = await Promise.race([first.ended, after(15_000)])
     const problems = how === 'SIGKILL' ? [] : [`the router was to die at ${point}, but: ${how}`]
     if (how !== 'SIGKILL') first.kill('SIGKILL')
@@ -57,13 +66,16 @@ export const crashAt = async (net: Localnet, token: Hex, point: Point, mode: Mod
     const second = await startRouter(site.files)
     const seenBefore = site.upstream.seen.length
     if (point !== 'K0') problems.push(...(await replay(second.url, body, payment)))
-    if (site.upstream.seen.length !== seenBefore) problems.push('a replay after the crash reached the provider')
+    if (site.upstream.seen.length !== seenBefore)
+      problems.push('a replay after the crash reached the provider')
     second.kill('SIGTERM')
     await second.ended
     const outcome = await judge(site, `${point} ${mode}`)
     const allowed = POINTS[point]
-    if (!(allowed.upstream as readonly number[]).includes(outcome.served)) problems.push(`the provider was asked ${outcome.served} times`)
-    if (!(allowed.transfers as readonly number[]).includes(outcome.transfers)) problems.push(`${outcome.transfers} transfers`)
+    if (!(allowed.upstream as readonly number[]).includes(outcome.served))
+      problems.push(`the provider was asked ${outcome.served} times`)
+    if (!(allowed.transfers as readonly number[]).includes(outcome.transfers))
+      problems.push(`${outcome.transfers} transfers`)
     return { ...outcome, problems: [...problems, ...outcome.problems] }
   } finally {
     await closeSite(site)
@@ -71,7 +83,12 @@ export const crashAt = async (net: Localnet, token: Hex, point: Point, mode: Mod
 }
 
 /** Kills a router at a random moment while calls run, `calls` of them, restarts it, and tells what is left. */
-export const crashAnywhere = async (net: Localnet, token: Hex, random: () => number, calls: number): Promise<Outcome> => {
+export const crashAnywhere = async (
+  net: Localnet,
+  token: Hex,
+  random: () => number,
+  calls: number,
+): Promise<Outcome> => {
   const site = await openSite(net, token)
   try {
     const first = await startRouter(site.files)
@@ -89,8 +106,10 @@ export const crashAnywhere = async (net: Localnet, token: Hex, random: () => num
     await second.ended
     const outcome = await judge(site, `random kill after ${wait} ms, ${calls} calls`)
     const complete = answers.filter((one) => one.complete).length
-    if (outcome.transfers < complete) problems.push(`${complete} complete answers, but ${outcome.transfers} transfers`)
-    if (outcome.served > calls) problems.push(`${calls} payments, but the provider was asked ${outcome.served} times`)
+    if (outcome.transfers < complete)
+      problems.push(`${complete} complete answers, but ${outcome.transfers} transfers`)
+    if (outcome.served > calls)
+      problems.push(`${calls} payments, but the provider was asked ${outcome.served} times`)
     return { ...outcome, problems: [...problems, ...outcome.problems] }
   } finally {
     await closeSite(site)
@@ -121,12 +140,15 @@ const replay = async (
 ): Promise<string[]> => {
   const again = await post(`${url}/v1/chat/completions`, body, payment)
   await again.text()
-  if (again.status === 200) return mayBeNew ? [] : ['the same payment was served again']
+  if (again.status === 200 && !mayBeNew) return ['the same payment was served again']
   if (again.status === 402) return []
-  if (again.status !== 409) return [`a replay got ${again.status}`]
+  if (again.status !== 409 && again.status !== 200) return [`a replay got ${again.status}`]
   const id = again.headers.get('x-farebox-call')
   for (let i = 0; i < 200; i++) {
-    const call = (await (await fetch(`${url}/v1/calls/${id}`)).json()) as { settlement: string; service: string }
+    const call = (await (await fetch(`${url}/v1/calls/${id}`)).json()) as {
+      settlement: string
+      service: string
+    }
     if (['settled', 'lost', 'none'].includes(call.settlement)) return []
     await after(50)
   }
@@ -146,16 +168,33 @@ const judge = async (site: Site, name: string): Promise<Outcome> => {
   const id: ChainId = `eip155:${site.net.chainId}`
   const chain = createChain(id, [site.net.url])
   try {
-    const asset = { chain: id, address: site.token.toLowerCase() as Hex, symbol: 'USDC', decimals: 6, name: 'USD Coin', version: '2', methods: ['eip3009'] as const }
+    const asset = {
+      chain: id,
+      address: site.token.toLowerCase() as Hex,
+      symbol: 'USDC',
+      decimals: 6,
+      name: 'USD Coin',
+      version: '2',
+      methods: ['eip3009'] as const,
+    }
     const violations = await checkInvariants(ledger, { now: Date.now() })
     const calls = await ledger.calls(undefined, 10_000)
     const mine = new Set(logs.map((log) => log.transactionHash))
-    const report = await reconcile({ ledger, chain, tills: [{ asset, payTo: PAY_TO }], from: firstBlock(site) })
+    const report = await reconcile({
+      ledger,
+      chain,
+      tills: [{ asset, payTo: PAY_TO }],
+      from: firstBlock(site),
+    })
     const bills = calls.map((call) => ('bill' in call.service ? call.service.bill.charged : 0n))
     const problems = [
       ...violations.map((one) => `${one.invariant}: ${one.subject} ${one.detail}`),
-      ...(calls.some((call) => call.settlement.at === 'settling' || call.settlement.at === 'included') ? ['a payment is still open'] : []),
-      ...(calls.some((call) => ['claimed', 'dispatched', 'streaming'].includes(call.service.at)) ? ['a service is still open'] : []),
+      ...(calls.some((call) => call.settlement.at === 'settling' || call.settlement.at === 'included')
+        ? ['a payment is still open']
+        : []),
+      ...(calls.some((call) => ['claimed', 'dispatched', 'streaming'].includes(call.service.at))
+        ? ['a service is still open']
+        : []),
       ...(report.agrees ? [] : [`the ledger and the chain differ: ${JSON.stringify(report).slice(0, 500)}`]),
     ]
     return {
@@ -176,7 +215,13 @@ const firstBlock = (site: Site): bigint => starts.get(site)!
 
 const openSite = async (net: Localnet, token: Hex): Promise<Site> => {
   const payer = privateKeyToAccount(generatePrivateKey())
-  await mint({ url: net.url, deployerKey: net.accounts[0]!.privateKey, token, to: payer.address, amount: BUDGET })
+  await mint({
+    url: net.url,
+    deployerKey: net.accounts[0]!.privateKey,
+    token,
+    to: payer.address,
+    amount: BUDGET,
+  })
   const upstream = await startUpstream()
   const dir = mkdtempSync(join(tmpdir(), 'farebox-crash-'))
   const files = routerFiles({
@@ -197,7 +242,8 @@ const closeSite = async ({ upstream, dir }: Site): Promise<void> => {
   rmSync(dir, { recursive: true, force: true })
 }
 
-const after = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(() => resolve(`${ms} ms passed`), ms))
+const after = (ms: number): Promise<string> =>
+  new Promise((resolve) => setTimeout(() => resolve(`${ms} ms passed`), ms))
 
 /** A small seeded generator, so that a failing run can be repeated. */
 export const seeded = (seed: number) => {
@@ -219,7 +265,9 @@ const main = async (): Promise<void> => {
   let bad = 0
   const tell = ({ name, served, transfers, charged, problems }: Outcome) => {
     bad += problems.length
-    console.log(`${problems.length === 0 ? 'ok ' : 'BAD'} ${name.padEnd(40)} provider ${served}, transfers ${transfers}, charged ${charged}`)
+    console.log(
+      `${problems.length === 0 ? 'ok ' : 'BAD'} ${name.padEnd(40)} provider ${served}, transfers ${transfers}, charged ${charged}`,
+    )
     for (const problem of problems) console.log(`      ${problem}`)
   }
   try {

@@ -10,11 +10,20 @@ beforeAll(async () => {
 })
 afterAll(() => net.stop())
 
-const cases = (Object.keys(POINTS) as Point[]).flatMap((point) => [[point, 'json'], [point, 'sse']] as const)
+const cases = (Object.keys(POINTS) as Point[]).flatMap(
+  (point) =>
+    [
+      [point, 'json'],
+      [point, 'sse'],
+    ] as const,
+)
 
-test.each(cases)('a kill -9 at %s of a call (%s) loses nothing and serves nobody twice', async (point, mode) => {
-  expect((await crashAt(net, token, point, mode)).problems).toEqual([])
-})
+test.each(cases)(
+  'a kill -9 at %s of a call (%s) loses nothing and serves nobody twice',
+  async (point, mode) => {
+    expect((await crashAt(net, token, point, mode)).problems).toEqual([])
+  },
+)
 
 test('a kill -9 at a random moment under load loses nothing', async () => {
   const seed = Date.now() % 2 ** 31

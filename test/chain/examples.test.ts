@@ -16,14 +16,22 @@ afterAll(() => world.close())
 
 test('the OpenAI package pays for a stream with the example of the README', async () => {
   const asset = `eip155:${world.net.chainId}/${world.token}`
-  const { code, output } = await runNode(['examples/openai-sdk.ts', world.farebox.url, 'test/small', asset], { FAREBOX_WALLET_KEY: key })
+  const { code, output } = await runNode(['examples/openai-sdk.ts', world.farebox.url, 'test/small', asset], {
+    FAREBOX_WALLET_KEY: key,
+  })
   expect(output).toContain('Hello there')
   expect(output).toContain('receipt verified')
   expect(code).toBe(0)
 })
 
 test('a stock x402 client pays with the example of the README', async () => {
-  const args = ['examples/x402-fetch.ts', world.farebox.url, 'test/small', `eip155:${world.net.chainId}`, world.token]
+  const args = [
+    'examples/x402-fetch.ts',
+    world.farebox.url,
+    'test/small',
+    `eip155:${world.net.chainId}`,
+    world.token,
+  ]
   const { code, output } = await runNode(args, { FAREBOX_WALLET_KEY: key })
   expect(output).toContain('200')
   expect(output).toContain('"success":true')
@@ -32,10 +40,29 @@ test('a stock x402 client pays with the example of the README', async () => {
 
 test('the command line quotes and buys a call', async () => {
   const asset = `eip155:${world.net.chainId}/${world.token}`
-  const quoted = await runNode(['bin/farebox.js', 'quote', '-u', world.farebox.url, '-m', 'test/small', 'Say hello.'])
+  const quoted = await runNode([
+    'bin/farebox.js',
+    'quote',
+    '-u',
+    world.farebox.url,
+    '-m',
+    'test/small',
+    'Say hello.',
+  ])
   expect(quoted.output).toContain('costs at most $')
   expect(quoted.code).toBe(0)
-  const args = ['bin/farebox.js', 'call', '-u', world.farebox.url, '-m', 'test/small', '--max-tokens', '50', '--asset', asset]
+  const args = [
+    'bin/farebox.js',
+    'call',
+    '-u',
+    world.farebox.url,
+    '-m',
+    'test/small',
+    '--max-tokens',
+    '50',
+    '--asset',
+    asset,
+  ]
   for (const how of [[], ['--stream']]) {
     const bought = await runNode([...args, ...how, 'Say hello.'], { FAREBOX_WALLET_KEY: key })
     expect(bought.output).toContain('Hello there')

@@ -112,6 +112,16 @@ describe('a payer whose calls have settled', () => {
     expect(await stage.balance(payer.address)).toBe(0n)
   })
 
+  test('is trusted for what its balance had to spare and no further, however often it has paid', async () => {
+    const payer = await stage.payer(price * 3n)
+    for (let i = 0; i < 3; i++) {
+      expect((await router.pay(payer)).response.status).toBe(200)
+      await router.settle()
+    }
+    expect(await stage.balance(payer.address)).toBe(0n)
+    expect(await refused(payer)).toMatchObject({ code: 'insufficient_funds' })
+  })
+
   test('is not asked about again for fifteen seconds, as long as its known balance covers its calls', async () => {
     const payer = await stage.payer()
     await router.pay(payer)

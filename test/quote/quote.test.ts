@@ -6,8 +6,9 @@ import { parseUsd, printUsd, type Rate, type Usd } from '../../src/money.ts'
 import { measure } from '../../src/quote/estimate.ts'
 import { createLearner } from '../../src/quote/learn.ts'
 import { price } from '../../src/quote/price.ts'
-import { createQuoter, digestOf, type QuoterFacts } from '../../src/quote/quote.ts'
+import { createQuoter, type QuoterFacts } from '../../src/quote/quote.ts'
 import { createHealth } from '../../src/route/health.ts'
+import { digestOf } from '../../src/wire/openai.ts'
 import { catalogOf, model, prices, requestOf } from '../support/models.ts'
 
 const clock: Clock = { now: () => 1_700_000_000_500, sleep: async () => {} }

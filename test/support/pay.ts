@@ -30,7 +30,11 @@ export const offersOf = (response: Response): Requirement[] => {
 }
 
 /** Signs an offer by EIP-3009; `change` alters the authorization before it is signed. Returns the payment payload, to be sent as is or tampered with. */
-export const signOffer = async (account: LocalAccount, offer: Requirement, change: Partial<Authorized> = {}) => {
+export const signOffer = async (
+  account: LocalAccount,
+  offer: Requirement,
+  change: Partial<Authorized> = {},
+) => {
   const now = Math.floor(Date.now() / 1000)
   const authorization: Authorized = {
     from: account.address,
@@ -62,7 +66,12 @@ export const signOffer = async (account: LocalAccount, offer: Requirement, chang
 
 export const header = (payload: unknown): string => Buffer.from(JSON.stringify(payload)).toString('base64')
 
-export const post = (url: string, body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> =>
+export const post = (
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<Response> =>
   fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
@@ -71,7 +80,12 @@ export const post = (url: string, body: unknown, headers: Record<string, string>
   })
 
 /** Asks, signs the first offer and asks again. */
-export const buy = async (url: string, account: LocalAccount, body: unknown, headers: Record<string, string> = {}): Promise<Response> => {
+export const buy = async (
+  url: string,
+  account: LocalAccount,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> => {
   const asked = await post(url, body, headers)
   if (asked.status !== 402) return asked
   const payload = await signOffer(account, offersOf(asked)[0]!)

@@ -56,7 +56,9 @@ export const startRouter = ({ config, env }: RouterFiles, crashAt?: string): Pro
     env: { ...process.env, ...env, ...(crashAt && { FAREBOX_CRASH_AT: crashAt }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const ended = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? String(code))))
+  const ended = new Promise<string>((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal ?? String(code))),
+  )
   return listening(child, ended).then((url) => ({ url, ended, kill: (signal) => void child.kill(signal) }))
 }
 

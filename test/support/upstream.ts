@@ -2,7 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 
 /** What the scripted provider saw: the request as it came, and how far its answer got. */
-export type Seen = { body: Record<string, unknown>; headers: IncomingMessage['headers']; closedEarly: boolean; at: number; closedAt?: number }
+export type Seen = {
+  body: Record<string, unknown>
+  headers: IncomingMessage['headers']
+  closedEarly: boolean
+  at: number
+  closedAt?: number
+}
 
 /** Answers one request; `write` sends an SSE `data` event. */
 export type Script = (ask: {

@@ -3,10 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LocalAccount } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { type AnvilOptions, deployUsdc, type Localnet, mint, rpc, startAnvil } from '../../src/cli/demo/localnet.ts'
+import {
+  type AnvilOptions,
+  deployUsdc,
+  type Localnet,
+  mint,
+  rpc,
+  startAnvil,
+} from '../../src/cli/demo/localnet.ts'
 import { type Config, readConfig } from '../../src/config.ts'
-import { type Farebox, type Options, startFarebox } from '../../src/main.ts'
 import { quietLog } from '../../src/log.ts'
+import { type Farebox, type Options, startFarebox } from '../../src/main.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 
 export const PAY_TO = '0x1111111111111111111111111111111111111111'
@@ -71,7 +78,8 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
     },
     payer: async (units = 10_000_000n) => {
       const account = privateKeyToAccount(generatePrivateKey())
-      if (units > 0n) await mint({ url: net.url, deployerKey: deployer, token, to: account.address, amount: units })
+      if (units > 0n)
+        await mint({ url: net.url, deployerKey: deployer, token, to: account.address, amount: units })
       return account
     },
     rpc: (method, params) => rpc(net.url, method, params),
@@ -96,7 +104,13 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   return world
 }
 
-const yaml = (net: Localnet, token: string, upstream: Upstream, store: string, wanted: WorldOptions): string => `
+const yaml = (
+  net: Localnet,
+  token: string,
+  upstream: Upstream,
+  store: string,
+  wanted: WorldOptions,
+): string => `
 server: { port: 0 }
 store: "${store}"
 log: { level: silent }

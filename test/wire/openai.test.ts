@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { digestOf } from '../../src/quote/quote.ts'
-import { chatRequestSchema, forwardBody } from '../../src/wire/openai.ts'
+import { chatRequestSchema, digestOf, forwardBody } from '../../src/wire/openai.ts'
 import { everyField, everyTurn } from '../support/requests.ts'
 
 const parse = (body: unknown) => chatRequestSchema.parse(body)

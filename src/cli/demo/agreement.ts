@@ -1,7 +1,7 @@
 import type { ChainId } from '../../assets.ts'
 import { createChain } from '../../chain/chain.ts'
-import { printUsd, type Usd } from '../../money.ts'
 import { checkInvariants } from '../../ledger/invariants.ts'
+import { printUsd, type Usd } from '../../money.ts'
 import { reconcile } from '../../reconcile/reconcile.ts'
 import type { Printer } from './print.ts'
 import type { Scene } from './scene.ts'
@@ -16,14 +16,23 @@ export const agreement = async (print: Printer, { net, router, config }: Scene):
   await chain.close()
   for (const finding of report.findings) {
     const units = finding.chain ?? finding.ledger ?? '0'
-    print.fact(finding.kind, `$${printUsd(BigInt(units) as Usd)}  ${finding.hash.slice(0, 18)}…  block ${finding.block}`)
+    print.fact(
+      finding.kind,
+      `$${printUsd(BigInt(units) as Usd)}  ${finding.hash.slice(0, 18)}…  block ${finding.block}`,
+    )
   }
   for (const total of report.totals) {
-    print.fact('in all', `ledger $${printUsd(BigInt(total.ledger) as Usd)}, chain $${printUsd(BigInt(total.chain) as Usd)}`)
+    print.fact(
+      'in all',
+      `ledger $${printUsd(BigInt(total.ledger) as Usd)}, chain $${printUsd(BigInt(total.chain) as Usd)}`,
+    )
   }
   const violations = await checkInvariants(ledger, { now: Date.now(), exposure: config.exposure })
   for (const one of violations) print.line('bad', `${one.invariant}: ${one.subject} ${one.detail}`)
   const well = report.agrees && violations.length === 0
-  print.line(well ? 'good' : 'bad', well ? 'they agree to the last unit, and every promise of the ledger holds' : 'they differ')
+  print.line(
+    well ? 'good' : 'bad',
+    well ? 'they agree to the last unit, and every promise of the ledger holds' : 'they differ',
+  )
   return well
 }

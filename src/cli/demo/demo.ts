@@ -1,6 +1,13 @@
 import type { ChainId, Hex } from '../../assets.ts'
 import { createChain } from '../../chain/chain.ts'
-import { type Checked, type PayingEvent, payingFetch, printUsd, type Usd, walletFromKey } from '../../client/index.ts'
+import {
+  type Checked,
+  type PayingEvent,
+  payingFetch,
+  printUsd,
+  type Usd,
+  walletFromKey,
+} from '../../client/index.ts'
 import { sseReader } from '../../wire/sse.ts'
 import { contentOf } from '../call.ts'
 import { type ServeFacts, signalled } from '../serve.ts'
@@ -22,11 +29,18 @@ export const demo = async ({ start, stay, env }: DemoFacts): Promise<number> => 
   try {
     introduce(print, scene)
     const buy = createBuyer(print, scene)
-    const served = [await buy('1  One answer, as JSON', scene.model, false), await buy('2  One answer, as it is written', scene.model, true)]
+    const served = [
+      await buy('1  One answer, as JSON', scene.model, false),
+      await buy('2  One answer, as it is written', scene.model, true),
+    ]
     const failed = await buy('3  A provider that fails', 'simulated/broken', false)
     const agrees = await agreement(print, scene)
     const well = served.every(Boolean) && !failed && agrees
-    print.title(well ? 'Two calls paid and served, one failed and free, every unit accounted for.' : 'Something went wrong: see above.')
+    print.title(
+      well
+        ? 'Two calls paid and served, one failed and free, every unit accounted for.'
+        : 'Something went wrong: see above.',
+    )
     if (stay) await linger(print, scene)
     return well ? 0 : 1
   } finally {
@@ -50,13 +64,20 @@ const createBuyer = (print: Printer, scene: Scene): Buy => {
   const seen: { receipt?: Checked } = {}
   const paying = payingFetch({
     wallet: walletFromKey(scene.agentKey),
-    policy: { assets: [{ chain: `eip155:${scene.net.chainId}`, address: scene.token, decimals: 6, symbol: 'USDC' }] },
+    policy: {
+      assets: [{ chain: `eip155:${scene.net.chainId}`, address: scene.token, decimals: 6, symbol: 'USDC' }],
+    },
     onEvent: (event) => tell(print, seen, event),
   })
   return async (title, model, stream) => {
     print.title(title)
     delete seen.receipt
-    const body = { model, stream, max_tokens: 400, messages: [{ role: 'user', content: 'In one sentence: what is a farebox?' }] }
+    const body = {
+      model,
+      stream,
+      max_tokens: 400,
+      messages: [{ role: 'user', content: 'In one sentence: what is a farebox?' }],
+    }
     print.line('ask', `POST /v1/chat/completions  ${JSON.stringify({ model, stream, max_tokens: 400 })}`)
     const began = performance.now()
     const reply = await paying(`${scene.router.url}/v1/chat/completions`, {
@@ -73,10 +94,17 @@ const createBuyer = (print: Printer, scene: Scene): Buy => {
 const tell = (print: Printer, seen: { receipt?: Checked }, event: PayingEvent): void => {
   if (event.type === 'quote') {
     const { described, usd } = event.quote
-    print.line('price', `402 Payment Required: at most $${described?.ceiling_usd ?? printUsd(usd)}, about $${described?.expected_usd ?? '?'} expected`)
-    if (described && printUsd(usd) !== described.ceiling_usd) print.fact('credit', `pays the rest: to sign $${printUsd(usd)}`)
+    print.line(
+      'price',
+      `402 Payment Required: at most $${described?.ceiling_usd ?? printUsd(usd)}, about $${described?.expected_usd ?? '?'} expected`,
+    )
+    if (described && printUsd(usd) !== described.ceiling_usd)
+      print.fact('credit', `pays the rest: to sign $${printUsd(usd)}`)
   } else if (event.type === 'signed') {
-    print.line('sign', `signed an EIP-3009 authorization of $${printUsd(event.quote.usd)}, nonce ${short(event.nonce)}`)
+    print.line(
+      'sign',
+      `signed an EIP-3009 authorization of $${printUsd(event.quote.usd)}, nonce ${short(event.nonce)}`,
+    )
     print.line('ask', 'the same request again, with PAYMENT-SIGNATURE')
   } else if (event.type === 'receipt') {
     seen.receipt = event.receipt
@@ -109,9 +137,15 @@ const settle = async (print: Printer, scene: Scene, checked: Checked | undefined
   }
   const { receipt, signer } = checked.signed
   print.fact('tokens', `${receipt.inputTokens} in, ${receipt.outputTokens} out, as the provider reported`)
-  print.fact('charged', `$${dollars(receipt.charged)} of $${dollars(receipt.quoted)}; $${dollars(receipt.credited)} is the agent’s credit`)
+  print.fact(
+    'charged',
+    `$${dollars(receipt.charged)} of $${dollars(receipt.quoted)}; $${dollars(receipt.credited)} is the agent’s credit`,
+  )
   const call = await settledCall(scene, receipt.callId)
-  print.fact('on chain', `${short(call.transaction ?? '0x')} in block ${call.block}: $${dollars(receipt.signed)} to ${short(receipt.payTo)}`)
+  print.fact(
+    'on chain',
+    `${short(call.transaction ?? '0x')} in block ${call.block}: $${dollars(receipt.signed)} to ${short(receipt.payTo)}`,
+  )
   print.line('good', `receipt signed by ${short(signer)}, verified offline`)
   return call.settlement === 'settled'
 }

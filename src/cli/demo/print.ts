@@ -12,7 +12,14 @@ export type Printer = {
 
 export type Mark = 'ask' | 'price' | 'sign' | 'answer' | 'good' | 'bad'
 
-const MARKS = { ask: ['→', 36], price: ['←', 33], sign: ['✎', 35], answer: ['←', 32], good: ['✓', 32], bad: ['✗', 31] } as const satisfies Record<Mark, readonly [string, number]>
+const MARKS = {
+  ask: ['→', 36],
+  price: ['←', 33],
+  sign: ['✎', 35],
+  answer: ['←', 32],
+  good: ['✓', 32],
+  bad: ['✗', 31],
+} as const satisfies Record<Mark, readonly [string, number]>
 const WIDTH = 12
 
 /** Prints to standard output. */

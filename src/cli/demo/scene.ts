@@ -22,13 +22,26 @@ export type Scene = {
 }
 
 type Env = Readonly<Record<string, string | undefined>>
-type Host = { model: string; label: string; provider: string; hostModel: string; input: string; output: string; yaml: string; env: Env }
+type Host = {
+  model: string
+  label: string
+  provider: string
+  hostModel: string
+  input: string
+  output: string
+  yaml: string
+  env: Env
+}
 
 const PAY_TO: Hex = '0x000000000000000000000000000000000000fa4e'
 const AGENT_FUNDS = 5_000_000n
 
 /** Sets the scene; `say` is told each step as it begins. */
-export const openScene = async (start: ServeFacts['start'], env: Env, say: (step: string) => void): Promise<Scene> => {
+export const openScene = async (
+  start: ServeFacts['start'],
+  env: Env,
+  say: (step: string) => void,
+): Promise<Scene> => {
   say('starting a local chain')
   const net = await startAnvil()
   const deployer = { url: net.url, deployerKey: net.accounts[0]!.privateKey }
