@@ -10,6 +10,8 @@ export type Sample = {
   firstByte: number
   cpuMs: number | null
   count: number
+  /** Answers of any other status, which count for nothing. */
+  failed: number
 }
 /** The medians of its rounds, and the rounds. */
 export type Row = { load: string; who: string; c: number } & Sample & { rounds: Sample[] }
@@ -53,6 +55,7 @@ const toRow = ({ load, who, c, rounds }: { load: string; who: string; c: number;
     firstByte: of((one) => one.firstByte),
     cpuMs: rounds.some((one) => one.cpuMs === null) ? null : of((one) => one.cpuMs ?? 0),
     count: rounds.reduce((sum, one) => sum + one.count, 0),
+    failed: rounds.reduce((sum, one) => sum + one.failed, 0),
     rounds,
   }
 }
@@ -66,13 +69,15 @@ export const sampleOf = async (
   const before = server ? await server.cpuMs() : 0
   const shots = await run()
   const used = server ? (await server.cpuMs()) - before : 0
-  const { latency, firstByte } = shots.answers[status]!
+  const good = shots.answers[status]
+  if (!good) throw new Error(`no answer of ${status}: ${JSON.stringify(shots.answers)}`)
   return {
-    perSecond: (shots.count / shots.ms) * 1000,
-    p50: latency.p50,
-    p99: latency.p99,
-    firstByte: firstByte.p50,
-    cpuMs: server ? used / shots.count : null,
-    count: shots.count,
+    perSecond: (good.count / shots.ms) * 1000,
+    p50: good.latency.p50,
+    p99: good.latency.p99,
+    firstByte: good.firstByte.p50,
+    cpuMs: server ? used / good.count : null,
+    count: good.count,
+    failed: shots.count - good.count,
   }
 }

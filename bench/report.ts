@@ -15,8 +15,8 @@ export type Report = {
   tails: Tail[]
   storms: Storm[]
   reconciled: Reconciled
-  /** Paid calls and transfers of the stock middleware. */
-  x402: { paid: number; transfers: number }
+  /** Answers of 200 and transfers of the stock middleware. */
+  x402: { answered: number; transfers: number }
 }
 
 /** The report as Markdown: ratios first, then what they are made of. */
@@ -62,7 +62,7 @@ const machineLine = ({ at, seconds, machine, versions }: Report): string =>
 
 const loadTable = (rows: readonly Row[], load: string): string =>
   table(
-    ['who', 'in flight', 'calls/s (rounds)', 'p50 ms', 'p99 ms', 'CPU ms a call'],
+    ['who', 'in flight', 'calls/s (rounds)', 'p50 ms', 'p99 ms', 'CPU ms a call', 'failed'],
     rows
       .filter((row) => row.load === load)
       .toSorted((a, b) => a.c - b.c)
@@ -73,6 +73,7 @@ const loadTable = (rows: readonly Row[], load: string): string =>
         row.p50.toFixed(2),
         row.p99.toFixed(1),
         row.cpuMs === null ? '' : row.cpuMs.toFixed(2),
+        row.failed > 0 ? `${row.failed} of ${row.count + row.failed}` : '',
       ]),
   )
 
@@ -118,7 +119,7 @@ const tailTable = (tails: readonly Tail[]): string =>
 
 const reconciledLine = ({ reconciled: { paid, booked, onChain, differ }, x402 }: Report): string =>
   `Farebox: ${paid} payments made, ${booked} transfers in the ledger, ${onChain} on the chain, ${differ} that differ. ` +
-  `@x402/hono: ${x402.paid} paid calls, ${x402.transfers} transfers.`
+  `@x402/hono: ${x402.answered} paid answers, ${x402.transfers} transfers.`
 
 const table = (heads: readonly string[], rows: readonly string[][]): string =>
   [heads, heads.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')

@@ -10,7 +10,7 @@ import { peerVersions } from './peers.ts'
 import { stepAside } from './process.ts'
 import { type Report, splice, toMarkdown } from './report.ts'
 import { type Cast, startCast, stopCast, warmUp } from './rounds/cast.ts'
-import { paidRound, reconcileAll, type Tail, x402Round, x402Transfers } from './rounds/paid.ts'
+import { paidRound, reconcileAll, reconcileX402, type Tail, x402Round } from './rounds/paid.ts'
 import { storms } from './rounds/storm.ts'
 import { streamRound } from './rounds/stream.ts'
 import { unpaidRound } from './rounds/unpaid.ts'
@@ -69,15 +69,12 @@ const measure = async (cast: Cast, rounds: number, say: (line: string) => void) 
     tails.push(await paidRound(cast, book, { c: 16, calls: 2_000, load }))
   })
   const stormed = await storms(cast)
-  const rows = book.rows()
-  const paid = rows.filter((row) => row.who === '@x402/hono paid').reduce((sum, row) => sum + row.count, 0)
   return {
-    rows,
+    rows: book.rows(),
     tails: tails.filter((tail) => tail.c > 1),
     storms: stormed,
     reconciled: await reconcileAll(cast),
-    // The warm-up's hundred and the storm's one are not in the rows.
-    x402: { paid: cast.x402 ? paid + 101 : 0, transfers: await x402Transfers(cast) },
+    x402: await reconcileX402(cast),
   }
 }
 

@@ -20,8 +20,8 @@ export type World = {
   asset: Asset
   dir: string
   upstream: ServerProcess
-  /** Payments signed for Farebox that move money: as many transfers must be found at the end. */
-  tally: { paid: number }
+  /** Payments signed for Farebox that move money: as many transfers must be found; and 200s of the stock middleware. */
+  tally: { paid: number; x402: number }
   /** Fires a job; throws unless every answer has the expected status. */
   fire: (job: Job, expected: number) => Promise<Shots>
   /** The same without expectations. */
@@ -66,7 +66,7 @@ export const startWorld = async (): Promise<World> => {
     },
     dir,
     upstream,
-    tally: { paid: 0 },
+    tally: { paid: 0, x402: 0 },
     shoot,
     fire: async (job, expected) => {
       const shots = await shoot(job)

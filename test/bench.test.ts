@@ -100,7 +100,7 @@ test('a storm of one payment is counted by what the upstream saw', async () => {
 
 test('the report shows ratios of medians and replaces only what is between its markers', () => {
   const book = createBook(() => {})
-  const sample = { p50: 1, p99: 2, firstByte: 1, cpuMs: 0.5, count: 10 }
+  const sample = { p50: 1, p99: 2, firstByte: 1, cpuMs: 0.5, count: 10, failed: 0 }
   for (const perSecond of [900, 1000, 5000]) book.add('json', 'Farebox paid', 16, { ...sample, perSecond })
   book.add('json', '@x402/hono paid', 4, { ...sample, perSecond: 20 })
   const machine = { cpu: 'a CPU', cores: 2, memoryGb: 4, os: 'linux', node: 'v24.0.0', pinned: 'not pinned' }
@@ -113,7 +113,7 @@ test('the report shows ratios of medians and replaces only what is between its m
     tails: [],
     storms: [],
     reconciled: { paid: 1, booked: 1, onChain: 1, differ: 0 },
-    x402: { paid: 1, transfers: 1 },
+    x402: { answered: 1, transfers: 1 },
   })
   expect(markdown).toContain('| 50.0 × | 1000 (c=16) / 20 (c=4) |')
   const dir = mkdtempSync(join(tmpdir(), 'farebox-bench-test-'))

@@ -35,9 +35,10 @@ export const storms = async (cast: Cast): Promise<Storm[]> => {
     const theirs = { url: `${x402.url}${CHAT}`, body: requestBody('mock'), headers: JSON_HEADERS }
     const [signed] = await x402Payments(world, theirs.url, payers.slice(0, 1))
     const copies = Array.from({ length: X402_TIMES }, () => signed!)
-    found.push(
-      await storm(world, '@x402/hono, all at once', { ...theirs, each: copies, concurrency: X402_TIMES }),
-    )
+    const job = { ...theirs, each: copies, concurrency: X402_TIMES }
+    const stormed = await storm(world, '@x402/hono, all at once', job)
+    world.tally.x402 += stormed.statuses[200] ?? 0
+    found.push(stormed)
   }
   return found
 }

@@ -3,7 +3,7 @@ import { JSON_HEADERS, requestBody } from '../farebox.ts'
 import { inTurns, presign } from '../payments.ts'
 import { portkeyHeaders } from '../peers.ts'
 import { type Cast, CHAT } from './cast.ts'
-import { x402Payments } from './paid.ts'
+import { shootX402, x402Payments } from './paid.ts'
 
 /** `sse paced`: 4 ms between chunks, for first bytes. `sse`: as fast as it goes, for throughput. */
 export type StreamLoad = 'sse paced' | 'sse'
@@ -39,7 +39,7 @@ export const streamRound = async (cast: Cast, book: Book, load: StreamLoad, c: 1
       load,
       '@x402/hono paid',
       c,
-      await sampleOf(200, () => world.fire({ ...job, each: paid }, 200), x402),
+      await sampleOf(200, () => shootX402(world, { ...job, each: paid }), x402),
     )
   }
 }

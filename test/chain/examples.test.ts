@@ -70,7 +70,7 @@ test('the command line quotes and buys a call', async () => {
     expect(bought.code).toBe(0)
   }
   // Dearer than the credit that the calls before left.
-  const dear = [...args, '--max-tokens', '900', '--max-usd', '0.000001', 'Say hello.']
+  const dear = [...args, '-m', 'test/large', '--max-tokens', '900', '--max-usd', '0.01', 'Say hello.']
   const refused = await runNode(dear, { FAREBOX_WALLET_KEY: key })
   expect(refused.output).toContain('Not paid')
   expect(refused.code).toBe(1)
