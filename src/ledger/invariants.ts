@@ -1,5 +1,5 @@
 import { NO_MONEY, type Usd } from '../money.ts'
-import { billOf, type Call, isServing } from './call.ts'
+import { billOf, type Call, creditedBy, isAtRest, isServing, isSettling } from './call.ts'
 import type { Ledger } from './ledger.ts'
 import { COUNTER } from './moves.ts'
 import { createReplay, fingerprint, type Replay } from './replay.ts'
@@ -99,14 +99,17 @@ const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> 
   if (charged < 0n || charged > ceiling) tell('charge', id, `charged ${charged}, ceiling ${ceiling}`)
   if (ceiling > signed + credit) tell('charge', id, `ceiling ${ceiling}, signed ${signed}, credit ${credit}`)
 
+  const waits = !isServing(call) && isSettling(call) ? creditedBy(call) : 0n
+  if (call.pending !== waits) tell('books', id, `pending ${call.pending}, not ${waits}`)
+  if (call.exposed > 0n && isAtRest(call)) tell('books', id, `exposed ${call.exposed} at rest`)
+
   const failed = service.at === 'released' || service.at === 'rejected'
   if (failed && settlement.at !== 'none' && !settleFirst)
     tell('released', id, `${service.at} and ${settlement.at}`)
-  const stands = settlement.at === 'settling' || settlement.at === 'included'
-  if (!stands && !(failed && settlement.at === 'none')) return
+  if (!isSettling(call) && !(failed && settlement.at === 'none')) return
   const stored = (await ledger.transactions(id)).length
   if (failed && settlement.at === 'none' && stored > 0) tell('released', id, 'a transaction is stored for it')
-  if (stands && stored === 0) tell('outbox', id, `${settlement.at} without a transaction`)
+  if (isSettling(call) && stored === 0) tell('outbox', id, `${settlement.at} without a transaction`)
 }
 
 const compareFigures = async (ledger: Ledger, replay: Replay, tell: Tell): Promise<void> => {

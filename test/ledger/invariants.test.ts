@@ -222,6 +222,18 @@ describe('what somebody changed behind the back of the ledger is found', () => {
     ])
   })
 
+  test('credit that still waits for a proof, or service still at risk, when all is over', async () => {
+    const { served } = at
+    expect(await found(withCall(served.id, (call) => ({ ...call, pending: 1n })))).toEqual([
+      'books',
+      'stored',
+    ])
+    expect(await found(withCall(served.id, (call) => ({ ...call, exposed: usd(1) })))).toEqual([
+      'books',
+      'stored',
+    ])
+  })
+
   test('a released call that was settled, or whose transaction is stored', async () => {
     const { ledger, released } = at
     const settled = withCall(released.id, (call) => ({ ...call, settlement: { at: 'lost', why: 'x' } }))
