@@ -1,5 +1,5 @@
 /**
- * Where Farebox's CPU goes on the paid path: `node bench/profile.ts [calls]`. Prints, for each of its two threads, the
+ * Where Farebox's CPU goes on the paid path: `node bench/profile.ts [calls] [--stream]`. Prints, for each of its two threads, the
  * time by place; the profiles themselves go to bench/results/*.cpuprofile, for Chrome's DevTools.
  */
 import { spawnSync } from 'node:child_process'
@@ -18,6 +18,7 @@ type Profile = { nodes: Node[]; startTime: number; samples: number[]; timeDeltas
 type Window = { from: number; to: number }
 
 const ROWS = 40
+const stream = process.argv.includes('--stream')
 const results = path('results')
 
 const record = async (calls: number): Promise<Window> => {
@@ -30,7 +31,7 @@ const record = async (calls: number): Promise<Window> => {
     const payers = await world.payers(200)
     const job = {
       url: `${farebox.url}${CHAT}`,
-      body: requestBody('bench/small'),
+      body: requestBody('bench/small', { stream }),
       headers: JSON_HEADERS,
       concurrency: 16,
     }
@@ -95,7 +96,7 @@ const placeOf = (frames: readonly Frame[]): string => {
   return frames.find(({ url }) => url.startsWith('node:'))?.url ?? 'node'
 }
 
-const calls = Number(process.argv[2] ?? 6_000)
+const calls = Number(process.argv.find((one) => /^\d+$/.test(one)) ?? 6_000)
 mkdirSync(results, { recursive: true })
 for (const file of readdirSync(results)) if (file.endsWith('.cpuprofile')) rmSync(join(results, file))
 const window = await record(calls)
