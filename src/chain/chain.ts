@@ -1,4 +1,4 @@
-import { encodeFunctionData, toEventSelector } from 'viem'
+import { encodeFunctionData } from 'viem'
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { type Asset, type ChainId, chainNumber, type Hex } from '../assets.ts'
 import { fail } from '../errors.ts'
@@ -8,10 +8,12 @@ import {
   type Head,
   type Inclusion,
   numberOf,
+  TRANSFER,
   type TransferLog,
   toHead,
   toInclusion,
   toTransfer,
+  USED,
   value,
 } from './answers.ts'
 import { createLogReader, quantity } from './logs.ts'
@@ -60,8 +62,6 @@ export type Chain = {
   close: () => Promise<void>
 }
 
-const TRANSFER = toEventSelector('Transfer(address,address,uint256)')
-const USED = toEventSelector('AuthorizationUsed(address,bytes32)')
 const MIN_TIP = 1_000_000n
 const LATEST: RpcCall = { method: 'eth_getBlockByNumber', params: ['latest', false] }
 const FINALIZED: RpcCall = { method: 'eth_getBlockByNumber', params: ['finalized', false] }

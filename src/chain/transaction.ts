@@ -1,7 +1,8 @@
-import { concatHex, serializeTransaction, toFunctionSelector } from 'viem'
+import { toFunctionSelector } from 'viem'
 import type { Hex } from '../assets.ts'
 import type { Authorization } from '../wire/payment.ts'
 import { keccak } from './keccak.ts'
+import { EMPTY_LIST, rlpList, rlpNumber, trimmed } from './rlp.ts'
 import { curve, fromHex, toHex } from './signatures.ts'
 import { left, uint } from './typed-data.ts'
 
@@ -25,24 +26,33 @@ export const transferData = (authorization: Authorization): Hex => {
   const { from, to, value, validAfter, validBefore, nonce, signature } = authorization
   const v = BigInt(`0x${signature.slice(130)}`)
   const words = [left(from), left(to), uint(value), uint(validAfter), uint(validBefore), left(nonce), uint(v)]
-  return concatHex([SELECTOR, toHex(Buffer.concat(words)), `0x${signature.slice(2, 130)}`])
+  return `${SELECTOR}${Buffer.concat(words).toString('hex')}${signature.slice(2, 130)}`
 }
 
-/** Signs an EIP-1559 transaction: the bytes to send, and the hash they will have. */
+/** Signs an EIP-1559 transaction: the bytes to send, and the hash they will have. Written out for speed; tested against viem's, byte for byte. */
 export const signTransaction = async (settler: Settler, tx: Unsigned): Promise<{ raw: Hex; hash: Hex }> => {
-  const { fees, ...rest } = tx
-  const fields = {
-    ...rest,
-    type: 'eip1559',
-    value: 0n,
-    maxFeePerGas: fees.maxFee,
-    maxPriorityFeePerGas: fees.tip,
-  } as const
-  const { rs, parity } = await curve.sign(keccak(fromHex(serializeTransaction(fields))), settler.key)
-  const raw = serializeTransaction(fields, {
-    r: toHex(rs.subarray(0, 32)),
-    s: toHex(rs.subarray(32, 64)),
-    yParity: parity,
-  })
-  return { raw, hash: toHex(keccak(fromHex(raw))) }
+  const fields = [
+    rlpNumber(BigInt(tx.chainId)),
+    rlpNumber(BigInt(tx.nonce)),
+    rlpNumber(tx.fees.tip),
+    rlpNumber(tx.fees.maxFee),
+    rlpNumber(tx.gas),
+    fromHex(tx.to),
+    NO_VALUE,
+    fromHex(tx.data),
+    EMPTY_LIST,
+  ]
+  const { rs, parity } = await curve.sign(keccak(typed(fields)), settler.key)
+  const raw = typed([
+    ...fields,
+    rlpNumber(BigInt(parity)),
+    trimmed(rs.subarray(0, 32)),
+    trimmed(rs.subarray(32)),
+  ])
+  return { raw: toHex(raw), hash: toHex(keccak(raw)) }
 }
+
+const NO_VALUE = rlpNumber(0n)
+const TYPE_2 = Uint8Array.of(2)
+
+const typed = (fields: readonly Uint8Array[]): Uint8Array => Buffer.concat([TYPE_2, rlpList(fields)])
