@@ -86,7 +86,7 @@ const report = await bench(Number(values.rounds), (line) =>
   console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`),
 )
 mkdirSync(path('results'), { recursive: true })
-writeFileSync(path('results/latest.json'), `${JSON.stringify(report, null, 1)}\n`)
+writeFileSync(path('results/latest.json'), `${JSON.stringify(report, null, 2)}\n`)
 const markdown = toMarkdown(report)
 if (values.write) splice(path('README.md'), markdown)
 console.log(markdown)

@@ -12,11 +12,14 @@ if (major > 22 || (major === 22 && minor >= 19)) {
   const source = join(root, 'src', 'main.ts')
   // In the repository the source runs as it is; a published package holds it compiled.
   const { main } = await import(existsSync(source) ? '../src/main.ts' : '../dist/src/main.js')
-  process.exitCode = await main(process.argv.slice(2), process.env)
+  // Said outright: a command that could not start leaves threads and timers behind.
+  process.exit(await main(process.argv.slice(2), process.env))
 } else {
   const node = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
   if (!existsSync(node)) {
-    console.error(`farebox needs Node 22.19 or newer; this is ${process.version}. In the repository, run \`npm install\` first: it brings one.`)
+    console.error(
+      `farebox needs Node 22.19 or newer; this is ${process.version}. In the repository, run \`npm install\` first: it brings one.`,
+    )
     process.exit(1)
   }
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })

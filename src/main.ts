@@ -1,6 +1,4 @@
 /** The only file that knows every name: it puts the house together, and hands the commands what they need. */
-import type { Server } from 'node:http'
-import { createAdaptorServer } from '@hono/node-server'
 import type { ChainId, Hex } from './assets.ts'
 import type { Deps } from './call/deps.ts'
 import { recover } from './call/recover.ts'
@@ -9,8 +7,11 @@ import { addressOf } from './chain/signatures.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
-import { type Readiness, resources } from './http/resources.ts'
+import { readiness } from './http/ready.ts'
+import { resources } from './http/resources.ts'
+import { createNodeServer, drain, listen } from './http/server.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import { lockLedger } from './ledger/lock.ts'
 import { memoryLedger } from './ledger/memory.ts'
 import { sqliteLedger } from './ledger/sqlite.ts'
 import { jsonLog, type Log, quietLog } from './log.ts'
@@ -22,7 +23,7 @@ import { simulatedProvider } from './providers/simulated.ts'
 import { createLearner } from './quote/learn.ts'
 import type { Till } from './quote/offers.ts'
 import { createQuoter } from './quote/quote.ts'
-import { createSealer } from './quote/seal.ts'
+import { createSealer, type Sealer } from './quote/seal.ts'
 import { createHealth } from './route/health.ts'
 
 export type Farebox = {
@@ -40,55 +41,110 @@ const MAX_TIMEOUT_SECONDS = 300
 
 /** Opens the ledger, checks the chains and assets, ends what a dead process left behind, and listens. */
 export const startFarebox = async (config: Config, options: Options = {}): Promise<Farebox> => {
+  const base = await openBase(config, options)
+  const { ledger, log, clock, settlers, chains, account, tills } = base
+  const recovered = await recover(ledger, clock)
+  if (recovered > 0) log.warn('recovered', { calls: recovered })
+  for (const settler of settlers.values()) await settler.start()
+  const providers = new Map(config.providers.map((one) => [one.id, openProvider(one, config, clock)]))
+  const sealer = await createSealer(config.secrets.quoteSecrets)
+
+  let app: ReturnType<typeof createApp>
+  let closing: Promise<void> | undefined
+  const node = createNodeServer((request, env) => app.fetch(request, env))
+  const { host, port, bodyLimit } = config.server
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${await listen(node, host, port)}`
+  const publicUrl = (config.server.publicUrl ?? url).replace(/\/+$/, '')
+  const deps = createDeps(config, base, { providers, sealer, publicUrl })
+  const ready = () => readiness(ledger, chains, account.address)
+  const table = resources({
+    deps,
+    catalog: config.catalog,
+    margin: config.pricing.marginPercent,
+    bodyLimit,
+    ready,
+  })
+  app = createApp({ resources: table, publicUrl, log, ending: () => closing !== undefined })
+  log.info('listening', {
+    url,
+    settler: account.address,
+    tills: tills.length,
+    models: config.catalog.models.length,
+  })
+
+  const shut = async (drainMs: number): Promise<void> => {
+    await drain(node, drainMs)
+    for (const settler of settlers.values()) await settler.stop()
+    await Promise.all([...providers.values()].map((one) => one.close()))
+    await base.close()
+    log.info('closed')
+  }
+  const close = (drainMs = 30_000): Promise<void> => {
+    closing ??= shut(drainMs)
+    return closing
+  }
+  return { url, deps, app, close }
+}
+
+/** What lasts: the ledger and its lock, the chains with their tills, and who moves money on each. */
+type Base = {
+  clock: Clock
+  log: Log
+  probe: (point: string) => void
+  ledger: Ledger
+  account: { key: Uint8Array; address: Hex }
+  chains: ReadonlyMap<ChainId, Chain>
+  tills: Till[]
+  settlers: ReadonlyMap<ChainId, Settler>
+  close: () => Promise<void>
+}
+
+const openBase = async (config: Config, options: Options): Promise<Base> => {
   const clock = options.clock ?? systemClock
   const log = options.log ?? (config.log.level === 'silent' ? quietLog : jsonLog(config.log.level))
   const probe = options.probe ?? (() => {})
+  const path = sqlitePath(config.store)
+  const lock = path === undefined ? undefined : lockLedger(path)
   const ledger = await openLedger(config.store, clock)
   const account = { key: config.secrets.settlerKey, address: addressOf(config.secrets.settlerKey) }
   const chains = new Map(
     config.chains.map((one) => [one.id as ChainId, createChain(one.id as ChainId, one.rpc)]),
   )
-  const tills = await openTills(config, chains, log)
+  const close = async () => {
+    await ledger.close()
+    lock?.release()
+    await Promise.all([...chains.values()].map((one) => one.close()))
+  }
   const settlers = new Map<ChainId, Settler>()
   for (const { id, confirmations, pollMs, maxFeeGwei } of config.chains) {
     const maxFee = BigInt(Math.round(maxFeeGwei * 1e9))
     const chain = chains.get(id as ChainId)!
-    settlers.set(
-      chain.id,
-      createSettler({ ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe }),
-    )
+    const facts = { ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe }
+    settlers.set(chain.id, createSettler(facts))
   }
-  const recovered = await recover(ledger, clock)
-  if (recovered > 0) log.warn('recovered', { calls: recovered })
-  for (const settler of settlers.values()) await settler.start()
+  try {
+    const tills = await openTills(config, chains, log)
+    return { clock, log, probe, ledger, account, chains, tills, settlers, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
 
-  const providers = new Map(config.providers.map((one) => [one.id, openProvider(one, config, clock)]))
+type Doors = { providers: ReadonlyMap<string, Provider>; sealer: Sealer; publicUrl: string }
+
+const createDeps = (config: Config, base: Base, { providers, sealer, publicUrl }: Doors): Deps => {
+  const { ledger, clock, log, probe, account, tills, chains, settlers } = base
   const health = createHealth({ clock })
   const learner = createLearner()
-  const sealer = await createSealer(config.secrets.quoteSecrets)
-  const { catalog } = config
-  let app: ReturnType<typeof createApp>
-  const node = createAdaptorServer({
-    fetch: (request, env) => app.fetch(request, env),
-    serverOptions: {
-      maxHeaderSize: 16_384,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
-      keepAliveTimeout: 30_000,
-    },
-  }) as Server
-  const port = await listen(node, config.server.host, config.server.port)
-  const url = `http://${config.server.host.includes(':') ? `[${config.server.host}]` : config.server.host}:${port}`
-  const publicUrl = (config.server.publicUrl ?? url).replace(/\/+$/, '')
-  const margin = config.pricing.marginPercent
-  const deps: Deps = {
+  return {
     ledger,
     quoter: createQuoter({
-      catalog,
+      catalog: config.catalog,
       health,
       learner,
       clock,
-      margin,
+      margin: config.pricing.marginPercent,
       defaultMaxOutput: config.pricing.defaultMaxOutput,
       ttl: config.quote.ttlSeconds,
     }),
@@ -103,7 +159,7 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
     checkFunds: createFundsCheck({
       chainOf: (call) => chains.get(call.chain)!,
       refresh: (call) => settlers.get(call.chain)!.tick(),
-      counter: async (name) => (await ledger.counters())[name] ?? 0n,
+      counter: ledger.counter,
       clock,
     }),
     account,
@@ -113,34 +169,14 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
     resource: `${publicUrl}/v1/chat/completions`,
     probe,
   }
-  const ready = () => readiness(ledger, chains, account.address)
-  const table = resources({ deps, catalog, margin, bodyLimit: config.server.bodyLimit, ready })
-  let closing: Promise<void> | undefined
-  app = createApp({ resources: table, publicUrl, log, ending: () => closing !== undefined })
-  log.info('listening', { url, settler: account.address, tills: tills.length, models: catalog.models.length })
-
-  const shut = async (drainMs: number): Promise<void> => {
-    await drain(node, drainMs)
-    for (const settler of settlers.values()) await settler.stop()
-    await Promise.all([...providers.values()].map((one) => one.close()))
-    await ledger.close()
-    await Promise.all([...chains.values()].map((one) => one.close()))
-    log.info('closed')
-  }
-  return {
-    url,
-    deps,
-    app,
-    close: (drainMs = 30_000) => {
-      closing ??= shut(drainMs)
-      return closing
-    },
-  }
 }
 
 /** Opens the ledger that a config names. */
 export const openLedger = async (store: string, clock: Clock): Promise<Ledger> =>
-  store === 'memory:' ? memoryLedger({ clock }) : sqliteLedger(store.slice('sqlite:'.length))
+  store === 'memory:' ? memoryLedger({ clock }) : sqliteLedger(sqlitePath(store)!)
+
+const sqlitePath = (store: string): string | undefined =>
+  store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : undefined
 
 // An asset that is not what the configuration says is switched off, with the reason; the others go on.
 const openTills = async (config: Config, chains: ReadonlyMap<ChainId, Chain>, log: Log): Promise<Till[]> => {
@@ -182,40 +218,6 @@ const openProvider = (one: Config['providers'][number], config: Config, clock: C
     idleMs: one.idleMs,
   })
 }
-
-const readiness = async (
-  ledger: Ledger,
-  chains: ReadonlyMap<ChainId, Chain>,
-  settler: Hex,
-): Promise<Readiness> => {
-  const problems: string[] = []
-  await ledger.lastNonce('', settler).catch(() => problems.push('the ledger does not answer'))
-  for (const chain of chains.values()) {
-    const gas = await chain.gasBalance(settler).catch(() => undefined)
-    if (gas === undefined) problems.push(`${chain.id} does not answer`)
-    else if (gas === 0n) problems.push(`the settler ${settler} has no gas on ${chain.id}`)
-  }
-  return { ready: problems.length === 0, problems }
-}
-
-const listen = (server: Server, host: string, port: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address ? address.port : port)
-    })
-  })
-
-const drain = (server: Server, ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), ms)
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-    server.closeIdleConnections()
-  })
 
 /** The command line; returns the exit code. */
 export const main = async (

@@ -23,13 +23,15 @@ const USD_SCALE = 6
 export const parseUsd = (text: string): Usd | undefined => parseDecimal(text, USD_SCALE) as Usd | undefined
 
 /** Reads a price per million tokens such as "0.15"; up to twelve decimals. */
-export const parseRate = (text: string): Rate | undefined => parseDecimal(text, RATE_SCALE) as Rate | undefined
+export const parseRate = (text: string): Rate | undefined =>
+  parseDecimal(text, RATE_SCALE) as Rate | undefined
 
 /** Reads a percentage such as "5" or "2.5" into millionths (5 % is 50_000n); at most four decimals. */
 export const parsePercent = (text: string): bigint | undefined => parseDecimal(text, 4)
 
 /** Reads an amount on the wire: decimal digits only, no sign, no leading zero, no hex (BigInt alone accepts all of these). */
-export const parseAmount = (text: string): bigint | undefined => (AMOUNT.test(text) ? BigInt(text) : undefined)
+export const parseAmount = (text: string): bigint | undefined =>
+  AMOUNT.test(text) ? BigInt(text) : undefined
 
 /** Prints dollars without a currency sign and without trailing zeros beyond the sixth decimal: "0.05". */
 export const printUsd = (usd: Usd): string => printDecimal(usd, USD_SCALE)

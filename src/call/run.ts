@@ -3,6 +3,7 @@
  * release, exactly once. Before dispatch we may answer 402; after it never.
  */
 import type { Hex } from '../assets.ts'
+import { seconds } from '../clock.ts'
 import { fail, Refusal } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
 import { reasonOf } from '../log.ts'
@@ -53,8 +54,11 @@ const terms = async (deps: Deps, visit: Visit, payment: Payment, digest: Hex): P
   try {
     const { tills, sealer, epoch } = deps.offers
     const fresh = () => freshTerms(deps, visit.request)
-    const now = chainNow(deps, payment)
-    return await deps.checkSignature(agree(payment, { tills, open: sealer.open, digest, now, epoch, fresh }))
+    const ours = seconds(deps.clock.now())
+    const now = chainNow(deps, payment, ours)
+    return await deps.checkSignature(
+      agree(payment, { tills, open: sealer.open, digest, now, ours, epoch, fresh }),
+    )
   } catch (error) {
     throw (await usedBefore(deps, payment, digest)) ?? error
   }
@@ -87,8 +91,7 @@ const stopped = async (deps: Deps, { id }: Call, error: unknown): Promise<never>
 }
 
 /** Seconds: the later of our clock and the clock of the chain that is paid on. */
-const chainNow = (deps: Deps, payment: Payment): number => {
-  const ours = Math.floor(deps.clock.now() / 1000)
+const chainNow = (deps: Deps, payment: Payment, ours: number): number => {
   if (payment.version === 1) return ours
   const till = deps.offers.tills.find(({ asset }) => asset.chain === payment.accepted.network)
   return till ? Math.max(ours, deps.settler(till.asset.chain).head().timestamp) : ours

@@ -35,6 +35,7 @@ export type Ledger = {
   lastNonce: (chain: string, settler: Hex) => Promise<number>
   balance: (asset: string, account: string) => Promise<bigint>
   balances: () => Promise<Balance[]>
+  counter: (name: string) => Promise<bigint>
   counters: () => Promise<Record<string, bigint>>
   transfers: (asset: string, fromBlock: bigint, toBlock: bigint) => Promise<BookedTransfer[]>
   /** Every call, oldest first, in pages: those after `after` (an id returned before). */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { seconds } from '../clock.ts'
 import { applyMove, type Books } from './apply.ts'
@@ -56,6 +56,7 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
       ),
     balance: async (asset, account) => books.balance(asset, account),
     balances: async () => [...balances.values()],
+    counter: async (name) => books.counter(name),
     counters: async () => Object.fromEntries(counters),
     transfers: async (asset, from, to) =>
       [...calls.values()]
@@ -89,4 +90,4 @@ export const bookedTransfer = (call: Call): BookedTransfer | undefined =>
 
 /** Each journal line seals all before it. */
 export const chainHash = (previous: string, line: string): string =>
-  createHash('sha256').update(previous).update('\n').update(line).digest('hex')
+  hash('sha256', `${previous}\n${line}`, 'hex')

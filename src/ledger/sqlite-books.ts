@@ -204,6 +204,7 @@ const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] => {
         account: row['account'] as string,
         value: BigInt(row['value'] as string),
       })),
+    counter: books.counter,
     counters: () =>
       Object.fromEntries(counters().map((row) => [row['name'] as string, BigInt(row['value'] as string)])),
     transfers: (asset, from, to) =>

@@ -91,6 +91,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     lastNonce: query('lastNonce'),
     balance: query('balance'),
     balances: query('balances'),
+    counter: query('counter'),
     counters: query('counters'),
     transfers: query('transfers'),
     calls: query('calls'),

@@ -49,6 +49,7 @@ export type OutboxFacts = {
 
 const RESEND_MS = 10_000
 const BUMP_MS = 20_000
+const LINE = 200
 
 /** An outbox for one chain and one key: whatever is in it was in the ledger before. */
 export const createOutbox = (facts: OutboxFacts): Outbox => {
@@ -111,6 +112,9 @@ export const createOutbox = (facts: OutboxFacts): Outbox => {
     await submit(tx, ledger.post({ type: 'settle', id: call.id, tx }))
   }
 
+  const isStale = ({ tx, sentAt }: Job): boolean =>
+    clock.now() - sentAt >= RESEND_MS || clock.now() - tx.at >= BUMP_MS
+
   const pushOne = async (job: Job): Promise<void> => {
     const { call, tx, sentAt } = job
     const now = clock.now()
@@ -132,7 +136,9 @@ export const createOutbox = (facts: OutboxFacts): Outbox => {
       const alive = jobs.all().filter(({ call, tx }) => {
         return call.settlement.at === 'settling' && tx.nonce >= mined && !isExpired(call, head())
       })
-      for (const job of alive) await pushOne(job)
+      // Only the first in line can be stuck by themselves; with a long backlog, the others wait behind them.
+      const line = alive.toSorted((a, b) => a.tx.nonce - b.tx.nonce).slice(0, LINE)
+      for (const job of line) if (isStale(job)) await pushOne(job)
       // What has expired is never sent again: where living payments wait behind it, its nonce is a gap.
       await filler.fill(mined, new Set(alive.map((job) => job.tx.nonce)))
     },

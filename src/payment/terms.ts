@@ -14,8 +14,10 @@ export type TermsFacts = {
   open: (token: string) => Terms | undefined
   /** Digest of the request that came with the payment. */
   digest: Hex
-  /** Unix seconds, the later of our clock and the chain's. */
+  /** Unix seconds: the later of our clock and the chain's, which judges the authorization. */
   now: number
+  /** Unix seconds by our clock, which stamped the quote. */
+  ours: number
   epoch: number
   /** Terms of a fresh quote for the same request: what a v1 payment, which carries no seal, is measured by. */
   fresh: () => readonly Terms[]
@@ -44,7 +46,7 @@ const agreeV2 = ({ accepted, authorization }: PaymentV2, facts: TermsFacts): Agr
   if (accepted.quote === undefined) throw fail('quote_missing')
   const terms = facts.open(accepted.quote)
   if (!terms) throw fail('quote_invalid')
-  if (terms.expires < facts.now || terms.epoch < facts.epoch) throw fail('quote_expired')
+  if (terms.expires < facts.ours || terms.epoch < facts.epoch) throw fail('quote_expired')
   if (terms.digest !== facts.digest) throw fail('quote_body_mismatch')
   if (terms.chain !== accepted.network) throw fail('payment_network_mismatch')
   if (terms.asset !== till.asset.address) throw fail('payment_asset_mismatch')
@@ -64,15 +66,22 @@ const agreeV1 = ({ network, authorization }: PaymentV1, facts: TermsFacts): Agre
   const enough = mine.filter((terms) => authorization.value >= terms.ceiling)
   if (enough.length === 0) throw amountMismatch(authorization.value, mine[0]!.ceiling)
   return enough.map((terms) => {
-    const till = facts.tills.find((one) => one.asset.chain === terms.chain && one.asset.address === terms.asset)!
-    return { terms: { ...terms, amount: authorization.value, credit: 0n, payer: undefined }, till, authorization }
+    const till = facts.tills.find(
+      (one) => one.asset.chain === terms.chain && one.asset.address === terms.asset,
+    )!
+    return {
+      terms: { ...terms, amount: authorization.value, credit: 0n, payer: undefined },
+      till,
+      authorization,
+    }
   })
 }
 
 const checkTime = ({ validAfter, validBefore }: Authorization, now: number): void => {
   if (validBefore <= BigInt(now + LEAST_LEFT)) throw fail('payment_expired')
   if (validAfter >= BigInt(now)) throw fail('payment_not_yet_valid')
-  if (validBefore > BigInt(now + LONGEST_VALID)) throw fail('payment_validity_too_long', { limit: LONGEST_VALID })
+  if (validBefore > BigInt(now + LONGEST_VALID))
+    throw fail('payment_validity_too_long', { limit: LONGEST_VALID })
 }
 
 const amountMismatch = (signed: bigint | string, quoted: bigint) =>

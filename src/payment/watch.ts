@@ -100,7 +100,8 @@ export const createWatch = (facts: WatchFacts): Watch => {
     },
     advance: async (head, mined) => {
       const all = jobs.all()
-      await Promise.all(all.map((job) => settle(job, head)))
+      const included = all.filter((job) => job.call.settlement.at === 'included')
+      await Promise.all(included.map((job) => settle(job, head)))
       const settling = all.filter((job) => job.call.settlement.at === 'settling')
       for (const job of settling) if (job.tx.nonce < mined) job.passedAt ??= clock.now()
       const due = settling.filter((job) => job.tx.nonce < mined || isOver(job.call, head))

@@ -1,5 +1,5 @@
 /** POST /v1/chat/completions as we take it: every field that we know, forwarded faithfully; any other is refused. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { Hex } from '../assets.ts'
 import { parseUsd, type Usd } from '../money.ts'
@@ -156,7 +156,7 @@ export const forwardBody = (request: ChatRequest): ForwardBody => {
 
 /** SHA-256 of the canonical body: the parsed request, serialised again, with the door it came through. */
 export const digestOf = (request: ChatRequest): Hex =>
-  `0x${createHash('sha256').update('chat.completions\n').update(JSON.stringify(request)).digest('hex')}`
+  `0x${hash('sha256', `chat.completions\n${JSON.stringify(request)}`, 'hex')}`
 
 /** The most that the caller wants to pay, when it said so. */
 export const maxPrice = (request: ChatRequest): Usd | undefined =>

@@ -75,6 +75,7 @@ const inThread = (books: SyncBooks): Ledger => {
     lastNonce: query('lastNonce'),
     balance: query('balance'),
     balances: query('balances'),
+    counter: query('counter'),
     counters: query('counters'),
     transfers: query('transfers'),
     calls: query('calls'),
