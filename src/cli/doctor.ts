@@ -3,6 +3,7 @@ import { createChain } from '../chain/chain.ts'
 import { addressOf } from '../chain/signatures.ts'
 import type { Config } from '../config.ts'
 import { reasonOf } from '../log.ts'
+import { wordsFor } from './words.ts'
 
 export type DoctorFacts = { config: Config; out: (line: string) => void }
 
@@ -51,7 +52,7 @@ const lookAtChain = async (
       say(wrong === undefined, `${id}: ${asset.symbol} ${asset.address}${wrong ? `: ${wrong}` : ''}`)
     }
   } catch (error) {
-    say(false, `${id}: ${reasonOf(error)}`)
+    say(false, `${id}: ${wordsFor(error)}`)
   } finally {
     await chain.close()
   }

@@ -5,10 +5,10 @@ import type { ChainId } from '../assets.ts'
 import { createChain } from '../chain/chain.ts'
 import { systemClock } from '../clock.ts'
 import { type Config, ConfigError, readConfig } from '../config.ts'
-import { errorBody, Refusal } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { configHelp } from './config-help.ts'
 import { type ServeFacts, serve } from './serve.ts'
+import { wordsFor } from './words.ts'
 
 export type Wiring = {
   start: ServeFacts['start']
@@ -122,13 +122,6 @@ export const runProgram = async (
 
 // Public knowledge: the first account of every anvil.
 const ANVIL_FIRST_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-
-const wordsFor = (error: unknown): string => {
-  if (error instanceof ConfigError) return error.message
-  if (!(error instanceof Refusal)) return `farebox: ${(error as Error).message}`
-  const { message, hint } = errorBody(error.code, error.details).error
-  return `farebox: ${message} ${error.details['why'] ?? ''}\n  ${hint}`
-}
 
 const collect = (value: string, all: readonly string[]): string[] => [...all, value]
 
