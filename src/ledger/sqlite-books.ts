@@ -73,6 +73,9 @@ type LiveBooks = Books & {
   forget: () => void
 }
 
+/** Calls, counters and balances that are kept in memory, together. */
+const CACHED = 60_000
+
 const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
   const sql = {
     call: db.prepare('SELECT json FROM calls WHERE id = ?'),
@@ -99,15 +102,18 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
   }
   let head = { seq: 0, hash: '' }
   let version: unknown
-  // Calls being served are read again within milliseconds: keep them parsed. Bounded by dropping all when large.
+  // What is being served is read again within milliseconds: it is kept, and all dropped when it grows large.
   const calls = new Map<string, Call>()
   const counters = new Map<string, bigint>()
   const balances = new Map<string, { asset: string; account: string; value: bigint }>()
+  const dirty = { counters: new Set<string>(), balances: new Set<string>() }
 
   const forget = () => {
     calls.clear()
     counters.clear()
     balances.clear()
+    dirty.counters.clear()
+    dirty.balances.clear()
     head = (sql.head.get() as typeof head | undefined) ?? { seq: 0, hash: '' }
   }
 
@@ -115,15 +121,17 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
     forget,
     refresh: () => {
       const seen = (sql.version.get() as Row)['data_version']
-      if (seen !== version || calls.size > 20_000) forget()
+      if (seen !== version || calls.size + counters.size + balances.size > CACHED) forget()
       version = seen
     },
     flush: () => {
-      for (const [name, value] of counters) sql.setCounter.run(name, value.toString())
-      for (const { asset, account, value } of balances.values())
+      for (const name of dirty.counters) sql.setCounter.run(name, counters.get(name)!.toString())
+      for (const key of dirty.balances) {
+        const { asset, account, value } = balances.get(key)!
         sql.setBalance.run(asset, account, value.toString())
-      counters.clear()
-      balances.clear()
+      }
+      dirty.counters.clear()
+      dirty.balances.clear()
     },
     call: (id) => {
       const cached = calls.get(id)
@@ -152,9 +160,15 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
       )
     },
     putTx: (tx) => void sql.putTx.run(tx.hash, tx.call, tx.chain, tx.settler, tx.nonce, encode(tx)),
-    setCounter: (name, value) => void counters.set(name, value),
-    setBalance: (asset, account, value) =>
-      void balances.set(`${asset} ${account}`, { asset, account, value }),
+    setCounter: (name, value) => {
+      counters.set(name, value)
+      dirty.counters.add(name)
+    },
+    setBalance: (asset, account, value) => {
+      const key = `${asset} ${account}`
+      balances.set(key, { asset, account, value })
+      dirty.balances.add(key)
+    },
     journal: (move, postings) => {
       const at = now()
       const line = encode({ at, move, postings })
@@ -197,14 +211,20 @@ const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] => {
     open: (limit = -1) => parsed<Call>(open(limit)),
     transactions: (call) => parsed<Tx>(txs(call)),
     lastNonce: (chain, settler) => (nonce(chain, settler)[0]?.['last'] as number | null) ?? -1,
-    balance: books.balance,
+    balance: (asset, account) => {
+      books.refresh()
+      return books.balance(asset, account)
+    },
     balances: () =>
       balances().map((row) => ({
         asset: row['asset'] as string,
         account: row['account'] as string,
         value: BigInt(row['value'] as string),
       })),
-    counter: books.counter,
+    counter: (name) => {
+      books.refresh()
+      return books.counter(name)
+    },
     counters: () =>
       Object.fromEntries(counters().map((row) => [row['name'] as string, BigInt(row['value'] as string)])),
     transfers: (asset, from, to) =>
