@@ -9,6 +9,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
@@ -122,7 +123,7 @@ function add(kind, weight, sources) {
 const load = (paths, map = (text) => text, encoding = 'utf8') =>
   paths.map((path) => [path, map(read(path, encoding))])
 const modules = join(root, 'node_modules')
-const pyenv = '/root/.pyenv/versions'
+const pyenv = join(homedir(), '.pyenv/versions')
 const python = existsSync(pyenv)
   ? join(
       pyenv,
@@ -132,7 +133,7 @@ const python = existsSync(pyenv)
       'lib',
     )
   : '/usr/lib/python3.11'
-const toolchains = '/root/.rustup/toolchains'
+const toolchains = join(homedir(), '.rustup/toolchains')
 const rust = existsSync(toolchains)
   ? join(
       toolchains,
@@ -185,7 +186,7 @@ add('yaml', 1, load(walk('/usr/lib/google-cloud-sdk/lib', ends('.yaml'), 100)))
 add('html', 1, load(pages.slice(0, 60)))
 add('css', 1, load(walk(modules, ends('.css'), 30)))
 add('css', 1, load(walk(rust, ends('.css'), 30, 2)))
-add('xml', 1, load(walk('/root/.m2', ends('.pom'), 60, 12)))
+add('xml', 1, load(walk(join(homedir(), '.m2'), ends('.pom'), 60, 12)))
 const packages = walk(modules, ends('package.json'), 200)
 add('json', 4, load(packages))
 add(
