@@ -11,7 +11,8 @@ export const randomId = (): string => {
     pool = randomBytes(4096)
     cursor = 0
   }
-  return pool.toString('base64url', cursor, (cursor += 16))
+  cursor += 16
+  return pool.toString('base64url', cursor - 16, cursor)
 }
 
 // One system call for 256 ids instead of one each: this runs on every quote.
