@@ -37,7 +37,7 @@ const configRows = (): Row[] =>
   rowsOf('', z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Schema)
 
 const rowsOf = (path: string, schema: Schema): Row[] => {
-  if (schema.properties && schema.default === undefined) {
+  if (schema.properties && Object.keys(schema.default ?? {}).length === 0) {
     return Object.entries(schema.properties).flatMap(([name, inner]) =>
       rowsOf(path ? `${path}.${name}` : name, inner),
     )
