@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Asset, ChainId, Hex } from './assets.ts'
 import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
-import { parsePercent, parseRate, parseUsd, type Rate, type Usd } from './money.ts'
+import { parsePercent, parseRate, parseUsd, type Rate } from './money.ts'
 
 const address = z
   .string()
@@ -246,5 +246,3 @@ const pricesOf = (
     host.cachedInputPerMillion ?? (host.inputPerMillion === undefined ? of.cachedInputPerMillion : undefined)
   return { input, output, cachedInput: cachedInput ?? input }
 }
-
-export type Exposure = { perCall: Usd; perPayer: Usd; total: Usd }

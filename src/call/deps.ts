@@ -1,4 +1,4 @@
-import type { ChainId, Hex } from '../assets.ts'
+import type { ChainId } from '../assets.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -38,6 +38,3 @@ export type Deps = {
   /** Named crash points, for the crash matrix; does nothing in a normal process. */
   probe: (point: string) => void
 }
-
-/** Finds out whether a payer named itself, for its credit. */
-export type Named = Hex | undefined

@@ -33,7 +33,7 @@ export const dispatch = async (
   request: ChatRequest,
   client: AbortSignal,
 ): Promise<Attempt> => {
-  // Not awaited: if it is lost in a crash, the call was claimed and is released just the same.
+  // Not awaited: if it is lost in a crash, the call is still claimed and the next start rejects it: nothing is charged either way.
   deps.ledger.post({ type: 'dispatch', id: call.id }).catch(() => {})
   deps.probe('K3')
   let last: UpstreamError | undefined
