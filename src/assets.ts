@@ -14,6 +14,10 @@ export type Asset = {
   name: string
   version: string
   methods: readonly TransferMethod[]
+  /** The token takes EIP-2612 permits, signed under the same domain; without it an allowance needs a transaction. */
+  eip2612?: boolean
+  /** The page that says so. */
+  source?: string
 }
 
 /** How an asset's book is named in the ledger: `eip155:8453/0x833…`. */

@@ -1,10 +1,11 @@
 /** farebox.yaml: one schema, which also prints the README table and `--help`. Secrets come through the environment only. */
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import { completeAsset } from './assets/complete.ts'
 import type { Asset, ChainId, Hex } from './assets.ts'
 import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
-import { parsePercent, parseRate, parseUsd, type Rate } from './money.ts'
+import { parsePercent, parseRate, parseUsd, type Rate, type Usd } from './money.ts'
 
 const address = z
   .string()
@@ -35,15 +36,18 @@ const parsed = <T>(value: T | undefined, ctx: z.RefinementCtx, message: string):
 
 const asset = z.strictObject({
   symbol: z.string().min(1).max(20).describe('What people call it: USDC, USDT'),
-  address: address.describe('The token contract'),
-  decimals: z.int().min(0).max(36).default(6).describe('Checked against the contract at the start'),
-  name: z.string().default('USD Coin').describe('EIP-712 domain name; checked at the start'),
-  version: z.string().default('2').describe('EIP-712 domain version; checked at the start'),
+  address: address
+    .optional()
+    .describe('The token contract; may be left out, with all below, for a token of a main chain that Farebox knows'),
+  decimals: z.int().min(0).max(36).optional().describe('Checked against the contract at the start'),
+  name: z.string().optional().describe('EIP-712 domain name; checked at the start'),
+  version: z.string().optional().describe('EIP-712 domain version; checked at the start'),
   methods: z
     .array(z.enum(['eip3009', 'permit2']))
     .min(1)
-    .default(['eip3009'])
-    .describe('How it can be paid; today eip3009 is served'),
+    .optional()
+    .describe('How it can be paid: by its own authorizations, or through Permit2'),
+  eip2612: z.boolean().optional().describe('It takes signed allowances (permit), so that a first payment needs no gas'),
 })
 
 const chain = z.strictObject({
@@ -61,6 +65,9 @@ const chain = z.strictObject({
     .describe('Blocks until a payment counts as settled, its own included'),
   pollMs: z.int().min(50).max(60_000).default(500).describe('How often the chain is looked at, ms'),
   maxFeeGwei: z.number().positive().default(500).describe('Never pay more per gas'),
+  nativeUsd: usd
+    .optional()
+    .describe('What its own coin is worth; when given, payments that are not worth their gas are raised, and the rest becomes credit'),
   assets: z.array(asset).min(1).describe('Tokens that are taken'),
 })
 
@@ -128,6 +135,20 @@ export const configSchema = z.strictObject({
       keyEnv: envName
         .default('FAREBOX_SETTLER_KEY')
         .describe('Environment variable with the private key that pays gas and signs receipts'),
+      batch: z
+        .strictObject({
+          maxDelayMs: z.int().min(0).max(60_000).default(1_000).describe('Longest wait of a settlement for company, ms'),
+          min: z.int().min(1).max(200).default(1).describe('Fewer than this wait for maxDelayMs'),
+          max: z.int().min(1).max(200).default(100).describe('Most settlements in one transaction'),
+        })
+        .prefault({}),
+      delegate: z
+        .enum(['auto', 'never'])
+        .default('auto')
+        .describe('auto: delegate the key’s account to the batch executor (EIP-7702) where `upto` is paid, so that many settle in one transaction'),
+      gasSharePercent: percent
+        .prefault('10')
+        .describe('Most of a payment that its gas may cost, where the chain says nativeUsd'),
     })
     .prefault({}),
   chains: z.array(chain).min(1).describe('Chains that are paid on'),
@@ -142,11 +163,32 @@ export const configSchema = z.strictObject({
   exposure: z
     .strictObject({
       perCall: usd.prefault('0.05').describe('A call above this settles first'),
+      newPayer: usd.optional().describe('The same for payers that have not paid yet; default as perCall'),
       perPayer: usd.prefault('1.00').describe('Most that one payer may owe'),
       total: usd.prefault('50').describe('Most that all payers together may owe'),
     })
     .prefault({})
     .describe('Unpaid service that is risked, in USD'),
+  payers: z
+    .strictObject({
+      contracts: z
+        .enum(['refuse', 'settle-first'])
+        .default('refuse')
+        .describe('Payers with code: ERC-1271 wallets and accounts delegated by EIP-7702'),
+    })
+    .prefault({}),
+  channels: z
+    .strictObject({
+      withdrawDelaySeconds: z
+        .int()
+        .min(900)
+        .max(2_592_000)
+        .default(86_400)
+        .describe('How long a payer waits to take its money out of a channel by itself; claims are made well before'),
+      claimAbove: usd.prefault('1.00').describe('A channel is claimed once this much is unclaimed'),
+      claimAfterSeconds: count.default(3_600).describe('Or once it was not claimed for this long'),
+    })
+    .prefault({}),
   quote: z
     .strictObject({
       ttlSeconds: z.int().min(10).max(900).default(90).describe('How long a quote is honoured'),
@@ -163,7 +205,12 @@ export type Secrets = {
   settlerKey: Uint8Array
   providerKeys: Readonly<Record<string, string | undefined>>
 }
-export type Config = ConfigFile & { secrets: Secrets; catalog: Catalog; assets: (Asset & { payTo: Hex })[] }
+export type Config = Omit<ConfigFile, 'exposure'> & {
+  exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
+  secrets: Secrets
+  catalog: Catalog
+  assets: (Asset & { payTo: Hex })[]
+}
 
 /** All that is wrong with a configuration, one line each, with its path. */
 export class ConfigError extends Error {
@@ -198,9 +245,11 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
       providerKeys: Object.fromEntries(file.providers.map((one) => [one.id, one.keyEnv && env[one.keyEnv]])),
     },
     catalog: createCatalog(file.models.map(toModel)),
-    assets: file.chains.flatMap((one) =>
-      one.assets.map((token) => ({ ...token, chain: one.id as ChainId, payTo: one.payTo })),
-    ),
+    exposure: { ...file.exposure, newPayer: file.exposure.newPayer ?? file.exposure.perCall },
+    assets: file.chains.flatMap((one) => {
+      const complete = one.assets.map((token) => completeAsset(one.id as ChainId, token))
+      return complete.filter((token) => typeof token !== 'string').map((token) => ({ ...token, payTo: one.payTo }))
+    }),
   }
 }
 

@@ -35,6 +35,7 @@ export const REFUSALS = {
   payment_asset_mismatch: { status: 402, title: 'The payment is in another asset than the quote.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
   payment_recipient_mismatch: { status: 402, title: 'The authorization pays somebody else than the quote says.', hint: NEW_QUOTE, retry: false, x402: 'invalid_exact_evm_payload_recipient_mismatch' },
   payment_amount_mismatch: { status: 402, title: 'The authorization is for {signed} units, the quote for {quoted}.', hint: 'Sign exactly the quoted amount.', retry: false, x402: 'invalid_exact_evm_payload_authorization_value_mismatch' },
+  facilitator_mismatch: { status: 402, title: 'The payment names another facilitator than {settler}.', hint: 'Sign the witness with `extra.facilitatorAddress` of the offer.', retry: false, x402: 'upto_facilitator_mismatch' },
   payment_expired: { status: 402, title: 'The authorization has expired or is about to.', hint: NEW_QUOTE, retry: false, x402: 'invalid_exact_evm_payload_authorization_valid_before' },
   payment_not_yet_valid: { status: 402, title: 'The authorization is not valid yet.', hint: 'Sign with validAfter in the past; check your clock.', retry: false, x402: 'invalid_exact_evm_payload_authorization_valid_after' },
   payment_validity_too_long: { status: 402, title: 'The authorization is valid for more than {limit} seconds.', hint: 'Sign with validBefore = now + maxTimeoutSeconds.', retry: false, x402: 'invalid_exact_evm_payload_authorization_valid_before' },
@@ -48,6 +49,8 @@ export const REFUSALS = {
   quote_body_mismatch: { status: 402, title: 'The quote is for another request than this one.', hint: 'Send exactly the request that was quoted, or pay the new quote.', retry: false, x402: 'invalid_payment_requirements' },
   quote_payer_mismatch: { status: 402, title: 'The quote uses the credit of another payer.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
   credit_spent: { status: 402, title: 'The credit in this quote has been used by another call meanwhile.', hint: NEW_QUOTE, retry: false },
+  insufficient_allowance: { status: 402, title: 'Permit2 may move {allowance} units of this token for the payer, {required} are needed for this and the open calls.', hint: 'Approve Permit2 (0x000000000022D473030F116dDEE9F6B43aC78BA3) for the token, or send the gas-sponsoring extension that the offer declares.', retry: false, x402: 'permit2_allowance_required' },
+  exposure_reached: { status: 402, title: 'More unpaid service than is risked is open already, so this scheme is not taken now.', hint: 'Pay by `exact`, which can settle first, or wait for open calls to settle.', retry: false },
   payment_rejected_before: { status: 402, title: 'This authorization was presented before and rejected ({why}).', hint: `${NOT_CHARGED} ${NEW_QUOTE}`, retry: false },
 
   model_not_found: { status: 404, title: 'There is no model {model} here.', hint: 'GET /v1/models lists what can be called.', retry: false },

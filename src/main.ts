@@ -3,7 +3,7 @@ import type { ChainId, Hex } from './assets.ts'
 import type { Deps } from './call/deps.ts'
 import { recover } from './call/recover.ts'
 import { type Chain, createChain } from './chain/chain.ts'
-import { addressOf } from './chain/signatures.ts'
+import { addressOf, toHex } from './chain/signatures.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
@@ -22,6 +22,8 @@ import type { Provider } from './providers/provider.ts'
 import { simulatedProvider } from './providers/simulated.ts'
 import { createLearner } from './quote/learn.ts'
 import type { Till } from './quote/offers.ts'
+import { openTills } from './payment/tills.ts'
+import { createServing, type Serving } from './payment/serving.ts'
 import { createQuoter } from './quote/quote.ts'
 import { createSealer, type Sealer } from './quote/seal.ts'
 import { createHealth } from './route/health.ts'
@@ -96,6 +98,7 @@ type Base = {
   chains: ReadonlyMap<ChainId, Chain>
   tills: Till[]
   settlers: ReadonlyMap<ChainId, Settler>
+  serving: Serving
   close: () => Promise<void>
 }
 
@@ -115,16 +118,20 @@ const openBase = async (config: Config, options: Options): Promise<Base> => {
     lock?.release()
     await Promise.all([...chains.values()].map((one) => one.close()))
   }
+  const serving = createServing()
   const settlers = new Map<ChainId, Settler>()
   for (const { id, confirmations, pollMs, maxFeeGwei } of config.chains) {
     const maxFee = BigInt(Math.round(maxFeeGwei * 1e9))
     const chain = chains.get(id as ChainId)!
-    const facts = { ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe }
+    const { batch } = config.settler
+    const count = () => serving.count(chain.id)
+    const facts = { ledger, chain, account, clock, log, confirmations, pollMs, maxFee, probe, batch, serving: count }
     settlers.set(chain.id, createSettler(facts))
   }
   try {
-    const tills = await openTills(config, chains, log)
-    return { clock, log, probe, ledger, account, chains, tills, settlers, close }
+    for (const chain of chains.values()) await chain.checkId()
+    const tills = await openTills(config.assets, chains, log)
+    return { clock, log, probe, ledger, account, chains, tills, settlers, serving, close }
   } catch (error) {
     await close()
     throw error
@@ -135,6 +142,7 @@ type Doors = { providers: ReadonlyMap<string, Provider>; sealer: Sealer; publicU
 
 const createDeps = (config: Config, base: Base, { providers, sealer, publicUrl }: Doors): Deps => {
   const { ledger, clock, log, probe, account, tills, chains, settlers } = base
+  const contracts = config.payers.contracts === 'settle-first'
   const health = createHealth({ clock })
   const learner = createLearner()
   return {
@@ -148,18 +156,40 @@ const createDeps = (config: Config, base: Base, { providers, sealer, publicUrl }
       defaultMaxOutput: config.pricing.defaultMaxOutput,
       ttl: config.quote.ttlSeconds,
     }),
-    offers: { tills, sealer, epoch: ledger.epoch, maxTimeout: MAX_TIMEOUT_SECONDS, signer: account.address },
+    offers: {
+      tills,
+      sealer,
+      epoch: ledger.epoch,
+      maxTimeout: MAX_TIMEOUT_SECONDS,
+      signer: account.address,
+      withdrawDelay: config.channels.withdrawDelaySeconds,
+      onTrust: config.exposure.perCall,
+      least: () => 0n,
+    },
     health,
     learner,
     clock,
     log,
     provider: (id) => providers.get(id),
     settler: (chain) => settlers.get(chain)!,
-    checkSignature: createSignatureCheck(tills),
+    serving: base.serving.enter,
+    isContract: contracts
+      ? async ({ till, authorization }) =>
+          (await chains.get(till.asset.chain)!.code(authorization.from)) !== 'none'
+      : async () => false,
+    checkSignature: createSignatureCheck({
+      tills,
+      settler: account.address,
+      askContract: contracts
+        ? (chain, payer, digest, signature) => chains.get(chain)!.isSignedBy(payer, toHex(digest), signature)
+        : undefined,
+    }),
     checkFunds: createFundsCheck({
       chainOf: (call) => chains.get(call.chain)!,
       refresh: (call) => settlers.get(call.chain)!.tick(),
       counter: ledger.counter,
+      contracts,
+      settler: account.address,
       clock,
     }),
     account,
@@ -177,33 +207,6 @@ export const openLedger = async (store: string, clock: Clock): Promise<Ledger> =
 
 const sqlitePath = (store: string): string | undefined =>
   store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : undefined
-
-// An asset that is not what the configuration says is switched off, with the reason; the others go on.
-const openTills = async (config: Config, chains: ReadonlyMap<ChainId, Chain>, log: Log): Promise<Till[]> => {
-  for (const chain of chains.values()) await chain.checkId()
-  const tills: Till[] = []
-  for (const { payTo, ...asset } of config.assets) {
-    if (!asset.methods.includes('eip3009')) {
-      log.warn('asset_not_served', {
-        chain: asset.chain,
-        symbol: asset.symbol,
-        why: 'only eip3009 is served today',
-      })
-      continue
-    }
-    const wrong = await chains.get(asset.chain)!.checkAsset(asset)
-    if (wrong === undefined) tills.push({ asset, payTo })
-    else
-      log.error('asset_disabled', {
-        chain: asset.chain,
-        symbol: asset.symbol,
-        address: asset.address,
-        why: wrong,
-      })
-  }
-  if (tills.length === 0) throw new Error('No asset can be paid with: see asset_disabled above.')
-  return tills
-}
 
 const openProvider = (one: Config['providers'][number], config: Config, clock: Clock): Provider => {
   if (one.type === 'simulated')

@@ -14,6 +14,8 @@ const ORDER = (
 const PURE = [
   'money.ts',
   'assets.ts',
+  'assets/known.ts',
+  'assets/complete.ts',
   'errors.ts',
   'ledger/moves.ts',
   'ledger/apply.ts',
@@ -26,6 +28,7 @@ const PURE = [
   'payment/proof.ts',
   'reconcile/match.ts',
   'client/policy.ts',
+  'chain/agree.ts',
   'call/meter.ts',
 ]
 

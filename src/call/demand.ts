@@ -2,7 +2,7 @@ import { assetKey } from '../assets.ts'
 import { type Code, type Details, errorBody, REFUSALS, type Refused } from '../errors.ts'
 import { ACCOUNT } from '../ledger/moves.ts'
 import { parseUsd, printUsd, type Usd } from '../money.ts'
-import { type KnownPayer, makeOffers, type Offer, offersV1 } from '../quote/offers.ts'
+import { type KnownPayer, makeOffers, makeTerms, type Offer, offersV1 } from '../quote/offers.ts'
 import type { Quote } from '../quote/quote.ts'
 import type { Terms } from '../quote/seal.ts'
 import { encodeHeaderJson } from '../wire/json.ts'
@@ -61,10 +61,12 @@ export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => 
   ),
   expires_at: new Date(quote.expires * 1000).toISOString(),
   unused: 'credited to the payer and used by its next quotes',
-  offers: offers.map(({ terms, requirement }, i) => ({
+  offers: offers.map(({ terms, till, way, requirement }) => ({
+    scheme: way.scheme,
+    method: way.method,
     network: terms.chain,
     asset: terms.asset,
-    symbol: deps.offers.tills[i]!.asset.symbol,
+    symbol: till.asset.symbol,
     amount: requirement.amount,
     credit_used: terms.credit.toString(),
     pay_to: terms.payTo,
@@ -79,7 +81,7 @@ export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'request' | 'payer
 }
 
 export const freshTerms = (deps: Deps, request: ChatRequest): Terms[] =>
-  makeOffers(deps.offers, deps.quoter.quote(request)).map((offer) => offer.terms)
+  deps.offers.tills.map((till) => makeTerms(deps.offers, deps.quoter.quote(request), till))
 
 const known = async (deps: Deps, payer: Visit['payer']): Promise<KnownPayer | undefined> => {
   if (payer === undefined) return undefined

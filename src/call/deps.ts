@@ -24,12 +24,16 @@ export type Deps = {
   log: Log
   provider: (id: string) => Provider | undefined
   settler: (chain: ChainId) => Settler
+  /** Says that a call on a chain is being served, until what it returns is called. */
+  serving: (chain: ChainId) => () => void
+  /** The payer has code, and such payers are taken: they settle first. Always false where they are not. */
+  isContract: (agreed: Agreed) => Promise<boolean>
   /** Finds the agreement that the payer signed; refuses otherwise. */
   checkSignature: (candidates: readonly Agreed[]) => Promise<Agreed>
   checkFunds: FundsCheck
   /** Signs receipts. */
   account: Account
-  exposure: { perCall: Usd; perPayer: Usd; total: Usd }
+  exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
   /** Longest wait for the first byte of a streamed answer, for each attempt, ms. */
   firstByteMs: number
   /** Longest wait for a settlement that must come first, ms. */

@@ -4,6 +4,7 @@ import { fail, Refusal } from '../errors.ts'
 import { newCallId } from '../ids.ts'
 import { type Call, isServing } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
+import { COUNTER } from '../ledger/moves.ts'
 import { NO_MONEY } from '../money.ts'
 import { claimKey } from '../payment/check.ts'
 import type { Agreed } from '../payment/terms.ts'
@@ -28,10 +29,10 @@ export const hold = async (
   facts: { digest: Hex; stream: boolean },
 ): Promise<Held> => {
   deps.probe('K0')
-  const trusted = newCall(deps, agreed, facts)
-  let posted = await post(deps, trusted)
-  if (!posted.ok && posted.why === 'limit')
-    posted = await post(deps, { ...trusted, settleFirst: true, exposed: NO_MONEY })
+  const call = await newCall(deps, agreed, facts)
+  let posted = await post(deps, call)
+  if (!posted.ok && posted.why === 'limit' && call.kind !== 'upto')
+    posted = await post(deps, { ...call, settleFirst: true, exposed: NO_MONEY })
   deps.probe('K1')
   if (posted.ok) return { call: posted.call, counters: posted.counters }
   throw refusalOf(posted, facts.digest)
@@ -42,11 +43,11 @@ export const hold = async (
  * late must not be answered with a new price. Undefined for an authorization that is new here.
  */
 export const usedBefore = async (deps: Deps, payment: Payment, digest: Hex): Promise<Refusal | undefined> => {
-  const { from, nonce, signature } = payment.authorization
+  if ('channel' in payment) return undefined
   for (const { asset } of tillsOf(deps, payment)) {
-    const call = await deps.ledger.callByClaim(claimKey(asset, from, nonce))
+    const call = await deps.ledger.callByClaim(claimKey(asset, payment.authorization))
     // Only the signature itself shows that it is the same payment: payer and nonce are public once it has settled.
-    if (call?.signature === signature) return taken(call, digest)
+    if (call?.signature === payment.authorization.signature) return taken(call, digest)
   }
   return undefined
 }
@@ -71,17 +72,19 @@ const post = (deps: Deps, call: Call): Promise<Posted> => {
   return deps.ledger.post({ type: 'claim', call, limits: { perPayer, total } })
 }
 
-const newCall = (
+const newCall = async (
   deps: Deps,
-  { terms, till, authorization }: Agreed,
+  agreed: Agreed,
   facts: { digest: Hex; stream: boolean },
-): Call => {
-  const value = toUsd(terms.amount, till.asset.decimals)
-  const left = Number(authorization.validBefore) - deps.clock.now() / 1000
-  const settleFirst = terms.amount > 0n && (value > deps.exposure.perCall || left < LEAST_LEFT_TO_TRUST)
+): Promise<Call> => {
+  const { terms, till, authorization } = agreed
+  const signed = authorization.value
+  const first = signed > 0n && (await settlesFirst(deps, agreed))
   return {
+    is: 'call',
     id: newCallId(),
-    claim: claimKey(till.asset, authorization.from, authorization.nonce),
+    kind: authorization.kind,
+    claim: claimKey(till.asset, authorization),
     chain: till.asset.chain,
     token: till.asset.address,
     decimals: till.asset.decimals,
@@ -91,24 +94,41 @@ const newCall = (
     validBefore: authorization.validBefore,
     nonce: authorization.nonce,
     signature: authorization.signature,
-    signed: terms.amount,
+    signed,
     credit: terms.credit,
     ceiling: terms.ceiling,
     quoteId: terms.id,
     requestDigest: facts.digest,
     asked: terms.asked,
     stream: facts.stream,
-    settleFirst,
+    settleFirst: first,
     at: deps.clock.now(),
-    exposed: settleFirst ? NO_MONEY : value,
+    exposed: first ? NO_MONEY : toUsd(signed, till.asset.decimals),
     pending: 0n,
     service: { at: 'claimed' },
     settlement: { at: 'none' },
   }
 }
 
+/** Whether its money must move before anything is served. An `upto` cannot, so it is refused then. */
+const settlesFirst = async (deps: Deps, agreed: Agreed): Promise<boolean> => {
+  const { till, authorization } = agreed
+  const value = toUsd(authorization.value, till.asset.decimals)
+  const left = Number(authorization.validBefore) - deps.clock.now() / 1000
+  const { perCall, newPayer } = deps.exposure
+  const isNew = async () => (await deps.ledger.counter(COUNTER.settled(authorization.from))) === 0n
+  const first =
+    value > perCall ||
+    left < LEAST_LEFT_TO_TRUST ||
+    (value > newPayer && (await isNew())) ||
+    (await deps.isContract(agreed))
+  if (first && authorization.kind === 'upto') throw fail('exposure_reached')
+  return first
+}
+
 const refusalOf = (posted: Extract<Posted, { ok: false }>, digest: Hex): Refusal => {
-  if (posted.why === 'claimed') return taken(posted.call, digest)
+  if (posted.why === 'claimed' && posted.call.is === 'call') return taken(posted.call, digest)
+  if (posted.why === 'limit') return fail('exposure_reached')
   return posted.why === 'short' ? fail('credit_spent') : fail('internal')
 }
 

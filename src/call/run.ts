@@ -45,19 +45,25 @@ const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Repl
   const { request } = visit
   const digest = digestOf(request)
   const agreed = await terms(deps, visit, payment, digest)
-  const held = await hold(deps, agreed, { digest, stream: request.stream === true })
-  return runHeld(deps, visit, agreed.terms, held).catch((error) => stopped(deps, held.call, error))
+  const served = deps.serving(agreed.till.asset.chain)
+  try {
+    const held = await hold(deps, agreed, { digest, stream: request.stream === true })
+    return await runHeld(deps, visit, agreed.terms, held).catch((error) => stopped(deps, held.call, error))
+  } finally {
+    served()
+  }
 }
 
 /** The quote that this payment is for, signed for by its payer. What paid for a call before is told how that call stands, and never to pay again. */
 const terms = async (deps: Deps, visit: Visit, payment: Payment, digest: Hex): Promise<Agreed> => {
   try {
-    const { tills, sealer, epoch } = deps.offers
+    if ('channel' in payment) throw fail('payment_scheme_unsupported')
+    const { tills, sealer, epoch, signer: settler } = deps.offers
     const fresh = () => freshTerms(deps, visit.request)
     const ours = seconds(deps.clock.now())
     const now = chainNow(deps, payment, ours)
     return await deps.checkSignature(
-      agree(payment, { tills, open: sealer.open, digest, now, ours, epoch, fresh }),
+      agree(payment, { tills, open: sealer.open, digest, now, ours, epoch, settler, fresh }),
     )
   } catch (error) {
     throw (await usedBefore(deps, payment, digest)) ?? error

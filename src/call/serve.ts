@@ -1,6 +1,6 @@
 import { toUnits } from '../assets.ts'
 import { errorBody } from '../errors.ts'
-import type { Bill, Call, Tx } from '../ledger/call.ts'
+import { type Bill, type Call, toMove } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
 import type { Move } from '../ledger/moves.ts'
 import { reasonOf } from '../log.ts'
@@ -24,8 +24,7 @@ export const serve = (deps: Deps, call: Call, attempt: Attempt): Promise<Reply> 
 
 const serveJson = async (deps: Deps, call: Call, attempt: Attempt, text: string): Promise<Reply> => {
   attempt.meter.sent(text)
-  const tx = await intent(deps, call)
-  const posted = await close(deps, call, attempt, false, tx)
+  const posted = await close(deps, call, attempt, false)
   deps.probe('K4')
   return {
     status: 200,
@@ -40,10 +39,9 @@ const serveStream = async (
   attempt: Attempt,
   events: AsyncGenerator<StreamEvent>,
 ): Promise<Reply> => {
-  // Served implies intended: the transaction is stored before the first byte leaves.
-  const tx = await intent(deps, call)
   const { model, provider } = attempt.route
-  await post(deps, call, { type: 'stream', id: call.id, model, provider }, tx)
+  // Served implies intended: that the money is to move is stored before the first byte leaves.
+  await pay(deps, call, { type: 'stream', id: call.id, model, provider }, movesWhole(call))
   deps.probe('K4')
   return {
     status: 200,
@@ -109,13 +107,7 @@ const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean =>
   Boolean(part.usage) && !part.choices?.length
 
 /** Bills a call for what its meter saw. */
-const close = async (
-  deps: Deps,
-  call: Call,
-  attempt: Attempt,
-  partial: boolean,
-  tx?: Tx,
-): Promise<Posted> => {
+const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean): Promise<Posted> => {
   const { route, terms, meter } = attempt
   const usage = meter.usage()
   const charged = minOf(toUnits(price(usage, route.prices, terms.margin), call.decimals), call.ceiling)
@@ -127,7 +119,10 @@ const close = async (
     responseDigest: meter.digest(),
     at: deps.clock.now(),
   }
-  const posted = await post(deps, call, { type: 'bill', id: call.id, bill, partial }, tx)
+  const billed: Call = { ...call, service: { at: partial ? 'partial' : 'served', bill } }
+  // A stream whose payment moves whole is paid for since its first byte.
+  const open = movesWhole(call) ? attempt.answer.kind === 'json' : call.kind === 'upto' && toMove(billed) > 0n
+  const posted = await pay(deps, billed, { type: 'bill', id: call.id, bill, partial }, open)
   if (usage.source === 'reported') {
     deps.learner.observe(route.model, {
       estimated: terms.estimated,
@@ -150,18 +145,20 @@ const close = async (
   return posted
 }
 
-/** The settlement transaction of a call that still has to be paid; undefined when its money has moved or none is to move. */
-const intent = async (deps: Deps, call: Call): Promise<Tx | undefined> =>
-  call.signed > 0n && !call.settleFirst ? deps.settler(call.chain).intend(call) : undefined
+/** All that was signed moves, whatever is charged, and it has not moved yet. */
+const movesWhole = ({ kind, signed, settleFirst }: Call): boolean =>
+  (kind === 'eip3009' || kind === 'permit2') && signed > 0n && !settleFirst
 
-/** Posts a move, with the settlement transaction that it stores: that one is sent as soon as the move is durable. */
-const post = (
+/** Posts a move, and with it that the money of the call is to move from now on, when it is `open`. */
+const pay = (
   deps: Deps,
   call: Call,
   move: Extract<Move, { type: 'stream' | 'bill' }>,
-  tx: Tx | undefined,
+  open: boolean,
 ): Promise<Posted> =>
-  tx ? deps.settler(call.chain).submit(tx, deps.ledger.post({ ...move, tx })) : deps.ledger.post(move)
+  open
+    ? deps.settler(call.chain).pay<Call>(call, (way) => deps.ledger.post({ ...move, ...way }))
+    : deps.ledger.post(move)
 
 const responseHeader = async (deps: Deps, posted: Posted): Promise<string> => {
   const call = posted.ok || posted.why === 'stale' ? posted.call : undefined

@@ -1,5 +1,7 @@
 import { fail } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
+import type { Payable } from '../ledger/moves.ts'
+import type { Way } from '../payment/outbox.ts'
 import type { Deps } from './deps.ts'
 import { reject } from './hold.ts'
 
@@ -10,8 +12,11 @@ import { reject } from './hold.ts'
  */
 export const settleFirst = async (deps: Deps, call: Call, signal: AbortSignal): Promise<void> => {
   const settler = deps.settler(call.chain)
-  const tx = await settler.intend(call)
-  await settler.submit(tx, deps.ledger.post({ type: 'settle', id: call.id, tx }))
+  const store = (way: Way) =>
+    'tx' in way
+      ? deps.ledger.post({ type: 'settle', ids: [call.id], tx: way.tx })
+      : deps.ledger.post({ type: 'due', id: call.id })
+  await settler.pay<Payable>(call, store, 'now')
   const patience = AbortSignal.any([signal, AbortSignal.timeout(deps.settleFirstMs)])
   const after = await settler.outcome(call.id, patience)
   if (after?.settlement.at === 'settled') return

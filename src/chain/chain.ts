@@ -14,26 +14,56 @@ import {
   toInclusion,
   toTransfer,
   USED,
-  value,
 } from './answers.ts'
+import { checkAsset } from './check-asset.ts'
 import { createLogReader, quantity } from './logs.ts'
+import {
+  balanceRead,
+  type ChannelState,
+  channelReads,
+  type Code,
+  codeRead,
+  permit2Reads,
+  readCall,
+  receiverRead,
+  signatureRead,
+  toChannelState,
+  toCode,
+  toPermit2Facts,
+  toReceived,
+  toValidity,
+} from './reads.ts'
 import { createRpc, type RpcCall } from './rpc.ts'
 import type { Fees } from './transaction.ts'
-import { separatorHex } from './typed-data.ts'
 
 export type { Head, Inclusion, TokenEvent, TransferLog } from './answers.ts'
 
-/** What the chain says about a payer right now; `units` it holds, whether the authorization is used, whether it has code. */
-export type PayerFacts = { balance: bigint; used: boolean; isContract: boolean }
+export type { ChannelState, Code } from './reads.ts'
+
+/** An authorization as the chain knows it. */
+export type Used = { kind: 'eip3009' | 'permit2' | 'upto'; token: Hex; payer: Hex; nonce: Hex }
+
+/** What the chain says about a payer right now: units that it holds, and that Permit2 may move; whether the authorization is used; what code it has. */
+export type PayerFacts = { balance: bigint; allowance: bigint | undefined; used: boolean; code: Code }
 
 export type Chain = {
   id: ChainId
   head: () => Promise<Head>
   /** The block the chain calls final, 0 where it has no such tag. */
   finalized: () => Promise<bigint>
-  payer: (asset: Hex, payer: Hex, nonce: Hex) => Promise<PayerFacts>
+  payer: (of: Used) => Promise<PayerFacts>
+  /** Whether an authorization is used up or cancelled. */
+  isUsed: (of: Used) => Promise<boolean>
+  code: (account: Hex) => Promise<Code>
+  /** Whether a contract says that a signature over `digest` is its own (ERC-1271). */
+  isSignedBy: (wallet: Hex, digest: Hex, signature: Hex) => Promise<boolean>
+  channel: (channelId: Hex) => Promise<ChannelState>
+  /** Units that a receiver's channels have given it: claimed, and paid out of them. */
+  received: (receiver: Hex, token: Hex) => Promise<{ totalClaimed: bigint; totalSettled: bigint }>
+  /** Units of a token that an account holds. */
+  balance: (token: Hex, account: Hex) => Promise<bigint>
   /** Whether a call would revert in the next block; false when the node cannot tell. */
-  reverts: (to: Hex, data: Hex) => Promise<boolean>
+  reverts: (to: Hex, data: Hex, from?: Hex) => Promise<boolean>
   /** Fees that the next blocks should take, for a given head. */
   fees: (head: Head) => Fees
   /** Transactions of `account` that are in blocks; also the next nonce. */
@@ -53,6 +83,8 @@ export type Chain = {
    * none did. A node that has not seen block `to` is not believed: `chain_unavailable`.
    */
   usedIn: (asset: Hex, payer: Hex, nonce: Hex, since: number, to: bigint) => Promise<Hex | undefined>
+  /** Transactions that moved exactly `amount` from one account to another, in block `to` or before it, back to unix second `since`, newest first. */
+  movedIn: (move: { token: Hex; from: Hex; to: Hex; amount: bigint }, since: number, to: bigint) => Promise<Hex[]>
   /** Every authorization used in a range of blocks, by transaction. */
   usesIn: (asset: Hex, from: bigint, to: bigint) => Promise<{ hash: Hex; payer: Hex; nonce: Hex }[]>
   /** What is wrong with a configured asset; undefined when the contract says the same as the configuration. */
@@ -81,19 +113,31 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
       const [block] = await rpc.batch([FINALIZED])
       return block?.ok ? BigInt(blockOf(block)?.number ?? 0) : 0n
     },
-    payer: async (asset, payer, nonce) => {
-      const [balance, used, code] = await rpc.batch([
-        read(asset, encodeFunctionData({ abi: eip3009Abi, functionName: 'balanceOf', args: [payer] })),
-        read(
-          asset,
-          encodeFunctionData({ abi: eip3009Abi, functionName: 'authorizationState', args: [payer, nonce] }),
-        ),
-        { method: 'eth_getCode', params: [payer, 'latest'] },
-      ])
-      return { balance: numberOf(balance), used: numberOf(used) !== 0n, isContract: value(code) !== '0x' }
+    payer: async ({ kind, token, payer, nonce }) => {
+      if (kind !== 'eip3009') return toPermit2Facts(await rpc.batch(permit2Reads(token, payer, nonce)), nonce)
+      const reads = [balanceRead(token, payer), authorizationRead(token, payer, nonce), codeRead(payer)]
+      const [balance, used, code] = await rpc.batch(reads)
+      return {
+        balance: numberOf(balance),
+        allowance: undefined,
+        used: numberOf(used) !== 0n,
+        code: toCode(code),
+      }
     },
-    reverts: async (to, data) => {
-      const [result] = await rpc.batch([{ method: 'eth_call', params: [{ to, data }, 'pending'] }])
+    isUsed: async ({ kind, token, payer, nonce }) => {
+      if (kind === 'eip3009')
+        return numberOf((await rpc.batch([authorizationRead(token, payer, nonce)]))[0]) !== 0n
+      return toPermit2Facts(await rpc.batch(permit2Reads(token, payer, nonce)), nonce).used
+    },
+    code: async (account) => toCode((await rpc.batch([codeRead(account)]))[0]),
+    isSignedBy: async (wallet, digest, signature) =>
+      toValidity((await rpc.batch([signatureRead(wallet, digest, signature)]))[0]),
+    channel: async (channelId) => toChannelState(await rpc.batch(channelReads(channelId))),
+    received: async (receiver, token) => toReceived((await rpc.batch([receiverRead(receiver, token)]))[0]),
+    balance: async (token, account) => numberOf((await rpc.batch([balanceRead(token, account)]))[0]),
+    reverts: async (to, data, from) => {
+      const call = from === undefined ? { to, data } : { from, to, data }
+      const [result] = await rpc.batch([{ method: 'eth_call', params: [call, 'pending'] }])
       return result?.ok === false && /revert/i.test(result.message)
     },
     fees: ({ baseFee, tip: suggested }) => {
@@ -136,23 +180,17 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
     usedIn: async (asset, payer, nonce, since, to) =>
       (await logs.newest({ address: asset, topics: [USED, topic(payer), nonce] }, since, to))
         ?.transactionHash,
+    movedIn: async ({ token, from, to, amount }, since, last) => {
+      const found = await logs.since({ address: token, topics: [TRANSFER, topic(from), topic(to)] }, since, last)
+      return found.filter((log) => BigInt(log.data) === amount).map((log) => log.transactionHash)
+    },
     usesIn: async (asset, from, to) =>
       (await logs.all({ address: asset, topics: [USED] }, from, to)).map((log) => ({
         hash: log.transactionHash,
         payer: fromTopic(log.topics[1]!),
         nonce: log.topics[2]!,
       })),
-    checkAsset: async (asset) => {
-      const [decimals, separator] = await rpc.batch([
-        read(asset.address, encodeFunctionData({ abi: eip3009Abi, functionName: 'decimals' })),
-        read(asset.address, encodeFunctionData({ abi: eip3009Abi, functionName: 'DOMAIN_SEPARATOR' })),
-      ])
-      if (!decimals?.ok || decimals.value === '0x') return 'there is no token at this address'
-      if (Number(decimals.value) !== asset.decimals) return `the token has ${Number(decimals.value)} decimals`
-      if (!separator?.ok || separator.value === '0x') return 'the token has no EIP-712 domain separator'
-      const matches = (separator.value as string).toLowerCase() === separatorHex(asset)
-      return matches ? undefined : 'the EIP-712 domain differs: check name and version'
-    },
+    checkAsset: (asset) => checkAsset(rpc.batch, asset),
     checkId: async () => {
       const told = await Promise.all(urls.map(chainServedAt))
       for (const [i, number] of told.entries()) {
@@ -180,6 +218,7 @@ const chainServedAt = async (url: string): Promise<number | undefined> => {
   }
 }
 
-const read = (to: Hex, data: Hex): RpcCall => ({ method: 'eth_call', params: [{ to, data }, 'latest'] })
+const authorizationRead = (token: Hex, payer: Hex, nonce: Hex): RpcCall =>
+  readCall(token, encodeFunctionData({ abi: eip3009Abi, functionName: 'authorizationState', args: [payer, nonce] }))
 
 const topic = (address: Hex): Hex => `0x${address.slice(2).padStart(64, '0')}`

@@ -13,6 +13,8 @@ export type LogReader = {
    * Undefined means that there is none: a node that has not seen block `to` yet is not believed, `chain_unavailable`.
    */
   newest: (filter: LogFilter, since: number, to: bigint) => Promise<RawLog | undefined>
+  /** All that `newest` would look at, newest range first. */
+  since: (filter: LogFilter, since: number, to: bigint) => Promise<RawLog[]>
 }
 
 const WIDEST = 2_000n
@@ -28,6 +30,23 @@ export const createLogReader = (rpc: Rpc): LogReader => {
     return true
   }
 
+  const back = async (filter: LogFilter, since: number, to: bigint, one: boolean): Promise<RawLog[]> => {
+    const found: RawLog[] = []
+    for (let end = to; ; ) {
+      const start = end >= range ? end - range + 1n : 0n
+      const calls = [{ method: 'eth_blockNumber', params: [] }, getLogs(filter, start, end), getBlock(start)]
+      const [tip, logs, oldest] = await rpc.batch(calls)
+      if (numberOf(tip) < end) throw fail('chain_unavailable', { why: 'the node is behind' })
+      if (!logs?.ok && narrower()) continue
+      found.push(...logsOf(logs))
+      if (one && found.length > 0) return found
+      const block = blockOf(oldest)
+      if (!block) throw fail('chain_unavailable', { why: 'the node lacks a block' })
+      if (start === 0n || Number(block.timestamp) < since) return found
+      end = start - 1n
+    }
+  }
+
   return {
     all: async (filter, from, to) => {
       const found: RawLog[] = []
@@ -40,25 +59,8 @@ export const createLogReader = (rpc: Rpc): LogReader => {
       }
       return found
     },
-    newest: async (filter, since, to) => {
-      for (let end = to; ; ) {
-        const start = end >= range ? end - range + 1n : 0n
-        const calls = [
-          { method: 'eth_blockNumber', params: [] },
-          getLogs(filter, start, end),
-          getBlock(start),
-        ]
-        const [tip, logs, oldest] = await rpc.batch(calls)
-        if (numberOf(tip) < end) throw fail('chain_unavailable', { why: 'the node is behind' })
-        if (!logs?.ok && narrower()) continue
-        const log = logsOf(logs)[0]
-        if (log) return log
-        const block = blockOf(oldest)
-        if (!block) throw fail('chain_unavailable', { why: 'the node lacks a block' })
-        if (start === 0n || Number(block.timestamp) < since) return undefined
-        end = start - 1n
-      }
-    },
+    newest: async (filter, since, to) => (await back(filter, since, to, true))[0],
+    since: (filter, since, to) => back(filter, since, to, false),
   }
 }
 

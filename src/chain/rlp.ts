@@ -1,9 +1,13 @@
-/** RLP of a flat list of byte strings, which is all that an EIP-1559 transaction without an access list needs. Source: Ethereum yellow paper, appendix B. */
-export const rlpList = (items: readonly Uint8Array[]): Uint8Array => {
+/** Bytes, or a list of such. */
+export type RlpItem = Uint8Array | readonly RlpItem[]
+
+/** RLP of a list of byte strings and lists. Source: Ethereum yellow paper, appendix B. */
+export const rlpList = (items: readonly RlpItem[]): Uint8Array => {
   const parts: Uint8Array[] = []
   let length = 0
-  for (const item of items) {
-    const head = item === EMPTY_LIST ? NOTHING : headOf(item)
+  for (const one of items) {
+    const item = one instanceof Uint8Array ? one : rlpList(one)
+    const head = item === EMPTY_LIST || item !== one ? NOTHING : headOf(item)
     parts.push(head, item)
     length += head.length + item.length
   }

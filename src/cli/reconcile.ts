@@ -1,6 +1,6 @@
 import type { Chain } from '../chain/chain.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { Till } from '../quote/offers.ts'
+import type { Till } from '../reconcile/reconcile.ts'
 import { type Finding, KINDS, type Kind } from '../reconcile/match.ts'
 import { type Report, reconcile, type Total } from '../reconcile/reconcile.ts'
 

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { completeAsset } from '../assets/complete.ts'
+import type { ChainId } from '../assets.ts'
 import { addressOf } from '../chain/signatures.ts'
 import type { ConfigFile } from '../config.ts'
 
@@ -23,8 +25,13 @@ export const crossCheck = (file: ConfigFile): string[] => {
     ...repeated(file.providers.map((one) => one.id)).map((one) => `providers: ${one} is there twice`),
     ...repeated(file.chains.map((one) => one.id)).map((one) => `chains: ${one} is there twice`),
   ]
-  const payable = file.chains.some((one) => one.assets.some((token) => token.methods.includes('eip3009')))
-  return [...hosts, ...urls, ...twice, ...(payable ? [] : ['chains: no asset can be paid by eip3009'])]
+  const assets = file.chains.flatMap((one, i) =>
+    one.assets.flatMap((token, j) => {
+      const complete = completeAsset(one.id as ChainId, token)
+      return typeof complete === 'string' ? [`chains.${i}.assets.${j}: ${complete}`] : []
+    }),
+  )
+  return [...hosts, ...urls, ...twice, ...assets]
 }
 
 const repeated = (names: readonly string[]): string[] => [

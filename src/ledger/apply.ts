@@ -1,15 +1,18 @@
-import type { Call, Tx } from './call.ts'
-import type { Posted, Posting } from './ledger.ts'
-import { type Change, decide, type Move } from './moves.ts'
+import { type Call, isServing, type Tx } from './call.ts'
+import type { About, Posted, Posting } from './ledger.ts'
+import { type Change, decide, type Move, type Payable, type Subject } from './moves.ts'
 
 /** What a twin must be able to read and write inside one transaction. */
 export type Books = {
-  call: (id: string) => Call | undefined
+  subject: (id: string) => Subject | undefined
   claimant: (claim: string) => string | undefined
+  keeper: (key: string) => string | undefined
   counter: (name: string) => bigint
   balance: (asset: string, account: string) => bigint
   putClaim: (claim: string, call: string) => void
-  putCall: (call: Call) => void
+  /** The last one who puts a key keeps it. */
+  putKey: (key: string, call: string) => void
+  put: (subject: Subject) => void
   putTx: (tx: Tx) => void
   setCounter: (name: string, value: bigint) => void
   setBalance: (asset: string, account: string, value: bigint) => void
@@ -17,15 +20,16 @@ export type Books = {
 }
 
 /** Applies one move to the books: reads everything, judges, and only then writes, so that a refusal leaves no trace. */
-export const applyMove = (books: Books, move: Move): Posted => {
-  const id = move.type === 'claim' ? move.call.id : move.id
-  const call = books.call(id)
-  if (move.type === 'claim' && !call) {
-    const holder = books.claimant(move.call.claim)
-    if (holder !== undefined) return { ok: false, why: 'claimed', call: books.call(holder)! }
-  }
-  const change = decide(move, call)
-  if (!change) return { ok: false, why: 'stale', call }
+export const applyMove = <M extends Move>(books: Books, move: M): Posted<About<M>> =>
+  // What a move is about follows from its type; decide() holds to it.
+  apply(books, move) as Posted<About<M>>
+
+const apply = (books: Books, move: Move): Posted<Payable> => {
+  const holder = heldBy(books, move)
+  if (holder) return { ok: false, why: 'claimed', call: holder }
+  const change = decide(move, books.subject)
+  if (!change) return { ok: false, why: 'stale', call: aboutOf(books, move) }
+  if ('refused' in change) return { ok: false, why: 'channel', channel: change.channel }
 
   const counters: Record<string, bigint> = {}
   for (const { name, by, limit } of change.bumps) {
@@ -47,8 +51,35 @@ export const applyMove = (books: Books, move: Move): Posted => {
     }
   }
   write(books, move, change, counters, balances)
-  return { ok: true, call: change.call, counters }
+  const calls = change.put.filter((one): one is Payable => one.is !== 'channel')
+  return { ok: true, call: calls[0]!, calls, counters }
 }
+
+/** Who has what a new call or errand wants to claim: its authorization, or its name while that call stands. */
+const heldBy = (books: Books, move: Move): Payable | undefined => {
+  const fresh = move.type === 'claim' ? move.call : move.type === 'order' ? move.errand : undefined
+  if (!fresh || books.subject(fresh.id)) return undefined
+  const claimant = fresh.claim === undefined ? undefined : books.claimant(fresh.claim)
+  if (claimant !== undefined) return payable(books.subject(claimant))
+  const key = fresh.is === 'call' ? fresh.key : undefined
+  const named = key === undefined ? undefined : payable(books.subject(books.keeper(key) ?? ''))
+  return named?.is === 'call' && stands(named) ? named : undefined
+}
+
+/** Its name is taken: it is being served, was served, or its money moved. */
+export const stands = (call: Call): boolean =>
+  isServing(call) || 'bill' in call.service || call.settlement.at !== 'none'
+
+const payable = (subject: Subject | undefined): Payable | undefined =>
+  subject?.is === 'channel' ? undefined : subject
+
+const aboutOf = (books: Books, move: Move): Payable | undefined =>
+  payable(
+    books.subject(move.type === 'settle' ? (move.ids[0] ?? '') : 'id' in move ? move.id : idOfNew(move)),
+  )
+
+const idOfNew = (move: Extract<Move, { type: 'claim' | 'order' }>): string =>
+  move.type === 'claim' ? move.call.id : move.errand.id
 
 type Shifted = { asset: string; account: string; value: bigint }
 
@@ -74,8 +105,10 @@ const write = (
   counters: Record<string, bigint>,
   balances: Shifted[],
 ): void => {
-  if (move.type === 'claim') books.putClaim(change.call.claim, change.call.id)
-  books.putCall(change.call)
+  const fresh = move.type === 'claim' ? move.call : move.type === 'order' ? move.errand : undefined
+  if (fresh?.claim !== undefined) books.putClaim(fresh.claim, fresh.id)
+  if (fresh?.is === 'call' && fresh.key !== undefined) books.putKey(fresh.key, fresh.id)
+  for (const subject of change.put) books.put(subject)
   if (change.tx) books.putTx(change.tx)
   for (const { name, by } of change.bumps) if (by !== 0n) books.setCounter(name, counters[name]!)
   for (const { asset, account, value } of balances) books.setBalance(asset, account, value)

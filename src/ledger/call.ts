@@ -1,11 +1,26 @@
 import type { ChainId, Hex } from '../assets.ts'
 import { minOf, type Usd } from '../money.ts'
 
+/**
+ * What pays: `eip3009` and `permit2` move all that was signed; `upto` moves what was charged; `voucher` moves nothing
+ * by itself, its channel is claimed later.
+ */
+export type PaymentKind = 'eip3009' | 'permit2' | 'upto' | 'voucher'
+
+/** A token allowance for Permit2 that came with the payment: a signed permit, or a signed transaction of the payer. */
+export type Sponsored =
+  | { by: 'eip2612'; permitted: bigint; deadline: bigint; signature: Hex }
+  | { by: 'approval'; raw: Hex }
+
 /** One paid call: facts fixed at the claim, and two states that move on their own: the service and the settlement. */
 export type Call = {
+  is: 'call'
   id: string
-  /** (chain, token, payer, nonce) of the authorization: the thing that may be used once. */
+  kind: PaymentKind
+  /** (chain, token or Permit2, payer, nonce) of the authorization, or (channel, turn): the thing that may be used once. */
   claim: string
+  /** Hash of the caller's own name for this call: another call with the same one is refused while this one stands. */
+  key?: string
   chain: ChainId
   token: Hex
   decimals: number
@@ -15,8 +30,12 @@ export type Call = {
   validBefore: bigint
   nonce: Hex
   signature: Hex
-  /** Units that the payer signed for, and that move on the chain. */
+  /** Units that the payer signed for: what moves on the chain, or the most that may. */
   signed: bigint
+  /** The channel that a voucher draws on (its ledger id), and the cumulative amount signed for. */
+  channel?: string
+  cumulative?: bigint
+  sponsored?: Sponsored
   /** Units of earlier credit that the quote used. */
   credit: bigint
   /** The most that may be charged: signed + credit, or the sealed ceiling when that is less. */
@@ -50,6 +69,8 @@ export type Service =
 
 export type Settlement =
   | { at: 'none' }
+  /** Money is to be moved, and no transaction is made for it yet. */
+  | { at: 'due' }
   /** A signed transaction is stored; it is being sent until it is in a block. */
   | { at: 'settling'; hash: Hex }
   | { at: 'included'; proof: Proof }
@@ -60,7 +81,7 @@ export type Settlement =
 /** Where the transfer of a payment stands in the chain; `gas` is what our transaction cost, in wei (0 when somebody else sent it). */
 export type Proof = { hash: Hex; block: bigint; blockHash: Hex; logIndex: number; gas: bigint }
 
-/** A signed settlement transaction as stored before it is sent. Fees in wei per gas. */
+/** A signed settlement transaction as stored before it is sent, and the ids of what it settles. Fees in wei per gas. */
 export type Tx = {
   hash: Hex
   chain: ChainId
@@ -69,7 +90,7 @@ export type Tx = {
   raw: Hex
   maxFee: bigint
   tip: bigint
-  call: string
+  items: readonly string[]
   at: number
 }
 
@@ -78,6 +99,8 @@ export type Usage = { input: number; cached: number; output: number; source: 're
 export type Bill = {
   /** Units charged, at most the ceiling. */
   charged: bigint
+  /** Units of it that were given back as credit later, because the answer never arrived. */
+  refunded?: bigint
   usage: Usage
   model: string
   provider: string
@@ -88,9 +111,9 @@ export type Bill = {
 export const isServing = (call: Call): boolean =>
   call.service.at === 'claimed' || call.service.at === 'dispatched' || call.service.at === 'streaming'
 
-/** A settlement transaction is stored and its outcome is not proven yet. */
-export const isSettling = (call: Call): boolean =>
-  call.settlement.at === 'settling' || call.settlement.at === 'included'
+/** Money is being moved for it, or is to be, and the outcome is not proven yet. */
+export const isSettling = ({ settlement }: { settlement: Settlement }): boolean =>
+  settlement.at === 'due' || settlement.at === 'settling' || settlement.at === 'included'
 
 /** Nothing is left to do for this call, unless the chain takes back a block. */
 export const isAtRest = (call: Call): boolean => !isServing(call) && !isSettling(call)
@@ -98,10 +121,25 @@ export const isAtRest = (call: Call): boolean => !isServing(call) && !isSettling
 export const billOf = (call: Call): Bill | undefined =>
   call.service.at === 'served' || call.service.at === 'partial' ? call.service.bill : undefined
 
-/** Units of this call that became the payer's credit when it settled: what was signed and not charged. */
+/** The part of a charge that the signed amount pays; credit pays the rest. What must move anyway is used first. */
+export const fromSigned = (call: Pick<Call, 'kind' | 'signed' | 'credit'>, charged: bigint): bigint => {
+  if (call.kind === 'eip3009' || call.kind === 'permit2') return minOf(charged, call.signed)
+  return minOf(charged > call.credit ? charged - call.credit : 0n, call.signed)
+}
+
+/** Units that move on the chain for this call, as far as it is known: all that was signed, or what was charged of it. */
+export const toMove = (call: Call): bigint => {
+  if (call.kind === 'voucher') return 0n
+  if (call.kind !== 'upto' || isServing(call)) return call.signed
+  return fromSigned(call, billOf(call)?.charged ?? 0n)
+}
+
+/** Units of this call that become the payer's credit when it settles: what moves and was not charged, or given back. */
 export const creditedBy = (call: Call): bigint => {
   if (isServing(call)) return 0n
-  return call.signed - minOf(billOf(call)?.charged ?? 0n, call.signed)
+  const bill = billOf(call)
+  const moved = toMove(call)
+  return moved - minOf(fromSigned(call, bill?.charged ?? 0n), moved) + (bill?.refunded ?? 0n)
 }
 
 /** One word for people and for `/v1/calls/:id`. */

@@ -16,6 +16,17 @@ const BIG = new Set([
   'perPayer',
   'total',
   'amount',
+  'cumulative',
+  'permitted',
+  'deadline',
+  'refunded',
+  'balance',
+  'claimed',
+  'max',
+  'refundNonce',
+  'moved',
+  'value',
+  'from',
 ])
 
 const UNITS = /^-?\d+$/

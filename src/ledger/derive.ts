@@ -1,20 +1,25 @@
 import { toUsd } from '../assets.ts'
-import { minOf } from '../money.ts'
-import { billOf, type Call, isServing, isSettling } from './call.ts'
-import { ACCOUNT, bookOf, COUNTER } from './moves.ts'
+import { bookOf } from './accounts.ts'
+import { billOf, type Call, creditedBy, fromSigned, isServing, isSettling, toMove } from './call.ts'
+import type { Errand } from './errand.ts'
+import { hexOf, SEEN } from './errand-moves.ts'
+import type { Subject } from './moves.ts'
+import { ACCOUNT, COUNTER } from './names.ts'
 
-/** What one call holds in the books: its balances by account of its book, and its counters. */
+/** What one subject holds in the books: its balances by account of its book, and its counters. */
 export type Weight = { balances: readonly Amount[]; counters: readonly Amount[] }
 export type Amount = readonly [name: string, by: bigint]
 
 /**
- * The books told from what calls are, not from how they came to be: every balance and counter is the sum over all
- * calls. It says a second time, in another way, what moves.ts posts step by step, so that either finds the other wrong.
+ * The books told from what calls and errands are, not from how they came to be: every balance and counter is the sum
+ * over all of them. It says a second time, in another way, what the moves post step by step, so that either finds the
+ * other wrong. A channel holds nothing: its money is that of its errands and calls.
  */
-export const weigh = (call: Call): Weight => ({
-  balances: isServing(call) ? serving(call) : ended(call),
-  counters: counted(call),
-})
+export const weigh = (subject: Subject): Weight => {
+  if (subject.is === 'channel') return { balances: [], counters: [] }
+  if (subject.is === 'errand') return { balances: errandRows(subject), counters: [] }
+  return { balances: isServing(subject) ? serving(subject) : ended(subject), counters: counted(subject) }
+}
 
 const serving = ({ payer, credit, signed, settlement }: Call): Amount[] => {
   const paid = settlement.at === 'settled' ? signed : 0n
@@ -27,38 +32,74 @@ const serving = ({ payer, credit, signed, settlement }: Call): Amount[] => {
 }
 
 const ended = (call: Call): Amount[] => {
-  const { payer, signed } = call
-  const charged = billOf(call)?.charged ?? 0n
-  const fromSigned = unpaidUntilSettled(call)
+  const { payer } = call
+  const { charged, refunded = 0n } = billOf(call) ?? { charged: 0n }
+  const signed = charge(call)
+  const moved = toMove(call)
   const used: Amount[] = [
-    [ACCOUNT.revenue, charged],
-    [ACCOUNT.credit(payer), fromSigned - charged],
+    [ACCOUNT.revenue, charged - refunded],
+    [ACCOUNT.credit(payer), signed - charged],
   ]
+  if (call.kind === 'voucher')
+    return [...used, [ACCOUNT.channel(hexOf(call.channel ?? '')), -signed], [ACCOUNT.credit(payer), refunded]]
   switch (call.settlement.at) {
     case 'none':
-      return used
+      return [...used, [ACCOUNT.credit(payer), refunded]]
     case 'lost':
-      return [...used, [ACCOUNT.loss, -fromSigned]]
+      return [...used, [ACCOUNT.loss, refunded - signed]]
     case 'settled':
-      return [...used, [ACCOUNT.chain, -signed], [ACCOUNT.credit(payer), signed - fromSigned]]
+      return [...used, [ACCOUNT.chain, -moved], [ACCOUNT.credit(payer), creditedBy(call)]]
     default:
-      return [...used, [ACCOUNT.due(payer), -signed], [ACCOUNT.pending(payer), signed - fromSigned]]
+      return [...used, [ACCOUNT.due(payer), -moved], [ACCOUNT.pending(payer), creditedBy(call)]]
   }
 }
 
 const counted = (call: Call): Amount[] => {
-  const { payer, signed, exposed, settlement } = call
+  const { payer, exposed, settlement } = call
   const open = isSettling(call) || (settlement.at === 'none' && isServing(call))
   const lost = settlement.at === 'lost' && !isServing(call)
+  const unpaid = charge(call) - (billOf(call)?.refunded ?? 0n)
   return [
     [COUNTER.exposure, exposed],
     [COUNTER.payerExposure(payer), exposed],
-    [COUNTER.signed(bookOf(call), payer), open ? signed : 0n],
+    [COUNTER.signed(bookOf(call), payer), open ? toMove(call) : 0n],
     [COUNTER.settled(payer), settlement.at === 'settled' ? 1n : 0n],
-    [COUNTER.unpaid(payer), lost ? toUsd(unpaidUntilSettled(call), call.decimals) : 0n],
+    [COUNTER.unpaid(payer), lost ? toUsd(unpaid, call.decimals) : 0n],
   ]
 }
 
 /** The part of the charge that the signed amount pays for; the rest came from credit. */
-const unpaidUntilSettled = (call: Call): bigint =>
-  call.settlement.at === 'none' ? 0n : minOf(billOf(call)?.charged ?? 0n, call.signed)
+const charge = (call: Call): bigint =>
+  call.settlement.at === 'none' && call.kind !== 'voucher'
+    ? 0n
+    : fromSigned(call, billOf(call)?.charged ?? 0n)
+
+const errandRows = ({ task, payer, amount, settlement }: Errand): Amount[] => {
+  const done = settlement.at === 'settled'
+  if (task.kind === 'payout') {
+    if (settlement.at === 'lost') return []
+    return [
+      [ACCOUNT.credit(payer), -amount],
+      [done ? ACCOUNT.float : ACCOUNT.payout(payer), amount],
+    ]
+  }
+  if (!done) return []
+  switch (task.kind) {
+    case 'deposit':
+      return between(ACCOUNT.escrow, ACCOUNT.channel(hexOf(task.channel)), amount)
+    case 'refund':
+    case 'withdrawal':
+      return between(ACCOUNT.channel(hexOf(task.channel)), ACCOUNT.escrow, amount)
+    case 'claim':
+      return between(ACCOUNT.chain, ACCOUNT.escrow, amount)
+    case 'observed':
+      return between(SEEN[task.what][0], SEEN[task.what][1], amount)
+    case 'relay':
+      return []
+  }
+}
+
+const between = (debit: string, credit: string, amount: bigint): Amount[] => [
+  [debit, -amount],
+  [credit, amount],
+]

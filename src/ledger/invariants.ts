@@ -1,9 +1,12 @@
 import { NO_MONEY, type Usd } from '../money.ts'
 import { billOf, type Call, creditedBy, isAtRest, isServing, isSettling } from './call.ts'
+import type { Channel } from './channel.ts'
+import type { Errand } from './errand.ts'
 import type { Ledger } from './ledger.ts'
-import { COUNTER } from './moves.ts'
+import type { Subject } from './moves.ts'
+import { COUNTER } from './names.ts'
 import { createReplay, fingerprint, type Replay } from './replay.ts'
-import { balanceKey, callKey, counterKey } from './retell.ts'
+import { balanceKey, counterKey, subjectKey } from './retell.ts'
 
 /** What always holds in a ledger, as sentences. */
 export const INVARIANTS = {
@@ -25,6 +28,7 @@ export const INVARIANTS = {
   credit:
     'Credit is not spent twice: no account of a payer is below zero, unless a reorganisation took money back.',
   limits: 'Unpaid service stays within the limits.',
+  channels: 'In a channel, claimed ≤ charged ≤ what the best voucher signs for.',
 } as const satisfies Record<string, string>
 
 export type Invariant = keyof typeof INVARIANTS
@@ -58,7 +62,7 @@ export const auditLedger = async (ledger: Ledger, facts: InvariantFacts): Promis
   const seen = await compareCalls(ledger, replay, tell)
   await compareFigures(ledger, replay, tell)
   for (const key of replay.keys())
-    if (key.startsWith('call ') && !seen.has(key)) replay.compare(key, 'absent')
+    if (key.startsWith('subject ') && !seen.has(key)) replay.compare(key, 'absent')
   // What was posted while we read is told now, and explains what differed.
   await replay.advance()
   for (const { key, stored, told } of replay.unmet()) {
@@ -79,15 +83,33 @@ export const auditLedger = async (ledger: Ledger, facts: InvariantFacts): Promis
 const compareCalls = async (ledger: Ledger, replay: Replay, tell: Tell): Promise<Set<string>> => {
   const seen = new Set<string>()
   for (let after: string | undefined; ; ) {
-    const page = await ledger.calls(after, PAGE)
+    const page = await ledger.subjects(after, PAGE)
     if (page.length === 0) return seen
-    await Promise.all(page.map((call) => checkCall(ledger, call, tell)))
-    for (const call of page) {
-      replay.compare(callKey(call.id), fingerprint(call))
-      seen.add(callKey(call.id))
+    await Promise.all(page.map((subject) => check(ledger, subject, tell)))
+    for (const subject of page) {
+      replay.compare(subjectKey(subject.id), fingerprint(subject))
+      seen.add(subjectKey(subject.id))
     }
     after = page.at(-1)!.id
   }
+}
+
+const check = async (ledger: Ledger, subject: Subject, tell: Tell): Promise<void> => {
+  if (subject.is === 'call') return checkCall(ledger, subject, tell)
+  return subject.is === 'errand' ? checkErrand(ledger, subject, tell) : checkChannel(subject, tell)
+}
+
+const checkErrand = async (ledger: Ledger, { id, claim, settlement }: Errand, tell: Tell): Promise<void> => {
+  const holder = claim === undefined ? id : await ledger.claimant(claim)
+  if (holder !== id) tell('claims', claim ?? id, `it is held by ${holder ?? 'nobody'}, and ${id} used it`)
+  if (settlement.at === 'settling' && (await ledger.transactions(id)).length === 0)
+    tell('outbox', id, 'settling without a transaction')
+}
+
+const checkChannel = ({ id, claimed, charged, voucher }: Channel, tell: Tell): void => {
+  const covered = voucher?.max ?? claimed
+  if (claimed > charged || (charged > claimed && charged > covered))
+    tell('channels', id, `claimed ${claimed}, charged ${charged}, signed ${covered}`)
 }
 
 const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> => {
@@ -109,7 +131,8 @@ const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> 
   if (!isSettling(call) && !(failed && settlement.at === 'none')) return
   const stored = (await ledger.transactions(id)).length
   if (failed && settlement.at === 'none' && stored > 0) tell('released', id, 'a transaction is stored for it')
-  if (isSettling(call) && stored === 0) tell('outbox', id, `${settlement.at} without a transaction`)
+  if (settlement.at === 'settling' && stored === 0)
+    tell('outbox', id, `${settlement.at} without a transaction`)
 }
 
 const compareFigures = async (ledger: Ledger, replay: Replay, tell: Tell): Promise<void> => {
@@ -128,6 +151,7 @@ const compareFigures = async (ledger: Ledger, replay: Replay, tell: Tell): Promi
 
 const checkOpen = ({ retold }: Replay, { now }: InvariantFacts, tell: Tell): void => {
   for (const call of retold.open.values()) {
+    if (call.is !== 'call' || call.validBefore === 0n) continue
     const end = (call.validBefore + GRACE_SECONDS) * 1_000n
     const state = isServing(call) ? call.service.at : call.settlement.at
     if (BigInt(now) > end) tell('overdue', call.id, `${state} since ${new Date(call.at).toISOString()}`)
@@ -139,7 +163,8 @@ const checkExposure = ({ retold }: Replay, { exposure }: InvariantFacts, tell: T
   const excused = new Map<string, Usd>()
   const excuse = (key: string, by: Usd) => excused.set(key, ((excused.get(key) ?? NO_MONEY) + by) as Usd)
   for (const id of retold.reopened) {
-    const call = retold.open.get(id)!
+    const call = retold.open.get(id)
+    if (call?.is !== 'call') continue
     excuse(counterKey(COUNTER.exposure), call.exposed)
     excuse(counterKey(COUNTER.payerExposure(call.payer)), call.exposed)
   }

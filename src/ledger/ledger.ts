@@ -5,31 +5,54 @@
  */
 import type { Hex } from '../assets.ts'
 import type { Call, Proof, Tx } from './call.ts'
-import type { Move } from './moves.ts'
+import type { Channel } from './channel.ts'
+import type { Errand } from './errand.ts'
+import type { Move, Payable, Subject } from './moves.ts'
 
-/** What became of a move. `claimed`: another call has this authorization. `limit`: `counter` would pass its limit. `short`: `account` holds too little. `stale`: the call is past that move. */
-export type Posted =
-  | { ok: true; call: Call; counters: Readonly<Record<string, bigint>> }
-  | { ok: false; why: 'claimed'; call: Call }
+/**
+ * What became of a move; `call` is what it was about, as it stands now. `claimed`: another has this authorization, or
+ * the same name. `limit`: `counter` would pass its limit. `short`: `account` holds too little. `channel`: the channel is
+ * taken, or elsewhere than the voucher says. `stale`: the subject is past that move.
+ */
+export type Posted<S extends Payable = Call> =
+  | { ok: true; call: S; calls: readonly S[]; counters: Readonly<Record<string, bigint>> }
+  | { ok: false; why: 'claimed'; call: Payable }
   | { ok: false; why: 'limit'; counter: string; value: bigint; limit: bigint }
   | { ok: false; why: 'short'; account: string; balance: bigint }
-  | { ok: false; why: 'stale'; call: Call | undefined }
+  | { ok: false; why: 'channel'; channel: Channel | undefined }
+  | { ok: false; why: 'stale'; call: S | undefined }
+
+/** What a move is about. */
+export type About<M extends Move> = M extends { type: 'order' }
+  ? Errand
+  : M extends { type: 'settle' | 'include' | 'settled' | 'reorg' | 'lose' | 'found' }
+    ? Payable
+    : Call
 
 export type Balance = { asset: string; account: string; value: bigint }
 export type Posting = { asset: string; debit: string; credit: string; amount: bigint }
 export type JournalEntry = { seq: number; at: number; move: Move; postings: Posting[]; hash: string }
 
-/** A transfer that the ledger counts as money received, for reconciliation. */
+/** A transfer on the chain that the ledger has booked, for reconciliation: `payer` sent it, `payTo` got it. */
 export type BookedTransfer = Proof & { call: string; asset: string; payer: Hex; payTo: Hex; amount: bigint }
 
 export type Ledger = {
   /** Applies a move: atomic, durable when resolved, and harmless to repeat. Rejects with `ledger_unavailable` when it cannot be written. */
-  post: (move: Move) => Promise<Posted>
+  post: <M extends Move>(move: M) => Promise<Posted<About<M>>>
   call: (id: string) => Promise<Call | undefined>
+  errand: (id: string) => Promise<Errand | undefined>
+  channel: (id: string) => Promise<Channel | undefined>
+  /** The id of what holds a claim, also of an errand. */
+  claimant: (claim: string) => Promise<string | undefined>
+  /** The call that holds the caller's own name for it. */
+  callByKey: (key: string) => Promise<Call | undefined>
   callByClaim: (claim: string) => Promise<Call | undefined>
   /** Calls that have not come to rest: being served or settling. Oldest first, at most `limit`. */
   open: (limit?: number) => Promise<Call[]>
-  /** Stored transactions of a call, oldest first: what may be on the chain for it. */
+  /** Errands that are not proven, and channels that are in use or have something to be claimed. */
+  openErrands: () => Promise<Errand[]>
+  openChannels: () => Promise<Channel[]>
+  /** Stored transactions of a call or errand, oldest first: what may be on the chain for it. */
   transactions: (call: string) => Promise<Tx[]>
   /** The highest settler nonce ever stored on a chain, −1 when none. */
   lastNonce: (chain: string, settler: Hex) => Promise<number>
@@ -40,6 +63,8 @@ export type Ledger = {
   transfers: (asset: string, fromBlock: bigint, toBlock: bigint) => Promise<BookedTransfer[]>
   /** Every call, oldest first, in pages: those after `after` (an id returned before). */
   calls: (after: string | undefined, limit: number) => Promise<Call[]>
+  /** Everything that it holds, in the same way. */
+  subjects: (after: string | undefined, limit: number) => Promise<Subject[]>
   /** The append-only journal after `seq`, in order. */
   journal: (seq: number, limit: number) => Promise<JournalEntry[]>
   /** Goes up whenever the store may have lost claims; older quotes are refused. A new store starts above every older one. */

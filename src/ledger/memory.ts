@@ -1,34 +1,39 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { seconds } from '../clock.ts'
+import { bookOf } from './accounts.ts'
 import { applyMove, type Books } from './apply.ts'
-import { type Call, isAtRest, type Tx } from './call.ts'
+import { isAtRest, isSettling, type Tx, toMove } from './call.ts'
+import { isIdle } from './channel.ts'
 import { encode } from './codec.ts'
 import type { BookedTransfer, JournalEntry, Ledger } from './ledger.ts'
-import { bookOf } from './moves.ts'
+import type { Subject } from './moves.ts'
 
 /** A ledger that lives as long as the process: for tests and for trying things out. */
 export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
-  const calls = new Map<string, Call>()
-  const open = new Map<string, Call>()
+  const subjects = new Map<string, Subject>()
+  const open = new Map<string, Subject>()
   const order = new Map<string, number>()
   const claims = new Map<string, string>()
+  const keys = new Map<string, string>()
   const counters = new Map<string, bigint>()
   const balances = new Map<string, { asset: string; account: string; value: bigint }>()
   const txs = new Map<string, Tx>()
   const entries: JournalEntry[] = []
 
   const books: Books = {
-    call: (id) => calls.get(id),
+    subject: (id) => subjects.get(id),
     claimant: (claim) => claims.get(claim),
+    keeper: (key) => keys.get(key),
     counter: (name) => counters.get(name) ?? 0n,
     balance: (asset, account) => balances.get(`${asset} ${account}`)?.value ?? 0n,
     putClaim: (claim, call) => void claims.set(claim, call),
-    putCall: (call) => {
-      calls.set(call.id, call)
-      if (!order.has(call.id)) order.set(call.id, order.size)
-      if (isAtRest(call)) open.delete(call.id)
-      else open.set(call.id, call)
+    putKey: (key, call) => void keys.set(key, call),
+    put: (subject) => {
+      subjects.set(subject.id, subject)
+      if (!order.has(subject.id)) order.set(subject.id, order.size)
+      if (isResting(subject)) open.delete(subject.id)
+      else open.set(subject.id, subject)
     },
     putTx: (tx) => void (txs.has(tx.hash) || txs.set(tx.hash, tx)),
     setCounter: (name, value) => void counters.set(name, value),
@@ -41,14 +46,33 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     },
   }
 
+  const all = <K extends Subject['is']>(is: K, of: Iterable<Subject>) =>
+    [...of].filter((one): one is Extract<Subject, { is: K }> => one.is === is)
+  const one = <K extends Subject['is']>(is: K, id: string | undefined) =>
+    all(
+      is,
+      [subjects.get(id ?? '')].filter((found) => found !== undefined),
+    )[0]
+  // A reorganisation opens an old call again: it comes first, as it does in the file.
+  const opened = <K extends Subject['is']>(is: K) =>
+    all(is, open.values()).toSorted((a, b) => order.get(a.id)! - order.get(b.id)!)
+  const page = <S extends Subject>(of: S[], after: string | undefined, limit: number): S[] => {
+    const start = after === undefined ? 0 : of.findIndex((found) => found.id === after) + 1
+    return of.slice(start, start + limit)
+  }
+
   return {
     post: async (move) => applyMove(books, move),
-    call: async (id) => calls.get(id),
-    callByClaim: async (claim) => calls.get(claims.get(claim) ?? ''),
-    // A reorganisation opens an old call again: it comes first, as it does in the file.
-    open: async (limit = Number.POSITIVE_INFINITY) =>
-      [...open.values()].toSorted((a, b) => order.get(a.id)! - order.get(b.id)!).slice(0, limit),
-    transactions: async (call) => [...txs.values()].filter((tx) => tx.call === call),
+    call: async (id) => one('call', id),
+    errand: async (id) => one('errand', id),
+    channel: async (id) => one('channel', id),
+    claimant: async (claim) => claims.get(claim),
+    callByClaim: async (claim) => one('call', claims.get(claim)),
+    callByKey: async (key) => one('call', keys.get(key)),
+    open: async (limit = Number.POSITIVE_INFINITY) => opened('call').slice(0, limit),
+    openErrands: async () => opened('errand'),
+    openChannels: async () => opened('channel'),
+    transactions: async (id) => [...txs.values()].filter((tx) => tx.items.includes(id)),
     lastNonce: async (chain, settler) =>
       [...txs.values()].reduce(
         (last, tx) => (tx.chain === chain && tx.settler === settler ? Math.max(last, tx.nonce) : last),
@@ -59,34 +83,34 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     counter: async (name) => books.counter(name),
     counters: async () => Object.fromEntries(counters),
     transfers: async (asset, from, to) =>
-      [...calls.values()]
+      [...subjects.values()]
         .map(bookedTransfer)
         .filter((row) => row !== undefined)
         .filter((row) => row.asset === asset && row.block >= from && row.block <= to)
         .toSorted((a, b) => Number(a.block - b.block)),
-    calls: async (after, limit) => {
-      const all = [...calls.values()]
-      const start = after === undefined ? 0 : all.findIndex((call) => call.id === after) + 1
-      return all.slice(start, start + limit)
-    },
+    calls: async (after, limit) => page(all('call', subjects.values()), after, limit),
+    subjects: async (after, limit) => page([...subjects.values()], after, limit),
     journal: async (seq, limit) => entries.slice(seq, seq + limit),
     epoch: seconds(clock.now()),
     close: async () => {},
   }
 }
 
-/** The money that a settled call brought, as the chain shows it; undefined for every other call. */
-export const bookedTransfer = (call: Call): BookedTransfer | undefined =>
-  call.settlement.at === 'settled' && call.signed > 0n
-    ? {
-        ...call.settlement.proof,
-        call: call.id,
-        asset: bookOf(call),
-        payer: call.payer,
-        payTo: call.payTo,
-        amount: call.signed,
-      }
-    : undefined
+/** Nothing is left to do for it, unless the chain takes back a block. */
+export const isResting = (subject: Subject): boolean => {
+  if (subject.is === 'channel') return isIdle(subject)
+  return subject.is === 'call' ? isAtRest(subject) : !isSettling(subject)
+}
+
+/** The transfer that a settled call or errand made, as the chain shows it; undefined when it made none of ours. */
+export const bookedTransfer = (subject: Subject): BookedTransfer | undefined => {
+  if (subject.is === 'channel' || subject.settlement.at !== 'settled') return undefined
+  const { proof } = subject.settlement
+  const amount = subject.is === 'call' ? toMove(subject) : subject.amount
+  if (amount === 0n || (subject.is === 'errand' && subject.task.kind === 'relay')) return undefined
+  const [payer, payTo] = subject.is === 'call' ? [subject.payer, subject.payTo] : [subject.from, subject.to]
+  return { ...proof, call: subject.id, asset: bookOf(subject), payer, payTo, amount }
+}
 
 /** Each journal line seals all before it. */
 export const chainHash = (previous: string, line: string): string =>

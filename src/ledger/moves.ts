@@ -1,249 +1,145 @@
-import { assetKey, type Hex, toUsd } from '../assets.ts'
-import { minOf, NO_MONEY, type Usd } from '../money.ts'
-import type { Bill, Call, Proof, Tx } from './call.ts'
-import { creditedBy, isServing, isSettling } from './call.ts'
+import type { Usd } from '../money.ts'
+import { type Bill, type Call, isServing, isSettling, type Proof, type Tx } from './call.ts'
+import { claim, close, refund } from './call-moves.ts'
+import type { Channel } from './channel.ts'
+import type { Errand } from './errand.ts'
+import { order } from './errand-moves.ts'
 import type { Posting } from './ledger.ts'
-import { type Bump, bound, bump, transfers } from './postings.ts'
+import type { Bump } from './postings.ts'
+import { found, lose, reorg, settle, settled } from './settlement-moves.ts'
 
-/** Everything that can happen to a call. */
+export { bookOf } from './accounts.ts'
+export { ACCOUNT, COUNTER } from './names.ts'
+
+/** What a ledger holds: calls, what must be done on the chain besides, and channels. */
+export type Subject = Call | Errand | Channel
+/** What a transaction on the chain can settle. */
+export type Payable = Call | Errand
+
+/** Everything that can happen to a call, an errand or a channel. */
 export type Move =
   | { type: 'claim'; call: Call; limits: Limits }
   | { type: 'reject'; id: string; why: string }
   | { type: 'dispatch'; id: string }
-  | { type: 'stream'; id: string; model: string; provider: string; tx?: Tx }
-  | { type: 'bill'; id: string; bill: Bill; partial: boolean; tx?: Tx }
+  /** `due`: its money is to be moved from now on; `tx`: and this transaction does it. */
+  | { type: 'stream'; id: string; model: string; provider: string; tx?: Tx; due?: boolean }
+  | { type: 'bill'; id: string; bill: Bill; partial: boolean; tx?: Tx; due?: boolean }
   | { type: 'release'; id: string; why: string }
-  /** Stores a settlement transaction: the first one, or a dearer replacement at the same nonce. */
-  | { type: 'settle'; id: string; tx: Tx }
+  /** Gives the charge of a call back as credit: its answer never arrived. */
+  | { type: 'refund'; id: string; why: string }
+  /** Something to be done on the chain, or seen there when its settlement says so. */
+  | { type: 'order'; errand: Errand }
+  /** Money that came without a call is to be moved: of a call that was not served yet. */
+  | { type: 'due'; id: string }
+  /** Stores a transaction that settles all of `ids`: the first one, or a replacement. All of them, or none. */
+  | { type: 'settle'; ids: readonly string[]; tx: Tx }
   | { type: 'include'; id: string; proof: Proof }
-  /** The proof reached the confirmation depth: the money is ours. */
-  | { type: 'settled'; id: string; proof: Proof }
+  /** The proof reached the confirmation depth: the money is ours. `moved`: the units of an errand, when others than expected. */
+  | { type: 'settled'; id: string; proof: Proof; moved?: bigint }
   /** The block of the proof is no longer canonical. */
   | { type: 'reorg'; id: string }
   | { type: 'lose'; id: string; why: string; gas: bigint }
+  /** A payment that was given up is on the chain after all. */
+  | { type: 'found'; id: string; proof: Proof }
 
 /** Upper bounds at the claim; undefined is no bound. In micro-dollars. */
 export type Limits = { perPayer?: Usd; total?: Usd }
 
-/** What a move does, all or nothing. `guard` names accounts that must not fall below zero. */
-export type Change = { call: Call; tx?: Tx; postings: Posting[]; bumps: Bump[]; guard?: string }
+/** What a move does, all or nothing: subjects as they stand after it, the one it is about first. `guard` names an account that must not fall below zero. */
+export type Change = {
+  put: readonly [Subject, ...Subject[]]
+  tx?: Tx
+  postings: Posting[]
+  bumps: Bump[]
+  guard?: string
+}
 
-/** Accounts of an asset's book, in its units. Liabilities and income are credit balances. */
-export const ACCOUNT = {
-  chain: 'chain:payTo',
-  revenue: 'revenue',
-  loss: 'loss:unpaid',
-  gas: 'gas:expense',
-  settlerGas: 'gas:settler',
-  /** Signed by the payer and not yet proven on the chain. */
-  due: (payer: Hex) => `due:${payer}`,
-  /** The payer's money for its next calls. */
-  credit: (payer: Hex) => `credit:${payer}`,
-  /** Credit that open calls hold. */
-  held: (payer: Hex) => `held:${payer}`,
-  /** Credit that becomes real when its payment is proven. */
-  pending: (payer: Hex) => `pending:${payer}`,
-} as const
+/** A move that a channel does not allow now. */
+export type Refused = { refused: 'channel'; channel: Channel | undefined }
 
-export const COUNTER = {
-  exposure: 'exposure',
-  payerExposure: (payer: Hex) => `exposure:${payer}`,
-  /** Micro-dollars served and never paid; above zero the payer settles first. */
-  unpaid: (payer: Hex) => `unpaid:${payer}`,
-  /** Payments of this payer that settled. */
-  settled: (payer: Hex) => `settled:${payer}`,
-  /** Units signed and not yet moved, by asset and payer: what its balance must cover. */
-  signed: (asset: string, payer: Hex) => `signed:${asset}:${payer}`,
-} as const
+/** Reads a subject by its id. */
+export type Read = (id: string) => Subject | undefined
 
-/** Decides a move on a call; undefined when the call is past it (the same move again, or one that came too late). Pure. */
-export const decide = (move: Move, call: Call | undefined): Change | undefined => {
-  if (move.type === 'claim') return call ? undefined : claim(move.call, move.limits)
-  if (!call) return undefined
+/** Decides a move; undefined when its subject is past it (the same move again, or one that came too late). Pure. */
+export const decide = (move: Move, read: Read): Change | Refused | undefined => {
+  if (move.type === 'claim') return read(move.call.id) ? undefined : claim(move.call, move.limits, read)
+  if (move.type === 'order') return read(move.errand.id) ? undefined : order(move.errand, read)
+  if (move.type === 'settle') return settle(move.ids, move.tx, read)
+  const subject = read(move.id)
+  if (!subject || subject.is === 'channel') return undefined
+  if (subject.is === 'call') {
+    const change = serviceMove(move, subject, read)
+    if (change !== 'settlement') return change
+  }
+  switch (move.type) {
+    case 'include':
+      return isSettling(subject) && subject.settlement.at !== 'included'
+        ? plain({ ...subject, settlement: { at: 'included', proof: move.proof } })
+        : undefined
+    case 'settled':
+      return isSettling(subject) ? settled(subject, move.proof, read, move.moved) : undefined
+    case 'found':
+      return subject.settlement.at === 'lost' ? found(subject, move.proof, read) : undefined
+    case 'reorg':
+      return reorg(subject, read)
+    case 'lose':
+      return isSettling(subject) ? lose(subject, move.why, move.gas, read) : undefined
+    default:
+      return undefined
+  }
+}
+
+/** The ids of what a move is about; more may change with them. */
+export const idsOf = (move: Move): readonly string[] => {
+  if (move.type === 'claim') return [move.call.id]
+  if (move.type === 'order') return [move.errand.id]
+  return move.type === 'settle' ? move.ids : [move.id]
+}
+
+const serviceMove = (move: Move, call: Call, read: Read): Change | undefined | 'settlement' => {
   switch (move.type) {
     case 'dispatch':
       return call.service.at === 'claimed' ? plain({ ...call, service: { at: 'dispatched' } }) : undefined
     case 'stream':
       return stream(call, move)
     case 'bill':
-      return isServing(call) ? bill(call, move) : undefined
+      return isServing(call) ? bill(call, move, read) : undefined
     case 'release':
-      return isServing(call) ? release(call, { at: 'released', why: move.why }) : undefined
+      return isServing(call) ? close(call, { at: 'released', why: move.why }, 0n, read) : undefined
     case 'reject':
-      return call.service.at === 'claimed' ? release(call, { at: 'rejected', why: move.why }) : undefined
-    case 'settle':
-      return settle(call, move.tx)
-    case 'include':
-      return call.settlement.at === 'settling'
-        ? plain({ ...call, settlement: { at: 'included', proof: move.proof } })
+      return call.service.at === 'claimed'
+        ? close(call, { at: 'rejected', why: move.why }, 0n, read)
         : undefined
-    case 'settled':
-      return settled(call, move.proof)
-    case 'reorg':
-      return reorg(call)
-    case 'lose':
-      return lose(call, move.why, move.gas)
+    case 'refund':
+      return refund(call)
+    case 'due':
+      return isServing(call) && call.settlement.at === 'none'
+        ? plain(intended(call, undefined, true))
+        : undefined
+    default:
+      return 'settlement'
   }
 }
 
-const plain = (call: Call): Change => ({ call, postings: [], bumps: [] })
-
-const claim = (call: Call, limits: Limits): Change => {
-  const asset = bookOf(call)
-  const exposed = call.exposed
-  const bumps: Bump[] = [
-    { name: COUNTER.signed(asset, call.payer), by: call.signed },
-    { name: COUNTER.settled(call.payer), by: 0n },
-  ]
-  if (exposed > 0n) {
-    // A payer with an unpaid call gets no service on trust.
-    bumps.push({ name: COUNTER.unpaid(call.payer), by: 0n, limit: 0n })
-    bumps.push({ name: COUNTER.payerExposure(call.payer), by: exposed, ...bound(limits.perPayer) })
-    bumps.push({ name: COUNTER.exposure, by: exposed, ...bound(limits.total) })
-  }
-  const credit = ACCOUNT.credit(call.payer)
-  const postings = transfers(asset, [[credit, ACCOUNT.held(call.payer), call.credit]])
-  return call.credit > 0n ? { call, bumps, postings, guard: credit } : { call, bumps, postings }
-}
+const plain = (subject: Subject): Change => ({ put: [subject], postings: [], bumps: [] })
 
 const stream = (call: Call, move: Extract<Move, { type: 'stream' }>): Change | undefined => {
   if (call.service.at !== 'claimed' && call.service.at !== 'dispatched') return undefined
   const next: Call = { ...call, service: { at: 'streaming', model: move.model, provider: move.provider } }
-  return withIntent(plain(next), move.tx)
+  return { ...plain(intended(next, move.tx, move.due)), ...(move.tx && { tx: move.tx }) }
 }
 
-const bill = (before: Call, move: Extract<Move, { type: 'bill' }>): Change => {
-  const { call, tx } = withIntent(plain(before), move.tx)
-  // What no payment stands behind cannot be charged. The stored bill says what is booked, whatever was asked.
-  const most = call.settlement.at === 'none' ? minOf(call.credit, call.ceiling) : call.ceiling
-  const charged = minOf(move.bill.charged, most)
-  return close(
-    call,
-    { at: move.partial ? 'partial' : 'served', bill: { ...move.bill, charged } },
-    charged,
-    tx,
-  )
+const bill = (before: Call, move: Extract<Move, { type: 'bill' }>, read: Read): Change | undefined => {
+  const call = intended(before, move.tx, move.due)
+  const service = { at: move.partial ? 'partial' : 'served', bill: move.bill } as const
+  const change = close(call, service, move.bill.charged, read)
+  return change && move.tx ? { ...change, tx: move.tx } : change
 }
 
-const release = (call: Call, service: Extract<Call['service'], { why: string }>): Change =>
-  close(call, service, 0n, undefined)
-
-/** Ends the service: `charged` comes from the signed amount first, then from credit; what is left returns to the payer. */
-const close = (call: Call, service: Call['service'], charged: bigint, tx: Tx | undefined): Change => {
-  const { payer } = call
-  const lost = call.settlement.at === 'lost'
-  const comes = call.settlement.at !== 'none' && !lost
-  const fromSigned = minOf(charged, comes || lost ? call.signed : 0n)
-  const fromCredit = charged - fromSigned
-  const unused = comes ? call.signed - fromSigned : 0n
-  const proven = call.settlement.at === 'settled'
-  const exposed = comes && !proven ? minOf(call.exposed, toUsd(fromSigned, call.decimals)) : NO_MONEY
-  const next = { ...call, service, exposed, pending: proven ? 0n : unused }
-  const unpaid = lost ? toUsd(fromSigned, call.decimals) : 0n
-  return {
-    call: next,
-    ...(tx && { tx }),
-    postings: transfers(bookOf(call), [
-      [lost ? ACCOUNT.loss : ACCOUNT.due(payer), ACCOUNT.revenue, fromSigned],
-      [ACCOUNT.due(payer), proven ? ACCOUNT.credit(payer) : ACCOUNT.pending(payer), unused],
-      [ACCOUNT.held(payer), ACCOUNT.revenue, fromCredit],
-      [ACCOUNT.held(payer), ACCOUNT.credit(payer), call.credit - fromCredit],
-    ]),
-    bumps: [
-      ...exposure(call, exposed - call.exposed),
-      ...(call.settlement.at === 'none' ? unsign(call) : []),
-      ...bump(COUNTER.unpaid(payer), unpaid),
-    ],
-  }
-}
-
-const settle = (call: Call, tx: Tx): Change | undefined => {
+/** The call with its money on the way, when it was not before. */
+const intended = (call: Call, tx: Tx | undefined, due: boolean | undefined): Call => {
   const { settlement } = call
-  // A released authorization is never broadcast, and neither is one that a call on credit did not need.
-  if (settlement.at === 'none' && !isServing(call)) return undefined
-  if (settlement.at !== 'none' && settlement.at !== 'settling') return undefined
-  if (settlement.at === 'settling' && settlement.hash === tx.hash) return undefined
-  return withIntent(plain(call), tx)
+  if (tx && (settlement.at === 'none' || settlement.at === 'due' || settlement.at === 'settling'))
+    return { ...call, settlement: { at: 'settling', hash: tx.hash } }
+  return due && settlement.at === 'none' ? { ...call, settlement: { at: 'due' } } : call
 }
-
-const settled = (call: Call, proof: Proof): Change | undefined => {
-  if (!isSettling(call)) return undefined
-  return {
-    call: { ...call, settlement: { at: 'settled', proof }, exposed: NO_MONEY, pending: 0n },
-    postings: [
-      ...transfers(bookOf(call), [
-        [ACCOUNT.chain, ACCOUNT.due(call.payer), call.signed],
-        [ACCOUNT.pending(call.payer), ACCOUNT.credit(call.payer), call.pending],
-      ]),
-      ...gasOf(call, proof.gas),
-    ],
-    bumps: [...exposure(call, -call.exposed), ...unsign(call), { name: COUNTER.settled(call.payer), by: 1n }],
-  }
-}
-
-const reorg = (call: Call): Change | undefined => {
-  if (call.settlement.at === 'included') {
-    return plain({ ...call, settlement: { at: 'settling', hash: call.settlement.proof.hash } })
-  }
-  if (call.settlement.at !== 'settled') return undefined
-  // What became credit when it settled must be pending again; the payer may have spent it, then its credit is negative.
-  const pending = creditedBy(call)
-  const exposed = toUsd(call.signed - pending, call.decimals)
-  return {
-    call: { ...call, settlement: { at: 'settling', hash: call.settlement.proof.hash }, pending, exposed },
-    postings: [
-      ...transfers(bookOf(call), [
-        [ACCOUNT.due(call.payer), ACCOUNT.chain, call.signed],
-        [ACCOUNT.credit(call.payer), ACCOUNT.pending(call.payer), pending],
-      ]),
-      // The gas came back with the block; it is spent again when the transaction lands again.
-      ...transfers(nativeOf(call), [[ACCOUNT.settlerGas, ACCOUNT.gas, call.settlement.proof.gas]]),
-    ],
-    bumps: [
-      ...exposure(call, exposed),
-      { name: COUNTER.signed(bookOf(call), call.payer), by: call.signed },
-      { name: COUNTER.settled(call.payer), by: -1n },
-    ],
-  }
-}
-
-const lose = (call: Call, why: string, gas: bigint): Change | undefined => {
-  if (!isSettling(call)) return undefined
-  const closed = !isServing(call)
-  const unpaid = closed ? call.signed - call.pending : 0n
-  return {
-    call: { ...call, settlement: { at: 'lost', why }, exposed: NO_MONEY, pending: 0n },
-    postings: [
-      ...transfers(bookOf(call), [
-        [ACCOUNT.pending(call.payer), ACCOUNT.due(call.payer), call.pending],
-        [ACCOUNT.loss, ACCOUNT.due(call.payer), unpaid],
-      ]),
-      ...gasOf(call, gas),
-    ],
-    bumps: [
-      ...exposure(call, -call.exposed),
-      ...unsign(call),
-      ...bump(COUNTER.unpaid(call.payer), toUsd(unpaid, call.decimals)),
-    ],
-  }
-}
-
-/** The book that a call's money is kept in. */
-export const bookOf = (call: Call): string => assetKey({ chain: call.chain, address: call.token })
-
-const withIntent = (change: Change, tx: Tx | undefined): Change =>
-  tx && (change.call.settlement.at === 'none' || change.call.settlement.at === 'settling')
-    ? { ...change, tx, call: { ...change.call, settlement: { at: 'settling', hash: tx.hash } } }
-    : change
-
-const gasOf = (call: Call, wei: bigint): Posting[] =>
-  transfers(nativeOf(call), [[ACCOUNT.gas, ACCOUNT.settlerGas, wei]])
-
-const nativeOf = (call: Call): string => `${call.chain}/native`
-
-const unsign = (call: Call): Bump[] => bump(COUNTER.signed(bookOf(call), call.payer), -call.signed)
-
-const exposure = (call: Call, by: bigint): Bump[] => [
-  ...bump(COUNTER.payerExposure(call.payer), by),
-  ...bump(COUNTER.exposure, by),
-]

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { type Call, isAtRest } from './call.ts'
 import { encode } from './codec.ts'
 import type { Tell } from './invariants.ts'
 import type { JournalEntry, Ledger } from './ledger.ts'
-import { decide } from './moves.ts'
-import { callKey, idOf, type Retold, step } from './retell.ts'
+import { isResting } from './memory.ts'
+import { decide, idsOf, type Subject } from './moves.ts'
+import { type Retold, step, subjectKey } from './retell.ts'
 
 export type Replay = {
   /** Replays the journal from where the last time ended to where it ends now. */
@@ -12,7 +12,7 @@ export type Replay = {
   /** Notes what the store holds under a key; what the lines read by the next `advance` do not explain either is `unmet`. */
   compare: (key: string, stored: string) => void
   unmet: () => { key: string; stored: string; told: string }[]
-  /** Every key that has a value: `call ID`, `balance ASSET ACCOUNT`, `counter NAME`. */
+  /** Every key that has a value: `subject ID`, `balance ASSET ACCOUNT`, `counter NAME`. */
   keys: () => Iterable<string>
   retold: Retold
 }
@@ -37,18 +37,19 @@ export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Repla
   const differing = new Map<string, string>()
 
   const told = (key: string): string => {
-    if (!key.startsWith('call ')) return (retold.posted.get(key) ?? 0n).toString()
-    const id = key.slice('call '.length)
-    const call = retold.open.get(id)
-    return call ? fingerprint(call) : (resting.get(id) ?? 'absent')
+    if (!key.startsWith('subject ')) return (retold.posted.get(key) ?? 0n).toString()
+    const id = key.slice('subject '.length)
+    const subject = retold.open.get(id)
+    return subject ? fingerprint(subject) : (resting.get(id) ?? 'absent')
   }
 
   const rest = () => {
-    for (const [id, call] of retold.open) {
-      if (!isAtRest(call)) continue
+    for (const [id, subject] of retold.open) {
+      // A channel is woken by moves of others, which do not name it.
+      if (subject.is === 'channel' || !isResting(subject)) continue
       retold.open.delete(id)
       retold.reopened.delete(id)
-      resting.set(id, fingerprint(call))
+      resting.set(id, fingerprint(subject))
     }
   }
 
@@ -59,8 +60,8 @@ export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Repla
       for (let full = true; full; ) {
         const page = await ledger.journal(retold.head.seq, PAGE)
         full = page.length === PAGE
-        const woken = page.map((line) => idOf(line.move)).filter((id) => resting.delete(id))
-        for (const [id, call] of await recall(ledger, woken, retold.head.seq)) retold.open.set(id, call)
+        const woken = page.flatMap((line) => idsOf(line.move)).filter((id) => resting.delete(id))
+        for (const [id, one] of await recall(ledger, woken, retold.head.seq)) retold.open.set(id, one)
         for (const line of page) {
           for (const key of step(retold, line)) if (differing.get(key) === told(key)) differing.delete(key)
         }
@@ -73,32 +74,37 @@ export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Repla
     unmet: () => [...differing].map(([key, stored]) => ({ key, stored, told: told(key) })),
     *keys() {
       yield* retold.posted.keys()
-      for (const id of retold.open.keys()) yield callKey(id)
-      for (const id of resting.keys()) yield callKey(id)
+      for (const id of retold.open.keys()) yield subjectKey(id)
+      for (const id of resting.keys()) yield subjectKey(id)
     },
   }
 }
 
-/** A call as one short string; equal for equal calls. */
-export const fingerprint = (call: Call): string =>
-  createHash('sha256').update(encode(call)).digest('base64url').slice(0, 22)
+/** A subject as one short string; equal for equal ones. */
+export const fingerprint = (subject: Subject): string =>
+  createHash('sha256').update(encode(subject)).digest('base64url').slice(0, 22)
 
-/** Some calls as the journal tells them up to line `seq`. */
+/** Some calls and errands as the journal tells them up to line `seq`. */
 const recall = async (
   ledger: Pick<Ledger, 'journal'>,
   ids: readonly string[],
   seq: number,
-): Promise<Map<string, Call>> => {
+): Promise<Map<string, Subject>> => {
   const wanted = new Set(ids)
-  const calls = new Map<string, Call>()
+  const all = new Map<string, Subject>()
   for (let at = 0; wanted.size > 0 && at < seq; ) {
     const lines: JournalEntry[] = await ledger.journal(at, PAGE)
     for (const { seq: line, move } of lines) {
-      if (line > seq || !wanted.has(idOf(move))) continue
-      const change = decide(move, calls.get(idOf(move)))
-      if (change) calls.set(change.call.id, change.call)
+      if (line > seq) break
+      const change = decide(move, (id) => all.get(id))
+      if (!change || 'refused' in change) continue
+      for (const one of change.put) {
+        // Other calls matter only as long as they hold a channel.
+        if (one.is === 'call' && isResting(one) && !wanted.has(one.id)) all.delete(one.id)
+        else all.set(one.id, one)
+      }
     }
     at = lines.at(-1)?.seq ?? seq
   }
-  return calls
+  return new Map([...all].filter(([id]) => wanted.has(id)))
 }

@@ -1,18 +1,20 @@
-import { type Call, isServing } from './call.ts'
+import { bookOf } from './accounts.ts'
+import { isServing } from './call.ts'
 import { encode } from './codec.ts'
 import { type Weight, weigh } from './derive.ts'
 import type { Tell } from './invariants.ts'
 import type { JournalEntry, Posting } from './ledger.ts'
 import { chainHash } from './memory.ts'
-import { ACCOUNT, bookOf, decide, type Move } from './moves.ts'
+import { decide, idsOf, type Move, type Subject } from './moves.ts'
+import { ACCOUNT } from './names.ts'
 import type { Bump } from './postings.ts'
 
 /** The ledger as its journal tells it, up to one line. */
 export type Retold = {
   tell: Tell
   head: { seq: number; hash: string }
-  /** Calls that are not at rest, by id. */
-  open: Map<string, Call>
+  /** Calls and errands that are not at rest, and all channels, by id. */
+  open: Map<string, Subject>
   /** Balances and counters as the lines posted them, and as the calls make them, by key. */
   posted: Map<string, bigint>
   derived: Map<string, bigint>
@@ -22,36 +24,33 @@ export type Retold = {
   reopened: Set<string>
 }
 
-export const callKey = (id: string): string => `call ${id}`
+export const subjectKey = (id: string): string => `subject ${id}`
 export const balanceKey = (asset: string, account: string): string => `balance ${asset} ${account}`
 export const counterKey = (name: string): string => `counter ${name}`
-
-export const idOf = (move: Move): string => (move.type === 'claim' ? move.call.id : move.id)
 
 /** Adds one line to what was retold and tells what is wrong with it; returns the keys whose values it changed. */
 export const step = (retold: Retold, line: JournalEntry): Set<string> => {
   const { tell, open } = retold
   seal(retold, line)
   const { move, seq } = line
-  const id = idOf(move)
-  const before = open.get(id)
-  if (before) once(retold, before, move)
-  const change = decide(move, before)
-  if (!change) {
-    tell('moves', `line ${seq}`, `${move.type} of ${id} was not allowed`)
+  for (const id of idsOf(move)) once(retold, open.get(id), move)
+  const change = decide(move, (id) => open.get(id))
+  const ids = idsOf(move).join(' ')
+  if (!change || 'refused' in change) {
+    tell('moves', `line ${seq}`, `${move.type} of ${ids} was not allowed`)
     return new Set()
   }
   if (encode(change.postings) !== encode(line.postings)) {
-    tell('postings', `line ${seq}`, `they are not those of ${move.type} of ${id}`)
+    tell('postings', `line ${seq}`, `they are not those of ${move.type} of ${ids}`)
   }
-  open.set(id, change.call)
-  const touched = new Set([
-    ...post(retold, line.postings),
-    ...count(retold, change.bumps),
-    ...derive(retold, before, change.call),
-  ])
+  const touched = new Set([...post(retold, line.postings), ...count(retold, change.bumps)])
+  for (const subject of change.put) {
+    for (const key of derive(retold, open.get(subject.id), subject)) touched.add(key)
+    open.set(subject.id, subject)
+  }
   for (const key of touched) judge(retold, key)
-  return touched.add(callKey(id))
+  for (const { id } of change.put) touched.add(subjectKey(id))
+  return touched
 }
 
 const seal = (retold: Retold, { seq, at, move, postings, hash }: JournalEntry): void => {
@@ -63,14 +62,17 @@ const seal = (retold: Retold, { seq, at, move, postings, hash }: JournalEntry): 
   retold.head = { seq, hash }
 }
 
-const once = ({ tell, takenBack, reopened }: Retold, before: Call, move: Move): void => {
+const once = ({ tell, takenBack, reopened }: Retold, before: Subject | undefined, move: Move): void => {
+  if (!before || before.is === 'channel') return
   const ends = move.type === 'bill' || move.type === 'release' || move.type === 'reject'
-  if (ends && !isServing(before)) tell('served', before.id, `${move.type} after it was ${before.service.at}`)
+  if (before.is === 'call' && ends && !isServing(before))
+    tell('served', before.id, `${move.type} after it was ${before.service.at}`)
   const settled = before.settlement.at === 'settled'
-  if (settled && move.type === 'settled') tell('settled', before.id, 'settled a second time')
+  if (settled && (move.type === 'settled' || move.type === 'found'))
+    tell('settled', before.id, 'settled a second time')
   if (settled && move.type === 'reorg') {
     takenBack.add(balanceKey(bookOf(before), ACCOUNT.credit(before.payer)))
-    reopened.add(before.id)
+    if (before.is === 'call') reopened.add(before.id)
   }
 }
 
@@ -92,7 +94,7 @@ const count = ({ tell, posted }: Retold, bumps: readonly Bump[]): string[] =>
     return key
   })
 
-const derive = ({ derived }: Retold, before: Call | undefined, after: Call): string[] => {
+const derive = ({ derived }: Retold, before: Subject | undefined, after: Subject): string[] => {
   const rows = [
     ...(before ? weighed(weigh(before), bookOf(before), -1n) : []),
     ...weighed(weigh(after), bookOf(after), 1n),
@@ -107,7 +109,7 @@ const weighed = ({ balances, counters }: Weight, book: string, sign: bigint): [k
 ]
 
 const NATIVE = /^balance \S+\/native /
-const THE_PAYERS = /^balance \S+ (credit|held|pending):/
+const THE_PAYERS = /^balance \S+ (credit|held|pending|payout):/
 
 const judge = ({ tell, posted, derived, takenBack }: Retold, key: string): void => {
   const value = posted.get(key) ?? 0n

@@ -1,6 +1,6 @@
 /** The SQLite tables. `journal`, `postings` and `claims` are append-only by trigger; the rest are projections of the journal. */
 
-export const SCHEMA_VERSION = '1'
+export const SCHEMA_VERSION = '2'
 
 // REPLACE deletes without asking the trigger on DELETE, so a line that is there may not be inserted either.
 const appendOnly = ([table, key]: readonly [string, string]): string => `
@@ -25,17 +25,18 @@ export const SCHEMA = `
     amount TEXT NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS claims (claim TEXT PRIMARY KEY, call TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS calls (
-    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, resting INTEGER NOT NULL, asset TEXT NOT NULL, block INTEGER,
-    json TEXT NOT NULL
+  CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, call TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS subjects (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, resting INTEGER NOT NULL, asset TEXT NOT NULL,
+    block INTEGER, json TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS calls_open ON calls (n) WHERE resting = 0;
-  CREATE INDEX IF NOT EXISTS calls_settled ON calls (asset, block) WHERE block IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS subjects_open ON subjects (kind, n) WHERE resting = 0;
+  CREATE INDEX IF NOT EXISTS subjects_settled ON subjects (asset, block) WHERE block IS NOT NULL;
   CREATE TABLE IF NOT EXISTS txs (
-    n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, call TEXT NOT NULL, chain TEXT NOT NULL, settler TEXT NOT NULL,
+    n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, chain TEXT NOT NULL, settler TEXT NOT NULL,
     nonce INTEGER NOT NULL, json TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS txs_call ON txs (call);
+  CREATE TABLE IF NOT EXISTS tx_items (item TEXT NOT NULL, tx INTEGER NOT NULL, PRIMARY KEY (item, tx)) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS txs_nonce ON txs (chain, settler, nonce);
   CREATE TABLE IF NOT EXISTS balances (
     asset TEXT NOT NULL, account TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (asset, account)

@@ -1,16 +1,17 @@
 import { DatabaseSync } from 'node:sqlite'
+import { bookOf } from './accounts.ts'
 import { applyMove, type Books } from './apply.ts'
-import { type Call, isAtRest, type Tx } from './call.ts'
 import { decode, encode } from './codec.ts'
-import type { JournalEntry, Ledger, Posted } from './ledger.ts'
-import { bookedTransfer, chainHash } from './memory.ts'
-import { bookOf, type Move } from './moves.ts'
+import type { Ledger, Posted } from './ledger.ts'
+import { bookedTransfer, chainHash, isResting } from './memory.ts'
+import type { Move, Subject } from './moves.ts'
 import { SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { queries } from './sqlite-queries.ts'
 
 /** The queries of a ledger, answered at once: what the worker thread runs for its asynchronous front. */
 export type SyncBooks = {
   /** Applies many moves in one transaction and one fsync; a refused move leaves no trace, the others stand. */
-  post: (moves: Move[]) => Posted[]
+  post: (moves: Move[]) => Posted<never>[]
   query: <K extends QueryName>(name: K, args: Parameters<Ledger[K]>) => Awaited<ReturnType<Ledger[K]>>
   epoch: number
   close: () => void
@@ -18,7 +19,7 @@ export type SyncBooks = {
 
 export type QueryName = Exclude<keyof Ledger, 'post' | 'epoch' | 'close'>
 
-type Row = Record<string, string | number | null>
+export type Row = Record<string, string | number | null>
 
 /** Opens or creates a ledger file: WAL, synchronous FULL, so that what was answered survives a power cut. */
 export const openBooks = (path: string, now: () => number): SyncBooks => {
@@ -36,7 +37,7 @@ export const openBooks = (path: string, now: () => number): SyncBooks => {
       begin.run()
       try {
         books.refresh()
-        const posted = moves.map((move) => applyMove(books, move))
+        const posted = moves.map((move) => applyMove(books, move) as Posted<never>)
         books.flush()
         commit.run()
         return posted
@@ -64,7 +65,7 @@ const meta = (db: DatabaseSync, now: () => number): number => {
   return Number((get.get('epoch') as Row)['value'])
 }
 
-type LiveBooks = Books & {
+export type LiveBooks = Books & {
   /** Re-reads what another process may have changed since our last transaction. */
   refresh: () => void
   /** Writes what the transaction changed in counters and balances, once each. */
@@ -78,16 +79,19 @@ const CACHED = 60_000
 
 const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
   const sql = {
-    call: db.prepare('SELECT json FROM calls WHERE id = ?'),
+    subject: db.prepare('SELECT json FROM subjects WHERE id = ?'),
     claimant: db.prepare('SELECT call FROM claims WHERE claim = ?'),
+    keeper: db.prepare('SELECT call FROM keys WHERE key = ?'),
     counter: db.prepare('SELECT value FROM counters WHERE name = ?'),
     balance: db.prepare('SELECT value FROM balances WHERE asset = ? AND account = ?'),
     putClaim: db.prepare('INSERT INTO claims (claim, call) VALUES (?, ?)'),
-    putCall: db.prepare(
-      'INSERT INTO calls (id, resting, asset, block, json) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET resting = excluded.resting, block = excluded.block, json = excluded.json',
+    putKey: db.prepare('INSERT OR REPLACE INTO keys (key, call) VALUES (?, ?)'),
+    put: db.prepare(
+      'INSERT INTO subjects (id, kind, resting, asset, block, json) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET resting = excluded.resting, block = excluded.block, json = excluded.json',
     ),
-    putTx: db.prepare(
-      'INSERT OR IGNORE INTO txs (hash, call, chain, settler, nonce, json) VALUES (?, ?, ?, ?, ?, ?)',
+    putTx: db.prepare('INSERT OR IGNORE INTO txs (hash, chain, settler, nonce, json) VALUES (?, ?, ?, ?, ?)'),
+    putItem: db.prepare(
+      'INSERT OR IGNORE INTO tx_items (item, tx) VALUES (?, (SELECT n FROM txs WHERE hash = ?))',
     ),
     setCounter: db.prepare(
       'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
@@ -103,13 +107,13 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
   let head = { seq: 0, hash: '' }
   let version: unknown
   // What is being served is read again within milliseconds: it is kept, and all dropped when it grows large.
-  const calls = new Map<string, Call>()
+  const subjects = new Map<string, Subject>()
   const counters = new Map<string, bigint>()
   const balances = new Map<string, { asset: string; account: string; value: bigint }>()
   const dirty = { counters: new Set<string>(), balances: new Set<string>() }
 
   const forget = () => {
-    calls.clear()
+    subjects.clear()
     counters.clear()
     balances.clear()
     dirty.counters.clear()
@@ -121,7 +125,7 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
     forget,
     refresh: () => {
       const seen = (sql.version.get() as Row)['data_version']
-      if (seen !== version || calls.size + counters.size + balances.size > CACHED) forget()
+      if (seen !== version || subjects.size + counters.size + balances.size > CACHED) forget()
       version = seen
     },
     flush: () => {
@@ -133,33 +137,39 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
       dirty.counters.clear()
       dirty.balances.clear()
     },
-    call: (id) => {
-      const cached = calls.get(id)
+    subject: (id) => {
+      const cached = subjects.get(id)
       if (cached) return cached
-      const row = sql.call.get(id) as Row | undefined
-      return row && decode<Call>(row['json'] as string)
+      const row = sql.subject.get(id) as Row | undefined
+      return row && decode<Subject>(row['json'] as string)
     },
     claimant: (claim) => (sql.claimant.get(claim) as Row | undefined)?.['call'] as string | undefined,
+    keeper: (key) => (sql.keeper.get(key) as Row | undefined)?.['call'] as string | undefined,
     counter: (name) =>
       counters.get(name) ?? BigInt((sql.counter.get(name) as Row | undefined)?.['value'] ?? 0),
     balance: (asset, account) =>
       balances.get(`${asset} ${account}`)?.value ??
       BigInt((sql.balance.get(asset, account) as Row | undefined)?.['value'] ?? 0),
     putClaim: (claim, call) => void sql.putClaim.run(claim, call),
-    putCall: (call) => {
-      const resting = isAtRest(call)
-      if (resting) calls.delete(call.id)
-      else calls.set(call.id, call)
-      const block = bookedTransfer(call)?.block
-      sql.putCall.run(
-        call.id,
+    putKey: (key, call) => void sql.putKey.run(key, call),
+    put: (subject) => {
+      const resting = isResting(subject)
+      if (resting && subject.is !== 'channel') subjects.delete(subject.id)
+      else subjects.set(subject.id, subject)
+      const block = bookedTransfer(subject)?.block
+      sql.put.run(
+        subject.id,
+        subject.is,
         resting ? 1 : 0,
-        bookOf(call),
+        bookOf(subject),
         block === undefined ? null : Number(block),
-        encode(call),
+        encode(subject),
       )
     },
-    putTx: (tx) => void sql.putTx.run(tx.hash, tx.call, tx.chain, tx.settler, tx.nonce, encode(tx)),
+    putTx: (tx) => {
+      sql.putTx.run(tx.hash, tx.chain, tx.settler, tx.nonce, encode(tx))
+      for (const item of tx.items) sql.putItem.run(item, tx.hash)
+    },
     setCounter: (name, value) => {
       counters.set(name, value)
       dirty.counters.add(name)
@@ -179,65 +189,4 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
       }
     },
   }
-}
-
-const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] => {
-  const rows = (sql: string) => {
-    const statement = db.prepare(sql)
-    return (...args: (string | number)[]): Row[] => statement.all(...args) as Row[]
-  }
-  const parsed = <T>(list: Row[]): T[] => list.map((row) => decode<T>(row['json'] as string))
-  const open = rows('SELECT json FROM calls WHERE resting = 0 ORDER BY n LIMIT ?')
-  const txs = rows('SELECT json FROM txs WHERE call = ? ORDER BY n')
-  const nonce = rows('SELECT max(nonce) AS last FROM txs WHERE chain = ? AND settler = ?')
-  const balances = rows('SELECT asset, account, value FROM balances ORDER BY asset, account')
-  const counters = rows('SELECT name, value FROM counters')
-  const settled = rows('SELECT json FROM calls WHERE asset = ? AND block BETWEEN ? AND ? ORDER BY block')
-  const page = rows(
-    'SELECT json FROM calls WHERE n > coalesce((SELECT n FROM calls WHERE id = ?), 0) ORDER BY n LIMIT ?',
-  )
-  const journal = rows('SELECT seq, line, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?')
-
-  const table: { [K in QueryName]: (...args: Parameters<Ledger[K]>) => Awaited<ReturnType<Ledger[K]>> } = {
-    call: (id) => {
-      books.refresh()
-      return books.call(id)
-    },
-    callByClaim: (claim) => {
-      books.refresh()
-      const id = books.claimant(claim)
-      return id === undefined ? undefined : books.call(id)
-    },
-    open: (limit = -1) => parsed<Call>(open(limit)),
-    transactions: (call) => parsed<Tx>(txs(call)),
-    lastNonce: (chain, settler) => (nonce(chain, settler)[0]?.['last'] as number | null) ?? -1,
-    balance: (asset, account) => {
-      books.refresh()
-      return books.balance(asset, account)
-    },
-    balances: () =>
-      balances().map((row) => ({
-        asset: row['asset'] as string,
-        account: row['account'] as string,
-        value: BigInt(row['value'] as string),
-      })),
-    counter: (name) => {
-      books.refresh()
-      return books.counter(name)
-    },
-    counters: () =>
-      Object.fromEntries(counters().map((row) => [row['name'] as string, BigInt(row['value'] as string)])),
-    transfers: (asset, from, to) =>
-      parsed<Call>(settled(asset, Number(from), Number(to)))
-        .map(bookedTransfer)
-        .filter((row) => row !== undefined),
-    calls: (after, limit) => parsed<Call>(page(after ?? '', limit)),
-    journal: (seq, limit) =>
-      journal(seq, limit).map((row) => ({
-        ...decode<Pick<JournalEntry, 'at' | 'move' | 'postings'>>(row['line'] as string),
-        seq: row['seq'] as number,
-        hash: row['hash'] as string,
-      })),
-  }
-  return (name, args) => (table[name] as (...all: unknown[]) => never)(...args)
 }

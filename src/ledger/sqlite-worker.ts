@@ -10,7 +10,7 @@ export type Ask =
   | { kind: 'close' }
 export type Reply =
   | { kind: 'open'; epoch: number }
-  | { kind: 'posted'; posted: Posted[] }
+  | { kind: 'posted'; posted: Posted<never>[] }
   | { kind: 'failed'; why: string }
   | { kind: 'answer'; n: number; value?: unknown; why?: string }
   | { kind: 'closed' }

@@ -5,7 +5,7 @@ import type { Move } from './moves.ts'
 import type { QueryName } from './sqlite-books.ts'
 import type { Ask, Reply } from './sqlite-worker.ts'
 
-type Waiting = { move: Move; resolve: (posted: Posted) => void; reject: (error: unknown) => void }
+type Waiting = { move: Move; resolve: (posted: Posted<never>) => void; reject: (error: unknown) => void }
 
 /**
  * A ledger in one file, written by a thread of its own. Moves that arrive while the thread is busy go down together in
@@ -81,12 +81,18 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     post: (move) =>
       new Promise((resolve, reject) => {
         if (broken) return reject(fail('ledger_unavailable'))
-        queue.push({ move, resolve, reject })
+        queue.push({ move, resolve: resolve as Waiting['resolve'], reject })
         schedule()
       }),
     call: query('call'),
+    errand: query('errand'),
+    channel: query('channel'),
+    claimant: query('claimant'),
     callByClaim: query('callByClaim'),
+    callByKey: query('callByKey'),
     open: query('open'),
+    openErrands: query('openErrands'),
+    openChannels: query('openChannels'),
     transactions: query('transactions'),
     lastNonce: query('lastNonce'),
     balance: query('balance'),
@@ -95,6 +101,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     counters: query('counters'),
     transfers: query('transfers'),
     calls: query('calls'),
+    subjects: query('subjects'),
     journal: query('journal'),
     epoch,
     close: async () => {

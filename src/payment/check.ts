@@ -1,27 +1,50 @@
-import type { Hex } from '../assets.ts'
-import { assetKey } from '../assets.ts'
+import { assetKey, type ChainId, chainNumber, type Hex } from '../assets.ts'
 import type { Chain } from '../chain/chain.ts'
+import { permit2Digest, uptoDigest } from '../chain/permit2.ts'
 import { curve } from '../chain/signatures.ts'
-import { transferData } from '../chain/transaction.ts'
 import { authorizationDigest, domainSeparator } from '../chain/typed-data.ts'
 import type { Clock } from '../clock.ts'
-import { fail } from '../errors.ts'
+import { type Code, fail } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
 import { bookOf, COUNTER } from '../ledger/moves.ts'
 import type { Till } from '../quote/offers.ts'
+import { PERMIT2 } from '../wire/contracts.ts'
+import { type Authorization, isPlainSignature } from '../wire/payment.ts'
+import { actionOf } from './action.ts'
 import type { Agreed } from './terms.ts'
 
-/** Picks the agreement whose authorization the payer really signed; refuses when none. Offline: no chain is asked. */
-export const createSignatureCheck = (tills: readonly Till[]) => {
-  const separators = new Map(tills.map(({ asset }) => [assetKey(asset), domainSeparator(asset)]))
+/** Picks the agreement whose authorization the payer really signed; refuses when none. Offline for plain accounts: no chain is asked. */
+export const createSignatureCheck = (facts: {
+  tills: readonly Till[]
+  settler: Hex
+  /** Asks a contract whether a signature is its own; undefined where contracts are not taken as payers. */
+  askContract: ((chain: ChainId, payer: Hex, digest: Uint8Array, signature: Hex) => Promise<boolean>) | undefined
+}) => {
+  const digestOf = createDigests(facts.tills, facts.settler)
   return async (candidates: readonly Agreed[]): Promise<Agreed> => {
     for (const agreed of candidates) {
       const { authorization, till } = agreed
-      const digest = authorizationDigest(separators.get(assetKey(till.asset))!, authorization)
-      const signer = await curve.recover(digest, authorization.signature)
-      if (signer === authorization.from) return agreed
+      const { from, signature } = authorization
+      const digest = digestOf(till, authorization)
+      if (!isPlainSignature(signature)) {
+        if (!facts.askContract) throw fail('payer_is_contract')
+        if (await facts.askContract(till.asset.chain, from, digest, signature)) return agreed
+      } else if ((await curve.recover(digest, signature)) === from) return agreed
     }
     throw fail('payment_signature_invalid')
+  }
+}
+
+/** What was signed, under the domain of the token or of Permit2. */
+const createDigests = (tills: readonly Till[], settler: Hex) => {
+  const separators = new Map(tills.map(({ asset }) => [assetKey(asset), domainSeparator(asset)]))
+  return ({ asset }: Till, authorization: Authorization): Uint8Array => {
+    if (authorization.kind === 'eip3009') return authorizationDigest(separators.get(assetKey(asset))!, authorization)
+    const signed = { ...authorization, token: asset.address }
+    const chainId = chainNumber(asset.chain)
+    return authorization.kind === 'upto'
+      ? uptoDigest(chainId, { ...signed, facilitator: settler })
+      : permit2Digest(chainId, signed)
   }
 }
 
@@ -41,9 +64,12 @@ export const createFundsCheck = (facts: {
   /** Brings the settlements of a chain up to date: what has moved on it no longer needs to be covered. */
   refresh: (call: Call) => Promise<void>
   counter: (name: string) => Promise<bigint>
+  /** Contracts are taken as payers: they settle first. */
+  contracts: boolean
+  settler: Hex
   clock: Clock
 }): FundsCheck => {
-  const { chainOf, refresh, counter, clock } = facts
+  const { chainOf, refresh, counter, contracts, settler, clock } = facts
   /** What balances had left when they were read, less what was spent since. */
   const spare = new Map<string, { units: bigint; at: number }>()
 
@@ -63,38 +89,48 @@ export const createFundsCheck = (facts: {
     return true
   }
 
-  const balanceOf = async (call: Call): Promise<bigint> => {
-    const { balance, used, isContract } = await chainOf(call).payer(call.token, call.payer, call.nonce)
-    if (isContract) throw fail('payer_is_contract')
+  /** Units that can be moved from the payer, by the token or by Permit2. */
+  const fundsOf = async (call: Call): Promise<{ most: bigint; short: Code }> => {
+    const chain = chainOf(call)
+    const kind = call.kind === 'voucher' ? 'permit2' : call.kind
+    const { balance, allowance, used, code } = await chain.payer({ ...call, kind })
+    if (code !== 'none' && !(contracts && call.settleFirst)) throw fail('payer_is_contract')
     if (used) throw fail('authorization_used')
-    return balance
+    // An allowance that comes with the payment takes effect when it settles.
+    if (allowance === undefined || call.sponsored || balance <= allowance)
+      return { most: balance, short: 'insufficient_funds' }
+    return { most: allowance, short: 'insufficient_allowance' }
   }
 
   return async (call, counters) => {
     if (call.signed === 0n || isTrusted(call, counters)) return
     const signed = COUNTER.signed(bookOf(call), call.payer)
     let required = counters[signed] ?? call.signed
-    let balance = await balanceOf(call)
-    if (balance < required && required > call.signed) {
+    let funds = await fundsOf(call)
+    if (funds.most < required && required > call.signed) {
       // Open calls may have settled since the last look: their money has left the balance and needs no cover.
       await refresh(call)
       required = await counter(signed)
-      balance = await balanceOf(call)
+      funds = await fundsOf(call)
     }
-    if (balance < required) throw fail('insufficient_funds', { balance, required })
-    remember(call, balance - required)
-    if (call.settleFirst) await tryOut(chainOf(call), call)
+    const { most, short } = funds
+    if (most < required) throw fail(short, { balance: most, allowance: most, required })
+    remember(call, most - required)
+    if (call.settleFirst && !call.sponsored) await tryOut(chainOf(call), call, settler)
   }
 }
 
-const payerKey = (call: Call): string => `${bookOf(call)} ${call.payer}`
+const payerKey = (call: Call): string =>
+  `${bookOf(call)} ${call.payer} ${call.kind === 'eip3009' ? 'token' : 'permit2'}`
 
-const tryOut = async (chain: Chain, call: Call): Promise<void> => {
-  const data = transferData({ ...call, from: call.payer, to: call.payTo, value: call.signed })
-  if (!(await chain.reverts(call.token, data))) return
+const tryOut = async (chain: Chain, call: Call, settler: Hex): Promise<void> => {
+  const { to, data } = actionOf(call, settler)
+  if (!(await chain.reverts(to, data, settler))) return
   throw fail('settlement_failed', { why: 'the token refuses the transfer' })
 }
 
-/** The one thing an authorization can be used for once: (chain, token, payer, nonce). */
-export const claimKey = (asset: { chain: string; address: Hex }, payer: Hex, nonce: Hex): string =>
-  `${asset.chain}/${asset.address}:${payer}:${nonce}`
+/** The one thing an authorization can be used for once: (chain, token or Permit2, payer, nonce). */
+export const claimKey = (
+  asset: { chain: string; address: Hex },
+  { kind, from, nonce }: Pick<Authorization, 'kind' | 'from' | 'nonce'>,
+): string => `${asset.chain}/${kind === 'eip3009' ? asset.address : PERMIT2}:${from}:${nonce}`

@@ -1,29 +1,37 @@
-import type { Call, Tx } from '../ledger/call.ts'
+import type { Tx } from '../ledger/call.ts'
+import type { Payable } from '../ledger/moves.ts'
 
-/** A call whose money is being moved: its newest transaction, and all that were ever stored for it. */
+/** A call or errand whose money is to move and is not proven to have moved. */
 export type Job = {
-  call: Call
-  tx: Tx
+  item: Payable
+  /** All transactions that were ever stored for it, oldest first. */
   txs: readonly Tx[]
-  /** When it was last sent, ms; 0 when it must be sent again at once. */
-  sentAt: number
-  /** Since when the chain is past its nonce, ms. */
+  /** It needs a transaction: none was made yet, or the last one did not do it. */
+  waiting: boolean
+  /** Since when it waits, ms. */
+  since: number
+  /** It gets a transaction of its own: in a batch it failed. */
+  alone: boolean
+  /** Since when the chain is past the nonce of its last transaction, ms. */
   passedAt?: number
 }
+
+/** A stored transaction on its way into a block; `sentAt` in ms, 0 when it must be sent again at once. */
+export type Shipment = { tx: Tx; sentAt: number }
 
 export type Jobs = {
   all: () => Job[]
   size: () => number
-  /** Adds a job, or replaces the one of the same call. */
+  /** Adds a job, or replaces the one of the same item. */
   put: (job: Job) => void
-  get: (call: string) => Job | undefined
+  get: (id: string) => Job | undefined
   /** The payment is proven or can never be: its job ends, and those who wait for it go on. */
-  end: (call: string) => void
-  /** Resolves when there is no job of this call, at once when there is none now, or when `signal` aborts. */
-  ended: (call: string, signal: AbortSignal) => Promise<void>
+  end: (id: string) => void
+  /** Resolves when there is no job of this item, at once when there is none now, or when `signal` aborts. */
+  ended: (id: string, signal: AbortSignal) => Promise<void>
 }
 
-/** The calls whose payments are not proven yet, and who waits for them. */
+/** What is not proven yet, and who waits for it. */
 export const createJobs = (): Jobs => {
   const open = new Map<string, Job>()
   const waiting = new Map<string, Set<() => void>>()
@@ -31,25 +39,34 @@ export const createJobs = (): Jobs => {
   return {
     all: () => [...open.values()],
     size: () => open.size,
-    put: (job) => void open.set(job.call.id, job),
-    get: (call) => open.get(call),
-    end: (call) => {
-      open.delete(call)
-      for (const done of waiting.get(call) ?? []) done()
-      waiting.delete(call)
+    put: (job) => void open.set(job.item.id, job),
+    get: (id) => open.get(id),
+    end: (id) => {
+      open.delete(id)
+      for (const done of waiting.get(id) ?? []) done()
+      waiting.delete(id)
     },
-    ended: (call, signal) => {
-      if (!open.has(call) || signal.aborted) return Promise.resolve()
+    ended: (id, signal) => {
+      if (!open.has(id) || signal.aborted) return Promise.resolve()
       return new Promise((resolve) => {
-        const set = waiting.get(call) ?? new Set()
+        const set = waiting.get(id) ?? new Set()
         const done = () => {
           signal.removeEventListener('abort', done)
           set.delete(done)
           resolve()
         }
-        waiting.set(call, set.add(done))
+        waiting.set(id, set.add(done))
         signal.addEventListener('abort', done, { once: true })
       })
     },
   }
 }
+
+/** A job that waits for its first transaction. */
+export const dueJob = (item: Payable, now: number): Job => ({
+  item,
+  txs: [],
+  waiting: true,
+  since: now,
+  alone: false,
+})

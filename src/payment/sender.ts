@@ -1,11 +1,11 @@
 import type { Chain } from '../chain/chain.ts'
 import type { Clock } from '../clock.ts'
 import { type Log, reasonOf } from '../log.ts'
-import type { Job } from './jobs.ts'
+import type { Shipment } from './jobs.ts'
 
 export type Sender = {
-  /** Puts a job's stored transaction on its way. Nobody waits: what is not taken is sent again by the outbox. */
-  send: (job: Job) => void
+  /** Puts a stored transaction on its way. Nobody waits: what is not taken is sent again by the outbox. */
+  send: (shipment: Shipment) => void
   /** Resolves when nothing is on its way any more. */
   idle: () => Promise<void>
 }
@@ -16,7 +16,7 @@ const MAX_BATCH = 100
 
 /** Sends stored transactions, those of one moment together, in the order of their nonces: so a node with a short queue of its own takes them all. */
 export const createSender = ({ chain, clock, log, probe }: SenderFacts): Sender => {
-  let queue: Job[] = []
+  let queue: Shipment[] = []
   let sending: Promise<void> | undefined
 
   const flush = async (): Promise<void> => {
@@ -29,26 +29,26 @@ export const createSender = ({ chain, clock, log, probe }: SenderFacts): Sender 
     }
   }
 
-  const sendBatch = async (batch: readonly Job[]): Promise<void> => {
+  const sendBatch = async (batch: readonly Shipment[]): Promise<void> => {
     try {
       probe('K5')
-      const said = await chain.send(batch.map((job) => job.tx.raw))
+      const said = await chain.send(batch.map((one) => one.tx.raw))
       probe('K6')
-      for (const [i, job] of batch.entries()) {
-        job.sentAt = clock.now()
-        if (said[i] !== undefined) log.warn('settlement_not_taken', { call: job.call.id, why: said[i] })
+      for (const [i, one] of batch.entries()) {
+        one.sentAt = clock.now()
+        if (said[i] !== undefined) log.warn('settlement_not_taken', { hash: one.tx.hash, why: said[i] })
       }
     } catch (error) {
       // Nobody could be reached, or nobody answered: the same bytes go out again when the chain can be seen again.
-      for (const job of batch) job.sentAt = 0
+      for (const one of batch) one.sentAt = 0
       log.warn('settlement_send_failed', { why: reasonOf(error) })
     }
   }
 
   return {
-    send: (job) => {
-      job.sentAt = clock.now()
-      queue.push(job)
+    send: (shipment) => {
+      shipment.sentAt = clock.now()
+      queue.push(shipment)
       sending ??= flush().finally(() => {
         sending = undefined
       })

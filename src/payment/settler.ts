@@ -1,20 +1,21 @@
 import type { Chain, Head } from '../chain/chain.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Clock } from '../clock.ts'
-import type { Call, Tx } from '../ledger/call.ts'
-import type { Ledger, Posted } from '../ledger/ledger.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Payable } from '../ledger/moves.ts'
 import { type Log, reasonOf } from '../log.ts'
+import type { BatchPolicy } from './batch.ts'
 import { createJobs } from './jobs.ts'
-import { createOutbox } from './outbox.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
 import { createWatch } from './watch.ts'
 
 export type Settler = {
-  /** Signs the settlement transaction of a call. Nothing is sent: store it in a move, then `submit` what was posted. */
-  intend: (call: Call) => Promise<Tx>
-  /** Sends a transaction once the move that stores it is posted; when it is not, its nonce is given back and it is never sent. */
-  submit: (tx: Tx, posting: Promise<Posted>) => Promise<Posted>
-  /** Resolves when the payment of a submitted call is proven or can never be, or `signal` aborts: then as it stands. */
-  outcome: (id: string, signal: AbortSignal) => Promise<Call | undefined>
+  /** Moves the money of a call once `post` has stored that it is to be moved: see `Outbox.pay`. */
+  pay: Outbox['pay']
+  /** Stores something to be done on the chain, and does it. */
+  order: Outbox['order']
+  /** Resolves when a payment is proven or can never be, or `signal` aborts: then as it stands. */
+  outcome: (id: string, signal: AbortSignal) => Promise<Payable | undefined>
   /** One look at the chain now: what is in blocks, what was taken back, what must be sent again. Also on a timer. */
   tick: () => Promise<void>
   /** The last block seen; the later of its time and ours is "now" for validity. */
@@ -27,6 +28,9 @@ export type Settler = {
   stop: () => Promise<void>
 }
 
+/** How often what waits for company is looked at, ms. */
+const RIPENING_MS = 50
+
 export type SettlerFacts = {
   ledger: Ledger
   chain: Chain
@@ -38,6 +42,9 @@ export type SettlerFacts = {
   pollMs: number
   /** Never pay more per gas than this, wei. */
   maxFee: bigint
+  batch: BatchPolicy
+  /** Calls that are being served on this chain now: while there are others, a settlement waits for their company. */
+  serving: () => number
   /** Named crash points, for the crash matrix; does nothing in a normal process. */
   probe: (point: string) => void
 }
@@ -52,8 +59,10 @@ export const createSettler = (facts: SettlerFacts): Settler => {
   let ticking: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   const jobs = createJobs()
-  const outbox = createOutbox({ ...facts, jobs, head: () => head })
-  const watch = createWatch({ ...facts, jobs, outbox })
+  const outbox = createOutbox({ ...facts, jobs, head: () => head, delegated: () => false })
+  const watch = createWatch({ ...facts, jobs })
+  let flushing: Promise<void> | undefined
+  let ripening: NodeJS.Timeout | undefined
 
   const look = async (): Promise<void> => {
     // Asked before the head: what has passed this nonce is then in no later block than the head.
@@ -63,7 +72,27 @@ export const createSettler = (facts: SettlerFacts): Settler => {
     if (jobs.size() === 0) return
     const mined = early ?? (await chain.nonce(account.address))
     await watch.advance(head, mined)
+    await flush()
     await outbox.push(mined)
+  }
+
+  const flush = (): Promise<void> => {
+    flushing ??= outbox
+      .flush()
+      .catch((error) => log.warn('settlement_not_made', { chain: chain.id, why: reasonOf(error) }))
+      .finally(() => {
+        flushing = undefined
+        if (outbox.waiting() > 0) ripen()
+      })
+    return flushing
+  }
+
+  const ripen = () => {
+    if (ripening || timer === undefined) return
+    ripening = setTimeout(() => {
+      ripening = undefined
+      void flush()
+    }, RIPENING_MS)
   }
 
   const tick = (): Promise<void> => {
@@ -80,11 +109,19 @@ export const createSettler = (facts: SettlerFacts): Settler => {
   }
 
   return {
-    intend: outbox.intend,
-    submit: outbox.submit,
+    pay: async (item, post, when) => {
+      const posted = await outbox.pay(item, post, when)
+      if (outbox.waiting() > 0) ripen()
+      return posted
+    },
+    order: async (errand) => {
+      const posted = await outbox.order(errand)
+      if (posted.ok) void flush()
+      return posted
+    },
     outcome: async (id, signal) => {
       await jobs.ended(id, signal)
-      return ledger.call(id)
+      return (await ledger.call(id)) ?? (await ledger.errand(id))
     },
     tick,
     head: () => head,
@@ -98,8 +135,12 @@ export const createSettler = (facts: SettlerFacts): Settler => {
     },
     stop: async () => {
       clearTimeout(timer)
+      clearTimeout(ripening)
       timer = undefined
+      ripening = undefined
       await ticking
+      // What still waits for company goes out now.
+      await flush()
       await outbox.idle()
     },
   }

@@ -5,9 +5,9 @@
 import type { Hex } from '../assets.ts'
 import { chainNumber, V1_NETWORKS } from '../assets.ts'
 import { fail } from '../errors.ts'
-import type { Till } from '../quote/offers.ts'
+import { amountOf, type Scheme, type Till } from '../quote/offers.ts'
 import type { Terms } from '../quote/seal.ts'
-import type { Authorization, Payment, PaymentV1, PaymentV2 } from '../wire/payment.ts'
+import type { Accepted, Authorization, PaymentV1, PaymentV2 } from '../wire/payment.ts'
 
 export type TermsFacts = {
   tills: readonly Till[]
@@ -19,6 +19,8 @@ export type TermsFacts = {
   /** Unix seconds by our clock, which stamped the quote. */
   ours: number
   epoch: number
+  /** Who settles: an `upto` must be signed for it. */
+  settler: Hex
   /** Terms of a fresh quote for the same request: what a v1 payment, which carries no seal, is measured by. */
   fresh: () => readonly Terms[]
 }
@@ -32,12 +34,13 @@ const LEAST_LEFT = 6
 const LONGEST_VALID = 86_400
 
 /** Judges a payment against the quote it names: the terms, or a refusal that says which of them is not met. May return several for v1, whose payload does not name its asset. */
-export const agree = (payment: Payment, facts: TermsFacts): Agreed[] => {
+export const agree = (payment: PaymentV2 | PaymentV1, facts: TermsFacts): Agreed[] => {
   checkTime(payment.authorization, facts.now)
   return payment.version === 2 ? [agreeV2(payment, facts)] : agreeV1(payment, facts)
 }
 
-const agreeV2 = ({ accepted, authorization }: PaymentV2, facts: TermsFacts): Agreed => {
+/** The quote that an offer was accepted by, and the till it is for: refuses unless all of it is as it was sealed. */
+export const agreeOffer = (accepted: Accepted, facts: TermsFacts): { terms: Terms; till: Till } => {
   const onChain = facts.tills.filter((till) => till.asset.chain === accepted.network)
   if (onChain.length === 0) throw fail('payment_network_mismatch')
   const till = onChain.find((one) => one.asset.address === accepted.asset.toLowerCase())
@@ -51,33 +54,46 @@ const agreeV2 = ({ accepted, authorization }: PaymentV2, facts: TermsFacts): Agr
   if (terms.chain !== accepted.network) throw fail('payment_network_mismatch')
   if (terms.asset !== till.asset.address) throw fail('payment_asset_mismatch')
   if (terms.payTo !== till.payTo) throw fail('payment_recipient_mismatch')
-  if (accepted.amount !== terms.amount.toString()) throw amountMismatch(accepted.amount, terms.amount)
+  const quoted = amountOf(terms, accepted.scheme as Scheme)
+  if (accepted.amount !== quoted.toString()) throw amountMismatch(accepted.amount, quoted)
+  return { terms, till }
+}
+
+const agreeV2 = ({ accepted, authorization }: PaymentV2, facts: TermsFacts): Agreed => {
+  const { terms, till } = agreeOffer(accepted, facts)
+  const method = authorization.kind === 'eip3009' ? 'eip3009' : 'permit2'
+  const offered = till.ways.some((way) => way.scheme === accepted.scheme && way.method === method)
+  const fits = (accepted.scheme === 'upto') === (authorization.kind === 'upto')
+  if (!offered || !fits) throw fail('payment_scheme_unsupported')
   if (terms.payer !== undefined && terms.payer !== authorization.from) throw fail('quote_payer_mismatch')
   if (authorization.to !== terms.payTo) throw fail('payment_recipient_mismatch')
-  if (authorization.value !== terms.amount) throw amountMismatch(authorization.value, terms.amount)
+  if (authorization.token !== undefined && authorization.token !== terms.asset) throw fail('payment_asset_mismatch')
+  if (authorization.kind === 'upto' && authorization.facilitator !== facts.settler)
+    throw fail('facilitator_mismatch', { settler: facts.settler })
+  const quoted = amountOf(terms, accepted.scheme as Scheme)
+  if (authorization.value !== quoted) throw amountMismatch(authorization.value, quoted)
   return { terms, till, authorization }
 }
 
 const agreeV1 = ({ network, authorization }: PaymentV1, facts: TermsFacts): Agreed[] => {
   const fresh = facts.fresh().filter((terms) => V1_NETWORKS[chainNumber(terms.chain)] === network)
   if (fresh.length === 0) throw fail('payment_network_mismatch')
-  const mine = fresh.filter((terms) => terms.payTo === authorization.to)
+  const tillOf = (terms: Terms) =>
+    facts.tills.find((one) => one.asset.chain === terms.chain && one.asset.address === terms.asset)
+  const payable = fresh.filter((terms) => tillOf(terms)?.ways.some((way) => way.method === 'eip3009'))
+  const mine = payable.filter((terms) => terms.payTo === authorization.to)
   if (mine.length === 0) throw fail('payment_recipient_mismatch')
   const enough = mine.filter((terms) => authorization.value >= terms.ceiling)
   if (enough.length === 0) throw amountMismatch(authorization.value, mine[0]!.ceiling)
-  return enough.map((terms) => {
-    const till = facts.tills.find(
-      (one) => one.asset.chain === terms.chain && one.asset.address === terms.asset,
-    )!
-    return {
-      terms: { ...terms, amount: authorization.value, credit: 0n, payer: undefined },
-      till,
-      authorization,
-    }
-  })
+  return enough.map((terms) => ({
+    terms: { ...terms, amount: authorization.value, credit: 0n, payer: undefined },
+    till: tillOf(terms)!,
+    authorization,
+  }))
 }
 
-const checkTime = ({ validAfter, validBefore }: Authorization, now: number): void => {
+/** Refuses an authorization that is not valid now, or for too long. */
+export const checkTime = ({ validAfter, validBefore }: Pick<Authorization, 'validAfter' | 'validBefore'>, now: number): void => {
   if (validBefore <= BigInt(now + LEAST_LEFT)) throw fail('payment_expired')
   if (validAfter >= BigInt(now)) throw fail('payment_not_yet_valid')
   if (validBefore > BigInt(now + LONGEST_VALID))

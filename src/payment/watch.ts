@@ -1,10 +1,10 @@
 import type { Chain, Head } from '../chain/chain.ts'
 import type { Clock } from '../clock.ts'
-import { isSettling } from '../ledger/call.ts'
+import { isSettling, type Tx } from '../ledger/call.ts'
 import type { Ledger, Posted } from '../ledger/ledger.ts'
+import type { Payable } from '../ledger/moves.ts'
 import type { Log } from '../log.ts'
 import type { Job, Jobs } from './jobs.ts'
-import type { Outbox } from './outbox.ts'
 import { type Finding, isOver, prove } from './prove.ts'
 import { createWindow, DEEP } from './window.ts'
 
@@ -24,7 +24,6 @@ export type WatchFacts = {
   clock: Clock
   log: Log
   jobs: Jobs
-  outbox: Outbox
   confirmations: number
   probe: (point: string) => void
 }
@@ -32,41 +31,55 @@ export type WatchFacts = {
 const MAX_BATCH = 100
 
 export const createWatch = (facts: WatchFacts): Watch => {
-  const { ledger, chain, clock, log, jobs, outbox, confirmations, probe } = facts
+  const { ledger, chain, clock, log, jobs, confirmations, probe } = facts
   const window = createWindow(chain)
   const isDeep = (head: Head, block: bigint) => head.number - block + 1n >= BigInt(confirmations)
 
-  /** Takes the call as the ledger has it after a move, or as it was already when the move came too late. */
-  const follow = (job: Job, posted: Posted): void => {
-    const call = posted.ok || posted.why === 'stale' ? posted.call : undefined
-    if (!call) return
-    if ('proof' in call.settlement) window.add(call.id, call.settlement.proof)
-    if (isSettling(call)) job.call = call
-    else jobs.end(call.id)
+  /** Takes the item as the ledger has it after a move, or as it was already when the move came too late. */
+  const follow = (job: Job, posted: Posted<Payable>): void => {
+    const item = posted.ok || posted.why === 'stale' ? posted.call : undefined
+    if (!item) return
+    if ('proof' in item.settlement) window.add(item.id, item.settlement.proof)
+    if (isSettling(item)) job.item = item
+    else jobs.end(item.id)
   }
 
   const settle = async (job: Job, head: Head): Promise<void> => {
-    const { settlement, id } = job.call
+    const { settlement, id } = job.item
     if (settlement.at !== 'included' || !isDeep(head, settlement.proof.block)) return
     follow(job, await ledger.post({ type: 'settled', id, proof: settlement.proof }))
     probe('K8')
   }
 
   const book = async (job: Job, head: Head, finding: Finding): Promise<void> => {
-    const { id } = job.call
-    if (finding.kind === 'again') return outbox.again(job)
+    const { id } = job.item
+    if (finding.kind === 'again') {
+      job.waiting = true
+      job.alone ||= finding.alone
+      return
+    }
     if (finding.kind === 'lost') {
-      log.error('settlement_lost', { call: id, why: finding.why })
+      log.error('settlement_lost', { item: id, why: finding.why })
       return follow(job, await ledger.post({ type: 'lose', id, why: finding.why, gas: finding.gas }))
     }
     probe('K7')
-    const { proof } = finding
-    follow(job, await ledger.post({ type: isDeep(head, proof.block) ? 'settled' : 'include', id, proof }))
+    const { proof, moved } = finding
+    // How much an errand moved is known with its proof only, so it is booked at once and taken back if need be.
+    const settled = isDeep(head, proof.block) || (moved !== undefined && job.item.is === 'errand')
+    const posted = settled
+      ? ledger.post({ type: 'settled', id, proof, ...(moved !== undefined && { moved }) })
+      : ledger.post({ type: 'include', id, proof })
+    follow(job, await posted)
     probe('K8')
   }
 
+  const itemsOf = async ({ items }: Tx): Promise<Payable[]> => {
+    const found = items.map(async (id) => jobs.get(id)?.item ?? (await ledger.call(id)) ?? (await ledger.errand(id)))
+    return (await Promise.all(found)).filter((one) => one !== undefined)
+  }
+
   const conclude = async (some: readonly Job[], head: Head): Promise<void> => {
-    const findings = await prove({ chain, head, confirmations, now: clock.now() }, some)
+    const findings = await prove({ chain, head, confirmations, now: clock.now(), itemsOf }, some)
     // One after the other would wait for one fsync each; together they share it.
     await Promise.all(some.map((job, i) => (findings[i] ? book(job, head, findings[i]) : undefined)))
   }
@@ -75,17 +88,17 @@ export const createWatch = (facts: WatchFacts): Watch => {
     const txs = await ledger.transactions(id)
     const posted = await ledger.post({ type: 'reorg', id })
     window.remove(id)
-    const tx = txs.at(-1)
-    if (!posted.ok || !tx) return
-    log.warn('settlement_reorged', { call: id })
-    jobs.put({ call: posted.call, tx, txs, sentAt: 0 })
+    if (!posted.ok) return
+    log.warn('settlement_reorged', { item: id })
+    const waiting = txs.length === 0
+    jobs.put({ item: posted.call, txs, waiting, since: clock.now(), alone: false })
   }
 
   return {
     resume: async (head) => {
       const final = (await chain.finalized()) || head.number - DEEP
       for (const job of jobs.all()) {
-        if ('proof' in job.call.settlement) window.add(job.call.id, job.call.settlement.proof)
+        if ('proof' in job.item.settlement) window.add(job.item.id, job.item.settlement.proof)
       }
       const books = new Set((await ledger.balances()).map((row) => row.asset))
       for (const asset of books) {
@@ -100,11 +113,12 @@ export const createWatch = (facts: WatchFacts): Watch => {
     },
     advance: async (head, mined) => {
       const all = jobs.all()
-      const included = all.filter((job) => job.call.settlement.at === 'included')
+      const included = all.filter((job) => job.item.settlement.at === 'included')
       await Promise.all(included.map((job) => settle(job, head)))
-      const settling = all.filter((job) => job.call.settlement.at === 'settling')
-      for (const job of settling) if (job.tx.nonce < mined) job.passedAt ??= clock.now()
-      const due = settling.filter((job) => job.tx.nonce < mined || isOver(job.call, head))
+      const settling = all.filter((job) => job.item.settlement.at !== 'included')
+      const passed = (job: Job) => !job.waiting && (job.txs.at(-1)?.nonce ?? mined) < mined
+      for (const job of settling) if (passed(job)) job.passedAt ??= clock.now()
+      const due = settling.filter((job) => passed(job) || isOver(job.item, head))
       for (let i = 0; i < due.length; i += MAX_BATCH) await conclude(due.slice(i, i + MAX_BATCH), head)
     },
   }

@@ -1,13 +1,17 @@
-import { type Asset, chainNumber, type Hex, toUnits, V1_NETWORKS } from '../assets.ts'
-import { minOf } from '../money.ts'
+import { type Asset, chainNumber, type Hex, type TransferMethod, toUnits, V1_NETWORKS } from '../assets.ts'
+import { minOf, type Usd } from '../money.ts'
 import type { Requirement, RequirementV1 } from '../wire/payment.ts'
 import type { Quote } from './quote.ts'
 import type { Sealer, Terms } from './seal.ts'
 
-/** An asset that can be paid in, with the address the money goes to. */
-export type Till = { asset: Asset; payTo: Hex }
+/** An asset that can be paid in, with the address the money goes to, and how it can be paid, best first. */
+export type Till = { asset: Asset; payTo: Hex; ways: readonly PaymentWay[] }
 
-export type Offer = { terms: Terms; requirement: Requirement }
+/** One scheme of x402, and how the token moves by it. */
+export type PaymentWay = { scheme: Scheme; method: TransferMethod }
+export type Scheme = Requirement['scheme']
+
+export type Offer = { terms: Terms; till: Till; way: PaymentWay; requirement: Requirement }
 
 export type OfferFacts = {
   tills: readonly Till[]
@@ -15,28 +19,52 @@ export type OfferFacts = {
   epoch: number
   /** Seconds an authorization should be valid for. */
   maxTimeout: number
-  /** Who signs receipts. */
+  /** Who signs receipts and settles. */
   signer: Hex
+  /** Seconds that a payer must wait to take its money out of a channel by itself. */
+  withdrawDelay: number
+  /** Calls up to this are served before they are paid: an `upto` above it is not offered. */
+  onTrust: Usd
+  /** Units that an `exact` payment must at least move to be worth its gas, by till; what is not used becomes credit. */
+  least: (till: Till) => bigint
 }
 
 /** A payer who named itself, and its credit by till. */
 export type KnownPayer = { payer: Hex; credits: readonly bigint[] }
 
-/** One offer for each asset, sealed; a payer who named itself pays less by its credit. */
-export const makeOffers = (facts: OfferFacts, quote: Quote, known?: KnownPayer): Offer[] =>
-  facts.tills.map((till, i) =>
-    makeOffer(facts, quote, till, known && { payer: known.payer, credit: known.credits[i] ?? 0n }),
-  )
+/** What is offered, best scheme first: of each asset all ways that it can be paid. A payer who named itself pays less by its credit. */
+export const makeOffers = (facts: OfferFacts, quote: Quote, known?: KnownPayer): Offer[] => {
+  const offers = facts.tills.flatMap((till, i) => {
+    const terms = makeTerms(facts, quote, till, known && { payer: known.payer, credit: known.credits[i] ?? 0n })
+    const token = facts.sealer.seal(terms)
+    const ways = till.ways.filter(({ scheme }) => scheme !== 'upto' || quote.ceiling <= facts.onTrust)
+    return ways.map((way): Offer => {
+      return { terms, till, way, requirement: requirementOf(facts, terms, till, way, token) }
+    })
+  })
+  return SCHEMES.flatMap((scheme) => offers.filter((offer) => offer.way.scheme === scheme))
+}
 
-const makeOffer = (
+/** The order of offers: clients take the first one that they can pay. */
+const SCHEMES: readonly Scheme[] = ['batch-settlement', 'upto', 'exact']
+
+/** Units that are signed for: the ceiling less the credit used, and for `exact` no less than is worth its gas. */
+export const amountOf = (terms: Terms, scheme: Scheme): bigint =>
+  scheme === 'exact' ? terms.amount : terms.ceiling - terms.credit
+
+/** The promises of a quote for one till: what its seal covers. */
+export const makeTerms = (
   facts: OfferFacts,
   quote: Quote,
-  { asset, payTo }: Till,
-  known: { payer: Hex; credit: bigint } | undefined,
-): Offer => {
+  till: Till,
+  known?: { payer: Hex; credit: bigint } | undefined,
+): Terms => {
+  const { asset, payTo } = till
   const ceiling = toUnits(quote.ceiling, asset.decimals)
   const credit = known && known.credit > 0n ? minOf(known.credit, ceiling) : 0n
-  const terms: Terms = {
+  const open = ceiling - credit
+  const least = facts.least(till)
+  return {
     id: quote.id,
     asked: quote.asked,
     routes: quote.routes,
@@ -47,7 +75,7 @@ const makeOffer = (
     maxOutput: quote.maxOutput,
     choices: quote.choices,
     ceiling,
-    amount: ceiling - credit,
+    amount: open > 0n && open < least ? least : open,
     credit,
     payer: credit > 0n ? known?.payer : undefined,
     chain: asset.chain,
@@ -56,39 +84,51 @@ const makeOffer = (
     expires: quote.expires,
     epoch: facts.epoch,
   }
-  const requirement: Requirement = {
-    scheme: 'exact',
-    network: asset.chain,
-    amount: terms.amount.toString(),
-    asset: asset.address,
-    payTo,
-    maxTimeoutSeconds: facts.maxTimeout,
-    extra: {
-      name: asset.name,
-      version: asset.version,
-      quote: facts.sealer.seal(terms),
-      signer: facts.signer,
-    },
-  }
-  return { terms, requirement }
 }
+
+const requirementOf = (
+  facts: OfferFacts,
+  terms: Terms,
+  { asset, payTo }: Till,
+  { scheme, method }: PaymentWay,
+  quote: string,
+): Requirement => ({
+  scheme,
+  network: asset.chain,
+  amount: amountOf(terms, scheme).toString(),
+  asset: asset.address,
+  payTo,
+  maxTimeoutSeconds: facts.maxTimeout,
+  extra: {
+    ...((method === 'eip3009' || asset.eip2612) && { name: asset.name, version: asset.version }),
+    ...(method === 'permit2' && { assetTransferMethod: 'permit2' as const }),
+    ...(scheme === 'upto' && { facilitatorAddress: facts.signer }),
+    ...(scheme === 'batch-settlement' && {
+      receiverAuthorizer: facts.signer,
+      withdrawDelay: facts.withdrawDelay,
+    }),
+    quote,
+    signer: facts.signer,
+  },
+})
 
 /** The same offers for v1 clients, on the chains that v1 has a name for. A v1 payment cannot carry the seal, so it never uses credit. */
 export const offersV1 = (offers: readonly Offer[], resource: string): RequirementV1[] =>
-  offers.flatMap(({ requirement, terms }) => {
+  offers.flatMap(({ requirement, terms, way, till }) => {
     const network = V1_NETWORKS[chainNumber(terms.chain)]
-    if (!network) return []
-    const { payTo, asset, maxTimeoutSeconds, extra } = requirement
+    if (!network || way.scheme !== 'exact' || way.method !== 'eip3009') return []
+    const { payTo, asset, maxTimeoutSeconds } = requirement
+    const { name, version } = till.asset
     return {
       scheme: 'exact',
       network,
-      maxAmountRequired: terms.ceiling.toString(),
+      maxAmountRequired: (terms.ceiling > terms.amount ? terms.ceiling : terms.amount).toString(),
       resource,
       description: 'One model call',
       mimeType: 'application/json',
       payTo,
       maxTimeoutSeconds,
       asset,
-      extra: { name: extra.name, version: extra.version },
+      extra: { name, version },
     }
   })

@@ -3,8 +3,11 @@ import type { Chain, TransferLog } from '../chain/chain.ts'
 import type { BookedTransfer, Ledger } from '../ledger/ledger.ts'
 import { ACCOUNT } from '../ledger/moves.ts'
 import { claimKey } from '../payment/check.ts'
-import type { Till } from '../quote/offers.ts'
+import type { Till as Payable } from '../quote/offers.ts'
 import { type Finding, KINDS, type Kind, match, type Use, unexplained } from './match.ts'
+
+/** An asset that was paid with, and the address that its money went to. */
+export type Till = Pick<Payable, 'asset' | 'payTo'>
 
 export type ReconcileFacts = {
   ledger: Ledger
@@ -152,7 +155,7 @@ const usesOf = async (
   const uses: Use[] = []
   for (const block of new Set(logs.map((log) => log.block))) {
     for (const { hash, payer, nonce } of await chain.usesIn(token.address, block, block)) {
-      const call = hashes.has(hash) ? await ledger.callByClaim(claimKey(token, payer, nonce)) : undefined
+      const call = hashes.has(hash) ? await ledger.callByClaim(claimKey(token, { kind: 'eip3009', from: payer, nonce })) : undefined
       if (call) uses.push({ hash, call })
     }
   }

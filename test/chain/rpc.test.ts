@@ -1,10 +1,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import { agree } from '../../src/chain/agree.ts'
 import { createChain } from '../../src/chain/chain.ts'
 import { createLogReader } from '../../src/chain/logs.ts'
-import { createRpc, type Rpc } from '../../src/chain/rpc.ts'
-import type { NodeAnswer, NodeCall } from '../support/rpc-proxy.ts'
+import { createRpc, type Rpc, type RpcResult } from '../../src/chain/rpc.ts'
+import type { Clock } from '../../src/clock.ts'
+import { behind, dead, mute, type NodeAnswer, type NodeCall, startRpcProxy } from '../support/rpc-proxy.ts'
 
 const open: { servers: Server[]; clients: { close: () => Promise<void> }[] } = { servers: [], clients: [] }
 afterEach(async () => {
@@ -34,8 +36,8 @@ const startNode = async (react: Reaction): Promise<Node> => {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
 }
 
-const client = (urls: string[], chainId?: number): Rpc => {
-  const rpc = createRpc(urls, chainId)
+const client = (urls: string[], chainId?: number, clock?: Clock): Rpc => {
+  const rpc = createRpc(urls, chainId, clock)
   open.clients.push(rpc)
   return rpc
 }
@@ -96,6 +98,207 @@ describe('several nodes', () => {
       { ok: true, value: 1 },
       { ok: true, value: 2 },
     ])
+  })
+})
+
+describe('a node that is over its limit', () => {
+  const clock = { now: () => time, sleep: async () => {} }
+  let time = 1_000_000
+  const limited = (headers: Record<string, string>, status = 429): Reaction => {
+    return (_, response) => void response.writeHead(status, headers).end()
+  }
+
+  test.each<[string, Reaction, number]>([
+    ['for as long as it asks for', limited({ 'retry-after': '7' }), 7_000],
+    ['until the time that it names', limited({ 'retry-after': new Date(1_009_000).toUTCString() }), 8_000],
+    ['for a second when it asks for nothing', limited({}), 1_000],
+    ['for a second when it asks for less', limited({ 'retry-after': '0' }), 1_000],
+    ['for a second when it asks for nonsense', limited({ 'retry-after': 'soon' }), 1_000],
+    ['for a minute at most', limited({ 'retry-after': '86400' }), 60_000],
+    ['also when it says so by 503', limited({ 'retry-after': '7' }, 503), 7_000],
+    [
+      'also when it says so politely',
+      (calls, response) =>
+        void response.writeHead(200, { 'retry-after': '7' }).end(
+          JSON.stringify({
+            jsonrpc: '2.0',
+            id: calls[0]!.id,
+            error: { code: -32005, message: 'slow down' },
+          }),
+        ),
+      7_000,
+    ],
+  ])('is left alone %s', async (_, reaction, rest) => {
+    time = 1_001_000
+    const node = await startNode(reaction)
+    const rpc = client([node.url], undefined, clock)
+    const asked = async () => {
+      await expect(rpc.call('echo', [1])).rejects.toMatchObject({
+        code: 'chain_unavailable',
+        details: { why: expect.stringContaining('over its limit') },
+      })
+      return node.requests.length
+    }
+    expect(await asked()).toBe(1)
+    expect(await asked()).toBe(1)
+    time += rest - 1
+    expect(await asked()).toBe(1)
+    time += 1
+    expect(await asked()).toBe(2)
+  })
+
+  test('does not rest for a failure of another kind, nor make the others rest', async () => {
+    const broken = await startNode((_, response) => void response.writeHead(503).end())
+    const alone = client([broken.url], undefined, clock)
+    for (let i = 0; i < 3; i++) await alone.call('echo', [i]).catch(() => {})
+    expect(broken.requests).toHaveLength(3)
+    const [full, well] = [await startNode(limited({})), await startNode(good)]
+    const rpc = client([full.url, well.url], 1, clock)
+    for (let i = 0; i < 3; i++) expect(await rpc.call('echo', [i])).toBe(i)
+    expect(full.requests).toHaveLength(1)
+  })
+})
+
+describe('what two nodes must agree on', () => {
+  const says = (value: unknown, chainId = '0x1'): Reaction => {
+    return (calls, response) =>
+      void response.end(reply(calls, ({ method }) => (method === 'eth_chainId' ? chainId : value)))
+  }
+  const refuses =
+    (message: string): Reaction =>
+    (calls, response) => {
+      if (calls[0]!.method === 'eth_chainId') return void response.end(reply(calls, () => '0x1'))
+      const { id } = calls[0]!
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, error: { code: 3, message } }))
+    }
+  const cuts: Reaction = (_, response) => void response.destroy()
+  const full: Reaction = (_, response) => void response.writeHead(429).end()
+  const receipt = {
+    transactionHash: '0xaa',
+    status: '0x1',
+    blockHash: '0xbb',
+    logs: [{ data: '0x64', logIndex: '0x0' }],
+  }
+
+  const told = async (...reactions: Reaction[]) => {
+    const nodes = await Promise.all(reactions.map(startNode))
+    const rpc = client(
+      nodes.map((node) => node.url),
+      1,
+    )
+    const results = await rpc.agreed([{ method: 'read', params: [] }]).catch((error) => error.details.why)
+    return {
+      results,
+      asked: nodes.map((node) => node.requests.flat().filter((call) => call.method === 'read').length),
+    }
+  }
+
+  test('is asked of two of them, once each', async () => {
+    const { results, asked } = await told(says(receipt), says(receipt), says(receipt))
+    expect(results).toEqual([{ ok: true, value: receipt }])
+    expect(asked).toEqual([1, 1, 0])
+  })
+
+  test('is answered although one of three is dead, over its limit or on another chain', async () => {
+    for (const ill of [cuts, full, says(receipt, '0x5')]) {
+      for (const order of [
+        [ill, says(receipt), says(receipt)],
+        [says(receipt), ill, says(receipt)],
+      ]) {
+        expect((await told(...order)).results).toEqual([{ ok: true, value: receipt }])
+      }
+    }
+  })
+
+  test.each<[string, Reaction, string]>([
+    ['tells of a payment that is not there', says(null), 'two nodes disagree'],
+    [
+      'tells another amount',
+      says({ ...receipt, logs: [{ data: '0x65', logIndex: '0x0' }] }),
+      'two nodes disagree',
+    ],
+    ['leaves the payment out', says({ ...receipt, logs: [] }), 'two nodes disagree'],
+    ['does not say whether it succeeded', says({ ...receipt, status: undefined }), 'two nodes disagree'],
+    ['has not seen the block', refuses('header not found'), 'two nodes disagree'],
+    ['is dead', cuts, 'only one node answers'],
+    ['is over its limit', full, 'only one node answers'],
+    ['belongs to another chain', says(receipt, '0x5'), 'only one node answers'],
+  ])('is not believed when one of two %s', async (_, ill, why) => {
+    expect((await told(says(receipt), ill)).results).toBe(why)
+    expect((await told(ill, says(receipt))).results).toBe(why)
+  })
+
+  test('is refused when both refuse, whatever their words', async () => {
+    const { results } = await told(refuses('execution reverted'), refuses('VM execution error.'))
+    expect(results).toMatchObject([{ ok: false }])
+  })
+
+  test('is unavailable when none answers', async () => {
+    expect((await told(cuts, cuts)).results).toMatch(/closed|socket|ECONN/i)
+  })
+
+  test('is one node’s word where only one is configured, though it be listed twice', async () => {
+    const node = await startNode(says(receipt))
+    expect(await client([node.url, node.url], 1).agreed([{ method: 'read', params: [] }])).toEqual([
+      { ok: true, value: receipt },
+    ])
+    expect(node.requests.flat().filter((call) => call.method === 'read')).toHaveLength(1)
+  })
+
+  test('is not settled by a node that lags, that never answers or that died in between', async () => {
+    const blocks = 7
+    const chain = await startNode((calls, response) => {
+      const answers = calls.map(({ id, method, params }) => {
+        if (method === 'eth_chainId') return { id, result: '0x1' }
+        if (method === 'eth_blockNumber') return { id, result: `0x${blocks}` }
+        return { id, result: { number: params[0], hash: `0xb${Number(params[0])}` } }
+      })
+      response.end(JSON.stringify(answers))
+    })
+    const [one, other] = [await startRpcProxy(chain.url), await startRpcProxy(chain.url)]
+    try {
+      const rpc = client([one.url, other.url], 1)
+      const block = (number: string) =>
+        rpc
+          .agreed([{ method: 'eth_getBlockByNumber', params: [number, false] }])
+          .catch((error) => error.details.why)
+      expect(await block('0x7')).toEqual([{ ok: true, value: { number: '0x7', hash: '0xb7' } }])
+      other.behave(behind(2))
+      expect(await block('0x7')).toBe('two nodes disagree')
+      expect(await block('0x5')).toEqual([{ ok: true, value: { number: '0x5', hash: '0xb5' } }])
+      for (const ill of [mute, dead]) {
+        other.behave(ill)
+        expect(await block('0x5')).toBe('only one node answers')
+      }
+      other.behave()
+      expect(await block('0x7')).toEqual([{ ok: true, value: { number: '0x7', hash: '0xb7' } }])
+    } finally {
+      await Promise.all([one.close(), other.close()])
+    }
+  })
+
+  const ok = (value: unknown): RpcResult[] => [{ ok: true, value }]
+  test.each<[boolean, string, unknown, unknown]>([
+    [true, 'hex in other letters', '0xAB', '0xab'],
+    [false, 'other hex', '0xab', '0xac'],
+    [
+      true,
+      'a field that only nodes of one make have',
+      { hash: '0xa', totalDifficulty: '0x1' },
+      { hash: '0xa' },
+    ],
+    [false, 'a field that we read and one does not have', { hash: '0xa', l1Fee: '0x1' }, { hash: '0xa' }],
+    [false, 'objects of which we read nothing, and which differ', { a: 1 }, { a: 2 }],
+    [false, 'objects of which we read nothing, one with more', { a: 1 }, { a: 1, b: 1 }],
+    [false, 'nothing and an empty list', null, []],
+    [false, 'an empty list and an empty object', [], {}],
+    [false, 'lists of other lengths', ['0x1'], ['0x1', '0x1']],
+    [false, 'lists in another order', ['0x1', '0x2'], ['0x2', '0x1']],
+    [false, 'a number and its text', 1, '1'],
+    [true, 'nothing and nothing', null, null],
+  ])('is the same, %s: %s', (expected, _, one, other) => {
+    expect(agree(ok(one), ok(other))).toBe(expected)
+    expect(agree(ok(other), ok(one))).toBe(expected)
   })
 })
 

@@ -54,6 +54,7 @@ test('no header is no payment, and two are a conflict', () => {
 
 test('both versions read to the same canonical authorization', () => {
   const canonical = {
+    kind: 'eip3009',
     from: authorization.from.toLowerCase(),
     to: authorization.to,
     value: 1000n,
@@ -115,8 +116,9 @@ test.each([
   ['v as 29', signature(1n, '1d')],
   ['s in the upper half', signature(HALF_ORDER + 1n)],
   ['s of zero', signature(0n)],
-  ['64 bytes', signature().slice(0, -2)],
-  ['66 bytes', `${signature()}00`],
+  ['r of zero', `0x${'00'.repeat(32)}${signature().slice(66)}`],
+  ['r beyond the curve', `0x${'ff'.repeat(32)}${signature().slice(66)}`],
+  ['half a byte more', `${signature()}0`],
   ['no 0x', signature().slice(2)],
   ['an upper-case 0X', `0X${signature().slice(2)}`],
   ['a line break at the end', `${signature()}\n`],
@@ -139,7 +141,7 @@ test.each([
   ['no version', { ...v2, x402Version: undefined }, undefined, 'payment_malformed'],
   [
     'another scheme',
-    { ...v2, accepted: { ...accepted, scheme: 'upto' } },
+    { ...v2, accepted: { ...accepted, scheme: 'deferred' } },
     undefined,
     'payment_scheme_unsupported',
   ],
@@ -168,6 +170,23 @@ test('whatever a header holds, it is read or refused, never a crash', () => {
     }),
     { numRuns: 2000 },
   )
+})
+
+test('a signature of another length is a contract’s and is kept in lower case', () => {
+  for (const text of ['0xAB', `0x${'Cd'.repeat(64)}`, `0x${'Ef'.repeat(66)}`, `0x${'01'.repeat(2048)}`]) {
+    const payment = read({ ...v2, payload: { ...v2.payload, signature: text } })
+    expect(payment).toMatchObject({ authorization: { signature: text.toLowerCase() } })
+  }
+})
+
+test.each([
+  ['nothing', '0x'],
+  ['half a byte', '0xabc'],
+  ['2049 bytes', `0x${'01'.repeat(2049)}`],
+  ['the mark of ERC-6492', `0x${'01'.repeat(96)}${'6492'.repeat(16)}`],
+  ['the mark of ERC-6492 alone', `0x${'6492'.repeat(16)}`],
+])('a contract’s signature of %s is refused', (_, text) => {
+  expect(read({ ...v2, payload: { ...v2.payload, signature: text } })).toBe('payment_malformed')
 })
 
 /** Replaces the value at one path of a payload. */

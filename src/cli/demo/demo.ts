@@ -166,7 +166,7 @@ const refuse = async (print: Printer, scene: Scene, reply: Response): Promise<bo
   print.line('answer', `${reply.status} ${error.code}: ${error.message}`)
   const chain = createChain(`eip155:${scene.net.chainId}` as ChainId, [scene.net.url])
   const wallet = walletFromKey(scene.agentKey).address
-  const { balance } = await chain.payer(scene.token, wallet, `0x${'0'.repeat(64)}`)
+  const balance = await chain.balance(scene.token, wallet)
   await chain.close()
   print.fact('charged', 'nothing: the authorization was released and is never submitted')
   print.fact('wallet', `still $${printUsd(balance as Usd)}`)

@@ -1,0 +1,77 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Call, Tx } from './call.ts'
+import type { Channel } from './channel.ts'
+import { decode } from './codec.ts'
+import type { Errand } from './errand.ts'
+import type { JournalEntry, Ledger } from './ledger.ts'
+import { bookedTransfer } from './memory.ts'
+import type { Subject } from './moves.ts'
+import type { LiveBooks, QueryName, Row, SyncBooks } from './sqlite-books.ts'
+
+/** The queries of a ledger file, by name. */
+export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] => {
+  const rows = (sql: string) => {
+    const statement = db.prepare(sql)
+    return (...args: (string | number)[]): Row[] => statement.all(...args) as Row[]
+  }
+  const parsed = <T>(list: Row[]): T[] => list.map((row) => decode<T>(row['json'] as string))
+  const open = rows('SELECT json FROM subjects WHERE kind = ? AND resting = 0 ORDER BY n LIMIT ?')
+  const txs = rows('SELECT json FROM tx_items JOIN txs ON n = tx WHERE item = ? ORDER BY n')
+  const nonce = rows('SELECT max(nonce) AS last FROM txs WHERE chain = ? AND settler = ?')
+  const balances = rows('SELECT asset, account, value FROM balances ORDER BY asset, account')
+  const counters = rows('SELECT name, value FROM counters')
+  const settled = rows('SELECT json FROM subjects WHERE asset = ? AND block BETWEEN ? AND ? ORDER BY block')
+  const after = 'n > coalesce((SELECT n FROM subjects WHERE id = ?), 0) ORDER BY n LIMIT ?'
+  const page = rows(`SELECT json FROM subjects WHERE ${after}`)
+  const pageOfCalls = rows(`SELECT json FROM subjects WHERE kind = 'call' AND ${after}`)
+  const journal = rows('SELECT seq, line, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?')
+
+  const one = <K extends Subject['is']>(is: K, id: string | undefined) => {
+    books.refresh()
+    const found = id === undefined ? undefined : books.subject(id)
+    return found?.is === is ? (found as Extract<Subject, { is: K }>) : undefined
+  }
+
+  const table: { [K in QueryName]: (...args: Parameters<Ledger[K]>) => Awaited<ReturnType<Ledger[K]>> } = {
+    call: (id) => one('call', id),
+    errand: (id) => one('errand', id),
+    channel: (id) => one('channel', id),
+    claimant: (claim) => books.claimant(claim),
+    callByClaim: (claim) => one('call', books.claimant(claim)),
+    callByKey: (key) => one('call', books.keeper(key)),
+    open: (limit = -1) => parsed<Call>(open('call', limit)),
+    openErrands: () => parsed<Errand>(open('errand', -1)),
+    openChannels: () => parsed<Channel>(open('channel', -1)),
+    transactions: (call) => parsed<Tx>(txs(call)),
+    lastNonce: (chain, settler) => (nonce(chain, settler)[0]?.['last'] as number | null) ?? -1,
+    balance: (asset, account) => {
+      books.refresh()
+      return books.balance(asset, account)
+    },
+    balances: () =>
+      balances().map((row) => ({
+        asset: row['asset'] as string,
+        account: row['account'] as string,
+        value: BigInt(row['value'] as string),
+      })),
+    counter: (name) => {
+      books.refresh()
+      return books.counter(name)
+    },
+    counters: () =>
+      Object.fromEntries(counters().map((row) => [row['name'] as string, BigInt(row['value'] as string)])),
+    transfers: (asset, from, to) =>
+      parsed<Subject>(settled(asset, Number(from), Number(to)))
+        .map(bookedTransfer)
+        .filter((row) => row !== undefined),
+    calls: (after, limit) => parsed<Call>(pageOfCalls(after ?? '', limit)),
+    subjects: (after, limit) => parsed<Subject>(page(after ?? '', limit)),
+    journal: (seq, limit) =>
+      journal(seq, limit).map((row) => ({
+        ...decode<Pick<JournalEntry, 'at' | 'move' | 'postings'>>(row['line'] as string),
+        seq: row['seq'] as number,
+        hash: row['hash'] as string,
+      })),
+  }
+  return (name, args) => (table[name] as (...all: unknown[]) => never)(...args)
+}
