@@ -5,111 +5,9 @@ import { completeAsset } from './assets/complete.ts'
 import type { Asset, ChainId, Hex } from './assets.ts'
 import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
-import { parsePercent, parseRate, parseUsd, type Rate, type Usd } from './money.ts'
-
-const address = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
-  .transform((text) => text.toLowerCase() as Hex)
-const id = z
-  .string()
-  .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces')
-const url = z.url({ protocol: /^https?$/ })
-const usd = z
-  .string()
-  .transform((text, ctx) => parsed(parseUsd(text), ctx, 'must be dollars as a string, such as "0.05"'))
-const rate = z
-  .string()
-  .transform((text, ctx) =>
-    parsed(parseRate(text), ctx, 'must be dollars per million tokens as a string, such as "0.15"'),
-  )
-const percent = z
-  .string()
-  .transform((text, ctx) => parsed(parsePercent(text), ctx, 'must be a percentage as a string, such as "5"'))
-const count = z.int().positive()
-
-const parsed = <T>(value: T | undefined, ctx: z.RefinementCtx, message: string): T => {
-  if (value !== undefined) return value
-  ctx.addIssue({ code: 'custom', message })
-  return z.NEVER
-}
-
-const asset = z.strictObject({
-  symbol: z.string().min(1).max(20).describe('What people call it: USDC, USDT'),
-  address: address
-    .optional()
-    .describe('The token contract; may be left out, with all below, for a token of a main chain that Farebox knows'),
-  decimals: z.int().min(0).max(36).optional().describe('Checked against the contract at the start'),
-  name: z.string().optional().describe('EIP-712 domain name; checked at the start'),
-  version: z.string().optional().describe('EIP-712 domain version; checked at the start'),
-  methods: z
-    .array(z.enum(['eip3009', 'permit2']))
-    .min(1)
-    .optional()
-    .describe('How it can be paid: by its own authorizations, or through Permit2'),
-  eip2612: z.boolean().optional().describe('It takes signed allowances (permit), so that a first payment needs no gas'),
-})
-
-const chain = z.strictObject({
-  id: z
-    .string()
-    .regex(/^eip155:[1-9]\d{0,14}$/, 'must be a CAIP-2 id such as eip155:8453')
-    .describe('CAIP-2 chain id'),
-  rpc: z.array(url).min(1).describe('JSON-RPC URLs, equal in rank; the next is asked when one fails'),
-  payTo: address.describe('Where payments go; best a cold address'),
-  confirmations: z
-    .int()
-    .min(1)
-    .max(1000)
-    .default(1)
-    .describe('Blocks until a payment counts as settled, its own included'),
-  pollMs: z.int().min(50).max(60_000).default(500).describe('How often the chain is looked at, ms'),
-  maxFeeGwei: z.number().positive().default(500).describe('Never pay more per gas'),
-  nativeUsd: usd
-    .optional()
-    .describe('What its own coin is worth; when given, payments that are not worth their gas are raised, and the rest becomes credit'),
-  assets: z.array(asset).min(1).describe('Tokens that are taken'),
-})
-
-const provider = z.strictObject({
-  id: id.describe('Your name for it'),
-  type: z
-    .enum(['openai', 'simulated'])
-    .describe('openai: anything that speaks POST /chat/completions; simulated: needs no network'),
-  baseUrl: url.optional().describe('Such as https://api.openai.com/v1'),
-  keyEnv: envName.optional().describe('Environment variable with the API key'),
-  maxTokensField: z
-    .enum(['max_tokens', 'max_completion_tokens'])
-    .optional()
-    .describe('Field that caps output when the caller set none'),
-  firstByteMs: count
-    .default(30_000)
-    .describe(
-      'Longest wait for the first byte of a stream, ms; an answer in one piece may take five times as long',
-    ),
-  idleMs: count.default(60_000).describe('Longest silence inside a stream, ms'),
-})
-
-const prices = { inputPerMillion: rate, cachedInputPerMillion: rate.optional(), outputPerMillion: rate }
-
-const model = z.strictObject({
-  id: id.describe('What callers ask for, such as openai/gpt-4o-mini'),
-  hosts: z
-    .array(z.strictObject({ provider: id, model: id, ...z.strictObject(prices).partial().shape }))
-    .min(1)
-    .describe('Where it answers; a host may have prices of its own'),
-  ...prices,
-  context: count.default(128_000).describe('Input and output tokens together'),
-  maxOutput: count.default(16_384).describe('Most tokens it writes'),
-  imageTokens: z
-    .strictObject({ low: count, high: count })
-    .default({ low: 300, high: 3_000 })
-    .describe('Input tokens of one image at most'),
-  capabilities: z
-    .array(z.enum(['tools', 'vision', 'json_schema', 'reasoning']))
-    .optional()
-    .describe('What it can do; when absent everything is tried'),
-})
+import { count, percent, url, usd } from './config/fields.ts'
+import { chain, model, provider } from './config/parts.ts'
+import type { Rate, Usd } from './money.ts'
 
 export const configSchema = z.strictObject({
   server: z
@@ -137,7 +35,12 @@ export const configSchema = z.strictObject({
         .describe('Environment variable with the private key that pays gas and signs receipts'),
       batch: z
         .strictObject({
-          maxDelayMs: z.int().min(0).max(60_000).default(1_000).describe('Longest wait of a settlement for company, ms'),
+          maxDelayMs: z
+            .int()
+            .min(0)
+            .max(60_000)
+            .default(1_000)
+            .describe('Longest wait of a settlement for company, ms'),
           min: z.int().min(1).max(200).default(1).describe('Fewer than this wait for maxDelayMs'),
           max: z.int().min(1).max(200).default(100).describe('Most settlements in one transaction'),
         })
@@ -145,7 +48,9 @@ export const configSchema = z.strictObject({
       delegate: z
         .enum(['auto', 'never'])
         .default('auto')
-        .describe('auto: delegate the key’s account to the batch executor (EIP-7702) where `upto` is paid, so that many settle in one transaction'),
+        .describe(
+          'auto: delegate the key’s account to the batch executor (EIP-7702) where `upto` is paid, so that many settle in one transaction',
+        ),
       gasSharePercent: percent
         .prefault('10')
         .describe('Most of a payment that its gas may cost, where the chain says nativeUsd'),
@@ -184,7 +89,9 @@ export const configSchema = z.strictObject({
         .min(900)
         .max(2_592_000)
         .default(86_400)
-        .describe('How long a payer waits to take its money out of a channel by itself; claims are made well before'),
+        .describe(
+          'How long a payer waits to take its money out of a channel by itself; claims are made well before',
+        ),
       claimAbove: usd.prefault('1.00').describe('A channel is claimed once this much is unclaimed'),
       claimAfterSeconds: count.default(3_600).describe('Or once it was not claimed for this long'),
     })
@@ -248,7 +155,9 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
     exposure: { ...file.exposure, newPayer: file.exposure.newPayer ?? file.exposure.perCall },
     assets: file.chains.flatMap((one) => {
       const complete = one.assets.map((token) => completeAsset(one.id as ChainId, token))
-      return complete.filter((token) => typeof token !== 'string').map((token) => ({ ...token, payTo: one.payTo }))
+      return complete
+        .filter((token) => typeof token !== 'string')
+        .map((token) => ({ ...token, payTo: one.payTo }))
     }),
   }
 }

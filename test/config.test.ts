@@ -114,9 +114,9 @@ test.each([
     'models: a/small is there twice',
   ],
   [
-    'an asset that only permit2 can move',
-    GOOD.replace('symbol: USDC,', 'symbol: USDT, methods: [permit2],'),
-    'chains: no asset can be paid by eip3009',
+    'a token of which too little is known',
+    GOOD.replace('symbol: USDC,', 'symbol: XUSD, methods: [permit2],'),
+    'chains.0.assets.0: XUSD at',
   ],
   ['an unknown key', `${GOOD}sevrer: {}\n`, 'sevrer: is not a setting'],
   ['an unknown key inside', `${GOOD}server: { hots: a }\n`, 'server.hots: is not a setting'],

@@ -1,7 +1,7 @@
 /** `gas`: all transactions together; `gasPerCall`: for one settled call (for channels, one voucher). */
 export type Row = { way: string; n: number; gas: number; gasPerCall: number }
 
-const width = 860
+const width = 940
 const height = 470
 const left = 70
 const top = 50
@@ -40,7 +40,7 @@ export function plot(rows: readonly Row[], sizes: readonly number[]): string {
     return `${path}${dots}${mark}${text(right + 42, key, way, 'start')}`
   })
   const words = 'Gas for one settled call, by the number settled together'
-  const title = `<title>${words}</title>${text(left, 24, words, 'start')}`
+  const title = text(left, 24, words, 'start')
   const under = text(
     (left + right) / 2,
     bottom + 40,
@@ -51,7 +51,7 @@ export function plot(rows: readonly Row[], sizes: readonly number[]): string {
   const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`
   const font = 'font-family="sans-serif" font-size="12"'
   const paper = `<rect width="${width}" height="${height}" fill="#fff"/>`
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${font}>\n${paper}\n${body}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${font}>\n<title>${words}</title>\n${paper}\n${body}\n</svg>\n`
 }
 
 const waysOf = (rows: readonly Row[]) => [...new Set(rows.map(({ way }) => way))]

@@ -57,7 +57,7 @@ export const batchGas = (items: readonly BatchItem[], data: Hex, delegations = 0
   return transactionGas(data, inner + largest / 63n + 1n, delegations)
 }
 
-/** A Multicall3 batch of calls that use at most `inner` together. */
+/** A Multicall3 batch of calls that use at most `inner` together. Multicall3 caps none of them: one that burns its gas starves the rest. */
 export const aggregateGas = (data: Hex, inner: bigint, calls: number): bigint =>
   transactionGas(data, inner + inner / 63n + AGGREGATE_ITEM * BigInt(calls))
 

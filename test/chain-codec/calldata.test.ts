@@ -178,3 +178,9 @@ test('token calls are those of ERC-20, and of EIP-3009 for payers that are contr
     )
   })
 })
+
+test('a number that fits no word is refused, not cut', () => {
+  expect(() => tokenTransferData(`0x${'11'.repeat(20)}`, 2n ** 256n)).toThrow(RangeError)
+  expect(() => tokenTransferData(`0x${'11'.repeat(20)}`, -1n)).toThrow(RangeError)
+  expect(() => tokenTransferData(`0x${'11'.repeat(33)}`, 1n)).toThrow(RangeError)
+})

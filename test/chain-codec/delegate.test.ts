@@ -80,7 +80,11 @@ test('lists within lists are written as viem writes them', () => {
     item: fc.oneof({ maxDepth: 4 }, fc.uint8Array({ maxLength: 70 }), tie('list')),
     list: fc.array(tie('item'), { maxLength: 6 }),
   })).list as fc.Arbitrary<RlpItem[]>
-  fc.assert(fc.property(tree, (items) => expect(toHex(rlpList(items))).toBe(toRlp(items as Uint8Array[]))))
+  fc.assert(
+    fc.property(tree, (items) => {
+      expect(toHex(rlpList(items))).toBe(toRlp(items as Uint8Array[]))
+    }),
+  )
   expect(toHex(rlpList([EMPTY_LIST, []]))).toBe('0xc2c0c0')
 })
 

@@ -7,13 +7,16 @@ import { ExactEvmScheme as ExactFacilitator } from '@x402/evm/exact/facilitator'
 import { UptoEvmScheme as UptoClient } from '@x402/evm/upto/client'
 import { UptoEvmScheme as UptoFacilitator } from '@x402/evm/upto/facilitator'
 import type { Address, Hex } from 'viem'
+import { encodeFunctionData } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { batchSettlementAbi } from '../../contracts-abi/batch-settlement.ts'
 import { erc20Abi, usdtAbi } from '../../contracts-abi/erc20.ts'
+import { x402UptoPermit2ProxyAbi } from '../../contracts-abi/x402-proxies.ts'
 import type { Localnet } from '../../src/cli/demo/localnet.ts'
 import { deployUsdc, localClient, mint, rpc, startAnvil } from '../../src/cli/demo/localnet.ts'
-import { deployUsdt, mintUsdt, placeX402, x402 } from '../support/x402-contracts.ts'
+import { testUsdt, testWallet1271 } from '../support/test-contracts.generated.ts'
+import { deployUsdt, deployWallet1271, mintUsdt, placeX402, x402 } from '../support/x402-contracts.ts'
 
 const network = 'eip155:31337'
 const payTo = '0x000000000000000000000000000000000000bEEF'
@@ -63,7 +66,7 @@ describe('exact by Permit2', () => {
   test('a fee that the token takes is seen as a payment that fell short', async () => {
     const owner = await localClient(net.url, net.accounts[0]!.privateKey)
     const params = (rate: bigint, max: bigint) =>
-      owner.writeContract({ address: usdt, abi: feeAbi, functionName: 'setParams', args: [rate, max] })
+      owner.writeContract({ address: usdt, abi: testUsdt.abi, functionName: 'setParams', args: [rate, max] })
     await params(10n, 1n)
     const offer = { ...offered('usdt'), scheme: 'exact' }
     const before = await balance(usdt, payTo)
@@ -95,6 +98,21 @@ describe('upto', () => {
       toFacilitatorEvmSigner({ ...stranger, address: stranger.account.address } as never),
     )
     expect(await other.settle(payment, offer)).toMatchObject({ success: false })
+    type Signed = { from: Address; permitted: never; nonce: string; deadline: string; witness: never }
+    const { permit2Authorization, signature } = payment.payload as {
+      permit2Authorization: Signed
+      signature: Hex
+    }
+    const { from, permitted, nonce, deadline, witness } = permit2Authorization
+    const permit = { permitted, nonce: BigInt(nonce), deadline: BigInt(deadline) }
+    const args = [permit, 10_000n, from, witness, signature] as const
+    const settle = {
+      address: x402.uptoProxy,
+      abi: x402UptoPermit2ProxyAbi,
+      functionName: 'settle',
+      args,
+    } as const
+    await expect(stranger.simulateContract(settle)).rejects.toThrow('UnauthorizedFacilitator')
     expect(await upto.settle(payment, { ...offer, amount: '10001' })).toMatchObject({ success: false })
     expect(await upto.settle(payment, { ...offer, amount: '10000' })).toMatchObject({ success: true })
   })
@@ -178,6 +196,43 @@ describe('batch settlement', () => {
   })
 })
 
+test('USDT is moved from one allowance to another only through zero, and a listed payer cannot pay', async () => {
+  const owner = await localClient(net.url, net.accounts[0]!.privateKey)
+  const payer = await localClient(net.url, net.accounts[1]!.privateKey)
+  const token = { address: usdt, abi: testUsdt.abi } as const
+  await expect(
+    payer.writeContract({ ...token, functionName: 'approve', args: [x402.permit2, 5n] }),
+  ).rejects.toThrow()
+  const offer = { ...offered('usdt'), scheme: 'exact' }
+  const payment = await signed(new ExactClient(await clientSigner()), offer)
+  await owner.writeContract({ ...token, functionName: 'addBlackList', args: [payer.account.address] })
+  expect(await exact.settle(payment, offer)).toMatchObject({ success: false })
+  await owner.writeContract({ ...token, functionName: 'removeBlackList', args: [payer.account.address] })
+  expect(await exact.settle(payment, offer)).toMatchObject({ success: true })
+})
+
+test('a contract wallet pays, and can be told to agree only while it is asked for free', async () => {
+  const [deployer, owner] = [net.accounts[0]!, await localClient(net.url, net.accounts[4]!.privateKey)]
+  const sender = { url: net.url, deployerKey: deployer.privateKey }
+  const wallet = await deployWallet1271({ ...sender, owner: owner.account.address })
+  await mint({ ...sender, token: usdc, to: wallet.address, amount: 50_000n })
+  const contract = { address: wallet.address, abi: testWallet1271.abi } as const
+  const approve = encodeFunctionData({
+    abi: erc20Abi,
+    functionName: 'approve',
+    args: [x402.permit2, maxUint],
+  })
+  await owner.writeContract({ ...contract, functionName: 'execute', args: [usdc, approve] })
+  const signer = { address: wallet.address, signTypedData: owner.account.signTypedData }
+  const offer = { ...offered('usdc'), scheme: 'exact' }
+  const payment = () => signed(new ExactClient(signer as never), offer)
+  expect(await exact.settle(await payment(), offer)).toMatchObject({ success: true })
+  await owner.writeContract({ ...contract, functionName: 'setMode', args: [50_000n, true, false] })
+  const trap = await payment()
+  expect(await exact.verify(trap, offer)).toMatchObject({ isValid: true })
+  expect(await exact.settle(trap, offer)).toMatchObject({ success: false })
+})
+
 type DepositPayload = {
   channelConfig: unknown
   voucher: { channelId: Hex; maxClaimableAmount: string; signature: Hex }
@@ -189,19 +244,6 @@ type SchemeClient = {
     offer: PaymentRequirements,
   ): Promise<{ payload: Record<string, unknown> }>
 }
-
-const feeAbi = [
-  {
-    type: 'function',
-    name: 'setParams',
-    stateMutability: 'nonpayable',
-    inputs: [
-      { name: 'newBasisPoints', type: 'uint256' },
-      { name: 'newMaxFee', type: 'uint256' },
-    ],
-    outputs: [],
-  },
-] as const
 
 let salts = 0n
 const freshSalt = () => `0x${(++salts).toString(16).padStart(64, '0')}` as Hex

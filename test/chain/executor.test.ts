@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import type { Address, Hex, TransactionReceipt } from 'viem'
-import { encodeFunctionData, hashMessage, maxUint256, parseEventLogs, zeroAddress } from 'viem'
+import {
+  encodeFunctionData,
+  hashMessage,
+  maxUint256,
+  parseEventLogs,
+  parseSignature,
+  serializeSignature,
+  toHex,
+  zeroAddress,
+} from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { batchExecutor } from '../../src/chain/batch-executor.generated.ts'
 import type { DevKey, Localnet } from '../../src/cli/demo/localnet.ts'
@@ -15,6 +24,7 @@ type Client = Awaited<ReturnType<typeof localClient>>
 
 const held = 1_000n
 const gas = 12_000_000n
+const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const { abi } = batchExecutor
 
 let net: Localnet
@@ -80,21 +90,28 @@ test('too little gas for all caps fails the last items, never a half-done batch'
 })
 
 test('every amount of gas either does nothing at all or accounts for every item', async () => {
-  for (let given = 40_000n; given < 400_000n; given += 7_001n) {
-    const ids = [nextId++, nextId++]
-    const items = [
-      makers.burn(0n, 60_000n),
-      makers.good(ids[0]!, 60_000n),
-      makers.spin(0n, 0n),
-      makers.good(ids[1]!, 0n),
-    ]
-    const receipt = await execute(items, settler, false, given).catch(() => undefined)
+  for (let given = 70_000n; given < 400_000n; given += 7_001n) {
+    const ids = [nextId++, nextId++] as const
+    const items = [makers.burn(0n, 60_000n), good(ids[0], 60_000n), makers.spin(0n, 0n), good(ids[1], 0n)]
+    const receipt = await execute(items, settler, false, given)
     const hits = await Promise.all(ids.map(hitsOf))
-    if (receipt?.status !== 'success') expect(hits).toEqual([0n, 0n])
-    else
-      expect([1n, 3n].filter((index) => !failuresIn(receipt).includes(index)).length).toBe(
-        Number(hits[0]! + hits[1]!),
-      )
+    const done = [1n, 3n].filter((index) => !failuresIn(receipt).includes(index)).length
+    if (receipt.status === 'success') expect(Number(hits[0]! + hits[1]!)).toBe(done)
+    // It stopped by itself before the first item: running out of gas would have cost all of it.
+    else expect([hits, receipt.gasUsed < given]).toEqual([[0n, 0n], true])
+  }
+})
+
+test('an item gets all the gas that its cap promises or is not tried', async () => {
+  const cap = 1_000_000n
+  for (let given = 1_000_000n; given < 1_080_000n; given += 1_999n) {
+    const id = nextId++
+    const data = encodeFunctionData({ abi: testProbe.abi, functionName: 'weigh', args: [id] })
+    const receipt = await execute([{ target: probe, data, gas: cap }], settler, false, given)
+    const seen = { address: probe, abi: testProbe.abi, functionName: 'gasSeen', args: [id] } as const
+    const tried = failuresIn(receipt).length === 0
+    // What the probe spends before it looks is below 500.
+    expect((await settler.readContract(seen)) > cap - 500n).toBe(tried)
   }
 })
 
@@ -114,7 +131,9 @@ test('a delegated settler still takes ETH and any call, and signs for itself', a
   const signature = await settler.account.signMessage({ message: 'pay' })
   expect(await ask(signature)).toBe('0x1626ba7e')
   expect(await ask(await stranger.account.signMessage({ message: 'pay' }))).toBe('0xffffffff')
-  expect(await ask(`${signature.slice(0, -2)}1d` as Hex)).toBe('0xffffffff')
+  const { r, s, yParity } = parseSignature(signature)
+  const mirrored = { r, s: toHex(curveOrder - BigInt(s), { size: 32 }), yParity: 1 - yParity }
+  expect(await ask(serializeSignature(mirrored))).toBe('0xffffffff')
   expect(await ask('0x')).toBe('0xffffffff')
 })
 

@@ -4,10 +4,16 @@ pragma solidity 0.8.30;
 /// A target for the tests of BatchExecutor: counts good calls, and misbehaves in every way asked of it.
 contract TestProbe {
     mapping(uint256 id => uint256) public hits;
+    mapping(uint256 id => uint256) public gasSeen;
     uint256 public reentered;
 
     function hit(uint256 id) external {
         ++hits[id];
+    }
+
+    /// Notes how much gas it was given.
+    function weigh(uint256 id) external {
+        gasSeen[id] = gasleft();
     }
 
     function fail() external pure {

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { envName } from './check.ts'
+import { address, count, id, rate, url, usd } from './fields.ts'
+
+const asset = z.strictObject({
+  symbol: z.string().min(1).max(20).describe('What people call it: USDC, USDT'),
+  address: address
+    .optional()
+    .describe(
+      'The token contract; may be left out, with all below, for a token of a main chain that Farebox knows',
+    ),
+  decimals: z.int().min(0).max(36).optional().describe('Checked against the contract at the start'),
+  name: z.string().optional().describe('EIP-712 domain name; checked at the start'),
+  version: z.string().optional().describe('EIP-712 domain version; checked at the start'),
+  methods: z
+    .array(z.enum(['eip3009', 'permit2']))
+    .min(1)
+    .optional()
+    .describe('How it can be paid: by its own authorizations, or through Permit2'),
+  eip2612: z
+    .boolean()
+    .optional()
+    .describe('It takes signed allowances (permit), so that a first payment needs no gas'),
+})
+
+/** A chain that is paid on, with its tokens. */
+export const chain = z.strictObject({
+  id: z
+    .string()
+    .regex(/^eip155:[1-9]\d{0,14}$/, 'must be a CAIP-2 id such as eip155:8453')
+    .describe('CAIP-2 chain id'),
+  rpc: z.array(url).min(1).describe('JSON-RPC URLs, equal in rank; the next is asked when one fails'),
+  payTo: address.describe('Where payments go; best a cold address'),
+  confirmations: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('Blocks until a payment counts as settled, its own included'),
+  pollMs: z.int().min(50).max(60_000).default(500).describe('How often the chain is looked at, ms'),
+  maxFeeGwei: z.number().positive().default(500).describe('Never pay more per gas'),
+  nativeUsd: usd
+    .optional()
+    .describe(
+      'What its own coin is worth; when given, payments that are not worth their gas are raised, and the rest becomes credit',
+    ),
+  assets: z.array(asset).min(1).describe('Tokens that are taken'),
+})
+
+/** Where answers come from. */
+export const provider = z.strictObject({
+  id: id.describe('Your name for it'),
+  type: z
+    .enum(['openai', 'simulated'])
+    .describe('openai: anything that speaks POST /chat/completions; simulated: needs no network'),
+  baseUrl: url.optional().describe('Such as https://api.openai.com/v1'),
+  keyEnv: envName.optional().describe('Environment variable with the API key'),
+  maxTokensField: z
+    .enum(['max_tokens', 'max_completion_tokens'])
+    .optional()
+    .describe('Field that caps output when the caller set none'),
+  firstByteMs: count
+    .default(30_000)
+    .describe(
+      'Longest wait for the first byte of a stream, ms; an answer in one piece may take five times as long',
+    ),
+  idleMs: count.default(60_000).describe('Longest silence inside a stream, ms'),
+})
+
+const prices = { inputPerMillion: rate, cachedInputPerMillion: rate.optional(), outputPerMillion: rate }
+
+/** What is sold. */
+export const model = z.strictObject({
+  id: id.describe('What callers ask for, such as openai/gpt-4o-mini'),
+  hosts: z
+    .array(z.strictObject({ provider: id, model: id, ...z.strictObject(prices).partial().shape }))
+    .min(1)
+    .describe('Where it answers; a host may have prices of its own'),
+  ...prices,
+  context: count.default(128_000).describe('Input and output tokens together'),
+  maxOutput: count.default(16_384).describe('Most tokens it writes'),
+  imageTokens: z
+    .strictObject({ low: count, high: count })
+    .default({ low: 300, high: 3_000 })
+    .describe('Input tokens of one image at most'),
+  capabilities: z
+    .array(z.enum(['tools', 'vision', 'json_schema', 'reasoning']))
+    .optional()
+    .describe('What it can do; when absent everything is tried'),
+})
