@@ -1,7 +1,6 @@
-import { encodeFunctionData } from 'viem'
-import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { type Asset, type ChainId, chainNumber, type Hex } from '../assets.ts'
 import { fail } from '../errors.ts'
+import { callData, pad, selector } from './abi.ts'
 import {
   blockOf,
   fromTopic,
@@ -20,8 +19,8 @@ import { createLogReader, quantity } from './logs.ts'
 import {
   balanceRead,
   type ChannelState,
-  channelReads,
   type Code,
+  channelReads,
   codeRead,
   permit2Reads,
   readCall,
@@ -84,7 +83,11 @@ export type Chain = {
    */
   usedIn: (asset: Hex, payer: Hex, nonce: Hex, since: number, to: bigint) => Promise<Hex | undefined>
   /** Transactions that moved exactly `amount` from one account to another, in block `to` or before it, back to unix second `since`, newest first. */
-  movedIn: (move: { token: Hex; from: Hex; to: Hex; amount: bigint }, since: number, to: bigint) => Promise<Hex[]>
+  movedIn: (
+    move: { token: Hex; from: Hex; to: Hex; amount: bigint },
+    since: number,
+    to: bigint,
+  ) => Promise<Hex[]>
   /** Every authorization used in a range of blocks, by transaction. */
   usesIn: (asset: Hex, from: bigint, to: bigint) => Promise<{ hash: Hex; payer: Hex; nonce: Hex }[]>
   /** What is wrong with a configured asset; undefined when the contract says the same as the configuration. */
@@ -181,7 +184,11 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
       (await logs.newest({ address: asset, topics: [USED, topic(payer), nonce] }, since, to))
         ?.transactionHash,
     movedIn: async ({ token, from, to, amount }, since, last) => {
-      const found = await logs.since({ address: token, topics: [TRANSFER, topic(from), topic(to)] }, since, last)
+      const found = await logs.since(
+        { address: token, topics: [TRANSFER, topic(from), topic(to)] },
+        since,
+        last,
+      )
       return found.filter((log) => BigInt(log.data) === amount).map((log) => log.transactionHash)
     },
     usesIn: async (asset, from, to) =>
@@ -218,7 +225,9 @@ const chainServedAt = async (url: string): Promise<number | undefined> => {
   }
 }
 
+const AUTHORIZATION_STATE = selector('authorizationState(address,bytes32)')
+
 const authorizationRead = (token: Hex, payer: Hex, nonce: Hex): RpcCall =>
-  readCall(token, encodeFunctionData({ abi: eip3009Abi, functionName: 'authorizationState', args: [payer, nonce] }))
+  readCall(token, callData(AUTHORIZATION_STATE, pad(payer), pad(nonce)))
 
 const topic = (address: Hex): Hex => `0x${address.slice(2).padStart(64, '0')}`

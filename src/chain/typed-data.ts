@@ -52,10 +52,24 @@ export const authorizationDigest = (
 export const receiptDigest = (chainId: number, receipt: Receipt): Uint8Array => {
   const values = RECEIPT_TYPES.Receipt.map(({ name, type }) => {
     const value = receipt[name]
-    if (type === 'string') return keccakText(String(value))
+    if (type === 'string') return REPEATED.has(name) ? hashOfName(String(value)) : keccakText(String(value))
     return type === 'uint256' ? uint(BigInt(value)) : left((value || NO_TRANSACTION) as Hex)
   })
   return typedDigest(receiptSeparator(chainId), keccak(words([RECEIPT_TYPE, ...values])))
+}
+
+// Names of models and providers come back in every receipt; ids never do.
+const REPEATED = new Set<string>(['modelAsked', 'modelAnswered', 'provider', 'usageSource', 'outcome'])
+const MOST_NAMES = 2_000
+const names = new Map<string, Uint8Array>()
+
+const hashOfName = (name: string): Uint8Array => {
+  const known = names.get(name)
+  if (known) return known
+  const made = keccakText(name)
+  if (names.size >= MOST_NAMES) names.clear()
+  names.set(name, made)
+  return made
 }
 
 const separators = new Map<number, Uint8Array>()
@@ -104,10 +118,25 @@ export const typedDigest = (separator: Uint8Array, struct: Uint8Array): Uint8Arr
 export const words = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts, parts.length * 32)
 
 /** A number as a 32-byte word. */
-export const uint = (value: bigint): Uint8Array => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')
+export const uint = (value: bigint): Uint8Array => {
+  // Almost every number here fits into 64 bits, and text is a slow way round.
+  if (value >= 0n && value < MAX_64) {
+    const word = Buffer.alloc(32)
+    word.writeBigUInt64BE(value, 24)
+    return word
+  }
+  return Buffer.from(value.toString(16).padStart(64, '0'), 'hex')
+}
+
+const MAX_64 = 2n ** 64n
 
 /** Hex of at most 32 bytes as a word, filled with zeros on the left. */
-export const left = (hex: Hex): Uint8Array => Buffer.from(hex.slice(2).padStart(64, '0'), 'hex')
+export const left = (hex: Hex): Uint8Array => {
+  if (hex.length === 66) return Buffer.from(hex.slice(2), 'hex')
+  const word = Buffer.alloc(32)
+  word.write(hex.slice(2).padStart((hex.length - 1) & ~1, '0'), 32 - ((hex.length - 1) >> 1), 'hex')
+  return word
+}
 
 /** Domain separator as hex, for comparing with the chain's. */
 export const separatorHex = (asset: Asset): Hex => toHex(domainSeparator(asset))

@@ -82,7 +82,7 @@ const CASES: [title: string, send: (scene: Scene) => Promise<Response>, expected
   ],
   [
     'another scheme',
-    (s) => accepting(s, { scheme: 'upto' }),
+    (s) => accepting(s, { scheme: 'deferred' }),
     '402 payment_scheme_unsupported The payment scheme is not one that was offered.',
   ],
   [
