@@ -6,6 +6,7 @@ import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Localnet } from '../../src/cli/demo/localnet.ts'
 import { deployUsdc, localClient, mint, rpc } from '../../src/cli/demo/localnet.ts'
 import { delegate, deployExecutor, placeX402, x402 } from '../../test/support/x402-contracts.ts'
+import { putBehindProxy } from './proxy.ts'
 
 export const payTo: Address = '0x000000000000000000000000000000000000bEEF'
 /** What one call costs, in atomic USDC. */
@@ -27,6 +28,7 @@ export async function openBench(net: Localnet, payerCount: number): Promise<Benc
   await placeX402(net.url)
   const executor = await deployExecutor(sender)
   const usdc = (await deployUsdc(sender)).address
+  await putBehindProxy(net.url, usdc)
   await delegate({ url: net.url, privateKey: settlerKey!.privateKey, to: executor })
   await mint({ ...sender, token: usdc, to: payTo, amount: price })
   const payers = Array.from({ length: payerCount }, (_, index) =>

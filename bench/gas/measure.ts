@@ -23,7 +23,7 @@ try {
   const bench = await openBench(net, Math.max(...sizes))
   const rows = [...(await payments(bench)), ...(await channels(bench))]
   const about =
-    'Gas of one settled call on anvil, TestUSDC without its proxy; the transaction base cost is included.'
+    'Gas of one settled call on anvil, TestUSDC behind a proxy as USDC is; the transaction base cost is included.'
   const json = `${JSON.stringify({ about, vouchersPerChannel: vouchers, rows }, null, 2)}\n`
   writeFileSync(new URL('results.json', import.meta.url), json)
   writeFileSync(new URL('gas.svg', import.meta.url), plot(rows, sizes))
