@@ -5,18 +5,13 @@ pragma solidity 0.8.30;
 /// contract (EIP-7702) and calls itself; every target then sees the account as msg.sender. It has no storage,
 /// no owner, no delegatecall, sends no value, and answers to nobody but the account it runs in.
 contract BatchExecutor {
-    struct Item {
-        address target;
-        bytes data;
-        /// The most gas the call may use; 0: an equal share of what the items with a cap do not need.
-        uint256 gas;
-    }
-
     /// The item at `index` did nothing: it reverted, used up its gas, or was not tried at all.
     event Failed(uint256 indexed index);
 
     error NotSelf();
     error NotEnoughGas();
+    /// The last item does not end where the bytes do.
+    error CutShort();
 
     /// Held back for an item beside its cap and its bytes: two cold accesses (a delegated target costs both),
     /// the log of its failure and the loop, with room to spare.
@@ -24,30 +19,42 @@ contract BatchExecutor {
     uint256 private constant HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
     /// Tries the items in order; none can stop or starve another as long as the transaction's gas covers all caps
-    /// and reserves. Reverts only for a foreign caller, or before the first item when even the reserves are missing.
-    function execute(Item[] calldata items) external {
+    /// and reserves. Items are written without padding, which saves a tenth: for each, 3 bytes of the most gas that its
+    /// call may use, 20 of its target, 2 of length, then its data. Reverts only for a foreign caller, for bytes that are
+    /// cut short, or before the first item when even the reserves are missing.
+    function execute(bytes calldata items) external {
         if (msg.sender != address(this)) revert NotSelf();
-        uint256 limit = gasleft();
-        (uint256 reserve, uint256 caps, uint256 uncapped) = _survey(items, limit);
+        uint256 reserve = _survey(items);
         if (gasleft() < reserve) revert NotEnoughGas();
-        for (uint256 i = 0; i < items.length; ++i) {
-            Item calldata item = items[i];
-            bytes calldata data = item.data;
-            uint256 cap = item.gas;
-            uint256 spare = gasleft();
-            spare = spare > reserve ? spare - reserve : 0;
-            // A call never gets the last 64th. Without this check it would silently get less than its cap.
-            spare -= spare / 64;
-            unchecked {
-                reserve -= ITEM_RESERVE + data.length;
-                if (cap == 0) {
-                    if (spare > caps) cap = (spare - caps) / uncapped;
-                    --uncapped;
-                } else if (cap <= limit) {
-                    caps -= cap;
+        bytes32 failed = Failed.selector;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let end := add(items.offset, items.length)
+            let index := 0
+            for { let at := items.offset } lt(at, end) { index := add(index, 1) } {
+                let head := calldataload(at)
+                let cap := shr(232, head)
+                let target := shr(96, shl(24, head))
+                let size := and(shr(56, head), 0xffff)
+                at := add(at, 25)
+                let spare := gas()
+                spare := mul(gt(spare, reserve), sub(spare, reserve))
+                // A call never gets the last 64th. Without this it would silently get less than its cap.
+                spare := sub(spare, shr(6, spare))
+                reserve := sub(reserve, add(ITEM_RESERVE, size))
+                let ok := 0
+                // A call to no code succeeds and proves nothing; one to ourselves could log failures under our indexes.
+                if and(
+                    and(gt(cap, 0), iszero(gt(cap, spare))),
+                    and(iszero(eq(target, address())), gt(extcodesize(target), 0))
+                ) {
+                    calldatacopy(free, at, size)
+                    // The answer is not copied: a long one would be paid from the others' gas.
+                    ok := call(cap, target, 0, free, size, 0, 0)
                 }
+                if iszero(ok) { log2(0, 0, failed, index) }
+                at := add(at, size)
             }
-            if (cap == 0 || cap > spare || !_tried(item.target, data, cap)) emit Failed(i);
         }
     }
 
@@ -65,37 +72,23 @@ contract BatchExecutor {
 
     fallback() external payable {}
 
-    function _survey(Item[] calldata items, uint256 limit)
-        private
-        pure
-        returns (uint256 reserve, uint256 caps, uint256 uncapped)
-    {
-        uint256 longest = 0;
-        unchecked {
-            for (uint256 i = 0; i < items.length; ++i) {
-                Item calldata item = items[i];
-                uint256 length = item.data.length;
-                if (length > longest) longest = length;
-                reserve += ITEM_RESERVE + length;
-                // A cap above the whole transaction's gas can never be met: nothing is kept for it.
-                if (item.gas == 0) ++uncapped;
-                else if (item.gas <= limit) caps += item.gas;
-            }
-        }
-        // Pays for all memory now, so that no item has to later.
+    // What all items together hold back.
+    function _survey(bytes calldata items) private pure returns (uint256 reserve) {
+        bool whole;
         assembly ("memory-safe") {
+            let end := add(items.offset, items.length)
+            let longest := 0
+            let at := items.offset
+            for {} lt(at, end) {} {
+                let size := and(shr(56, calldataload(at)), 0xffff)
+                if gt(size, longest) { longest := size }
+                reserve := add(reserve, add(ITEM_RESERVE, size))
+                at := add(at, add(25, size))
+            }
+            whole := eq(at, end)
+            // Pays for all memory now, so that no item has to later.
             if longest { mstore(add(mload(0x40), longest), 0) }
         }
-    }
-
-    function _tried(address target, bytes calldata data, uint256 cap) private returns (bool ok) {
-        // A call to no code succeeds and proves nothing; one to ourselves could log failures under our indexes.
-        if (target == address(this) || target.code.length == 0) return false;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            calldatacopy(free, data.offset, data.length)
-            // The answer is not copied: a long one would be paid from the others' gas.
-            ok := call(cap, target, 0, free, data.length, 0, 0)
-        }
+        if (!whole) revert CutShort();
     }
 }

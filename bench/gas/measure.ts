@@ -5,7 +5,7 @@ import type { Address, Hex } from 'viem'
 import { encodeFunctionData } from 'viem'
 import { batchSettlementAbi } from '../../contracts-abi/batch-settlement.ts'
 import { multicall3Abi } from '../../contracts-abi/multicall3.ts'
-import { batchExecutor } from '../../src/chain/batch-executor.generated.ts'
+import { execute } from '../../src/chain/executor.ts'
 import { startAnvil } from '../../src/cli/demo/localnet.ts'
 import { x402 } from '../../test/support/x402-contracts.ts'
 import type { Bench } from './chain.ts'
@@ -69,6 +69,12 @@ async function payments(bench: Bench): Promise<Row[]> {
       await Promise.all(same(n).map((p) => exactCall(p, usdc, sequential()))),
     ),
   )
+  await run('exact EIP-3009, own batch (EIP-7702), distinct payers', async (n) =>
+    ownBatch(bench, usdc, await Promise.all(distinct(n).map(exact3009))),
+  )
+  await run('exact Permit2, own batch, one payer, nonces in sequence', async (n) =>
+    ownBatch(bench, x402.exactProxy, await Promise.all(same(n).map((p) => exactCall(p, usdc, sequential())))),
+  )
   await run('upto, own batch (EIP-7702), distinct payers', async (n) => {
     const calls = distinct(n).map((payer) => uptoCall(payer, usdc, settler, randomNonce()))
     return ownBatch(bench, x402.uptoProxy, await Promise.all(calls))
@@ -113,8 +119,7 @@ async function multicall(bench: Bench, target: Address, calls: Hex[]): Promise<b
 }
 
 async function ownBatch(bench: Bench, target: Address, calls: Hex[]): Promise<bigint> {
-  const items = calls.map((data) => ({ target, data, gas: 150_000n }))
-  const data = encodeFunctionData({ abi: batchExecutor.abi, functionName: 'execute', args: [items] })
+  const data = execute(calls.map((one) => ({ target, data: one, gas: 150_000n })))
   return settledAll(await bench.send(bench.settler, data), calls.length)
 }
 

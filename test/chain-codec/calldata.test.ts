@@ -1,13 +1,16 @@
 import { x402ExactPermit2ProxyABI, x402UptoPermit2ProxyABI } from '@x402/evm'
 import fc from 'fast-check'
 import {
+  concat,
   encodeAbiParameters,
   encodeFunctionData,
   encodeFunctionResult,
+  encodePacked,
   erc20Abi,
   multicall3Abi,
   parseAbi,
   parseSignature,
+  size,
 } from 'viem'
 import { expect, test } from 'vitest'
 import { batchSettlementAbi } from '../../contracts-abi/batch-settlement.ts'
@@ -140,15 +143,14 @@ test('the collectors get what the official facilitator sends them', () => {
 
 test('batches of calls are written as Multicall3 and our executor read them', () => {
   const items = fc.array(
-    fc.record({ target: hex(20), data: anyBytes, gas: uint(256), allowFailure: fc.boolean() }),
+    fc.record({ target: hex(20), data: anyBytes, gas: fc.bigInt({ min: 1n, max: 2n ** 24n - 1n }), allowFailure: fc.boolean() }),
     { maxLength: 5 },
   )
-  const abi = parseAbi([
-    'struct Item { address target; bytes data; uint256 gas; }',
-    'function execute(Item[] items)',
-  ])
+  const abi = parseAbi(['function execute(bytes items)'])
+  const types = ['uint24', 'address', 'uint16', 'bytes'] as const
   each(items, (batch) => {
-    expect(execute(batch)).toBe(encodeFunctionData({ abi, functionName: 'execute', args: [batch] }))
+    const packed = batch.map(({ gas, target, data }) => encodePacked(types, [Number(gas), target, size(data), data]))
+    expect(execute(batch)).toBe(encodeFunctionData({ abi, functionName: 'execute', args: [concat(['0x', ...packed])] }))
     const calls = batch.map(({ target, data, allowFailure }) => ({ target, callData: data, allowFailure }))
     expect(aggregate3(batch)).toBe(
       encodeFunctionData({ abi: multicall3Abi, functionName: 'aggregate3', args: [calls] }),

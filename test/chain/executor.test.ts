@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import type { Address, Hex, TransactionReceipt } from 'viem'
 import {
+  concat,
   encodeFunctionData,
   hashMessage,
-  maxUint256,
   parseEventLogs,
   parseSignature,
   serializeSignature,
+  size,
   toHex,
   zeroAddress,
 } from 'viem'
@@ -51,9 +52,9 @@ beforeAll(async () => {
 afterAll(() => net?.stop())
 
 test('whatever the items do, the good ones happen, each failed one is logged, and no token moves', async () => {
-  const cap = fc.constantFrom(0n, 80_000n, 80_000n)
+  const cap = fc.constantFrom(0n, 80_000n, 80_000n, 80_000n)
   const kind = fc.constantFrom(...(Object.keys(makers) as Kind[]))
-  const odd = fc.constantFrom(1n, 20_000_000n, maxUint256)
+  const odd = fc.constantFrom(1n, 15_000_000n, 2n ** 24n - 1n)
   const entry = fc.record({
     kind,
     cap: fc.oneof({ weight: 6, arbitrary: cap }, { weight: 1, arbitrary: odd }),
@@ -92,7 +93,7 @@ test('too little gas for all caps fails the last items, never a half-done batch'
 test('every amount of gas either does nothing at all or accounts for every item', async () => {
   for (let given = 70_000n; given < 400_000n; given += 7_001n) {
     const ids = [nextId++, nextId++] as const
-    const items = [makers.burn(0n, 60_000n), good(ids[0], 60_000n), makers.spin(0n, 0n), good(ids[1], 0n)]
+    const items = [makers.burn(0n, 60_000n), good(ids[0], 60_000n), makers.spin(0n, 50_000n), good(ids[1], 60_000n)]
     const receipt = await execute(items, settler, false, given)
     const hits = await Promise.all(ids.map(hitsOf))
     const done = [1n, 3n].filter((index) => !failuresIn(receipt).includes(index)).length
@@ -112,6 +113,16 @@ test('an item gets all the gas that its cap promises or is not tried', async () 
     const tried = failuresIn(receipt).length === 0
     // What the probe spends before it looks is below 500.
     expect((await settler.readContract(seen)) > cap - 500n).toBe(tried)
+  }
+})
+
+test('bytes that are cut short, or go on after the last item, do nothing at all', async () => {
+  const id = nextId++
+  const whole = [toHex(80_000n, { size: 3 }), probe, toHex(36, { size: 2 }), good(id, 0n).data] as const
+  for (const odd of [concat(whole).slice(0, -2) as Hex, concat([...whole, '0x00'])]) {
+    const data = encodeFunctionData({ abi, functionName: 'execute', args: [odd] })
+    const receipt = await mined(await settler.sendTransaction({ to: settler.account.address, data, gas }))
+    expect([receipt.status, await hitsOf(id)]).toEqual(['reverted', 0n])
   }
 })
 
@@ -160,8 +171,7 @@ const makers = {
     gas,
   }),
   theft: (_: bigint, gas: bigint) => {
-    const items = [{ target: usdc, data: transfer(held), gas: 0n }]
-    const inner = encodeFunctionData({ abi, functionName: 'execute', args: [items] })
+    const inner = encoded([{ target: usdc, data: transfer(held), gas: 80_000n }])
     return {
       target: probe,
       data: encodeFunctionData({ abi: testProbe.abi, functionName: 'reenter', args: [inner] }),
@@ -170,14 +180,14 @@ const makers = {
   },
   itself: (id: bigint, gas: bigint) => ({
     target: settler.account.address,
-    data: encodeFunctionData({ abi, functionName: 'execute', args: [[good(id, 0n)]] }),
+    data: encoded([good(id, 80_000n)]),
     gas,
   }),
   nothing: (_: bigint, gas: bigint) => ({ target: zeroAddress, data: '0x' as Hex, gas }),
   overdraft: (_: bigint, gas: bigint) => ({ target: usdc, data: transfer(held + 1n), gas }),
 } satisfies Record<string, (id: bigint, gas: bigint) => Item>
 
-const fails = (kind: Kind, cap: bigint) => (kind !== 'good' && kind !== 'theft') || cap === 1n || cap > gas
+const fails = (kind: Kind, cap: bigint) => (kind !== 'good' && kind !== 'theft') || cap < 2n || cap > gas
 
 const transfer = (amount: bigint) =>
   encodeFunctionData({
@@ -186,8 +196,18 @@ const transfer = (amount: bigint) =>
     args: [stranger.account.address, amount],
   })
 
+const encoded = (items: Item[]) => {
+  const parts = items.map(({ gas: cap, target, data }) => [
+    toHex(cap, { size: 3 }),
+    target,
+    toHex(size(data), { size: 2 }),
+    data,
+  ])
+  return encodeFunctionData({ abi, functionName: 'execute', args: [concat(['0x', ...parts.flat()])] })
+}
+
 async function execute(items: Item[], from: Client, atImplementation: boolean, limit = gas) {
-  const data = encodeFunctionData({ abi, functionName: 'execute', args: [items] })
+  const data = encoded(items)
   const to = atImplementation ? executor : settler.account.address
   return mined(await from.sendTransaction({ to, data, gas: limit }))
 }
