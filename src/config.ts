@@ -4,9 +4,12 @@ import { z } from 'zod'
 import { completeAsset } from './assets/complete.ts'
 import type { Asset, ChainId, Hex } from './assets.ts'
 import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
+import { payouts, refunds } from './config/accounts.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
+import { facilitatorProblems, facilitatorSecrets } from './config/facilitator.ts'
 import { count, percent, url, usd } from './config/fields.ts'
-import { chain, model, provider } from './config/parts.ts'
+import { chain, facilitator, model, provider } from './config/parts.ts'
+import { reconciling } from './config/reconcile.ts'
 import type { Rate, Usd } from './money.ts'
 
 export const configSchema = z.strictObject({
@@ -54,8 +57,15 @@ export const configSchema = z.strictObject({
       gasSharePercent: percent
         .prefault('10')
         .describe('Most of a payment that its gas may cost, where the chain says nativeUsd'),
+      smallPayments: z
+        .enum(['fold', 'refuse'])
+        .default('fold')
+        .describe(
+          'A quote that is not worth its gas: raised until it is, the rest being credit, or not offered',
+        ),
     })
     .prefault({}),
+  facilitator: facilitator.prefault({}),
   chains: z.array(chain).min(1).describe('Chains that are paid on'),
   providers: z.array(provider).min(1).describe('Where answers come from'),
   models: z.array(model).min(1).describe('What is sold'),
@@ -82,6 +92,21 @@ export const configSchema = z.strictObject({
         .describe('Payers with code: ERC-1271 wallets and accounts delegated by EIP-7702'),
     })
     .prefault({}),
+  sponsor: z
+    .strictObject({
+      perPayerPerDay: z
+        .int()
+        .min(0)
+        .max(100)
+        .default(1)
+        .describe('Approvals of one payer that gas is paid for, a day and chain; 0: none'),
+      perDay: z.int().min(0).max(10_000).default(100).describe('The same for all payers together'),
+      maxUsd: usd
+        .prefault('0.50')
+        .describe('Most that the gas of one may cost, where the chain says nativeUsd'),
+    })
+    .prefault({})
+    .describe('First approvals of Permit2, sent by payers without gas together with a payment'),
   channels: z
     .strictObject({
       withdrawDelaySeconds: z
@@ -96,11 +121,15 @@ export const configSchema = z.strictObject({
       claimAfterSeconds: count.default(3_600).describe('Or once it was not claimed for this long'),
     })
     .prefault({}),
+  reconcile: reconciling,
   quote: z
     .strictObject({
       ttlSeconds: z.int().min(10).max(900).default(90).describe('How long a quote is honoured'),
+      signOffers: z.boolean().default(true).describe('Sign offers and receipts as x402 offer-receipt says'),
     })
     .prefault({}),
+  refunds,
+  payouts,
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
     .prefault({}),
@@ -111,6 +140,14 @@ export type Secrets = {
   quoteSecrets: string[]
   settlerKey: Uint8Array
   providerKeys: Readonly<Record<string, string | undefined>>
+  facilitator: FacilitatorSecrets
+}
+/** Ours at the facilitator that settles for us, and others' at ours. */
+export type FacilitatorSecrets = {
+  id: string | undefined
+  secret: string | undefined
+  key: string | undefined
+  keys: readonly string[]
 }
 export type Config = Omit<ConfigFile, 'exposure'> & {
   exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
@@ -142,7 +179,11 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
     ])
   }
   const file = result.data
-  const problems = [...crossCheck(file), ...missingSecrets(file, env)]
+  const problems = [
+    ...crossCheck(file),
+    ...missingSecrets(file, env),
+    ...facilitatorProblems(file.facilitator, env),
+  ]
   if (problems.length > 0) throw new ConfigError(problems)
   return {
     ...file,
@@ -150,6 +191,7 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
       quoteSecrets: env[file.quoteSecretEnv]!.split(','),
       settlerKey: keyBytes(env[file.settler.keyEnv]!),
       providerKeys: Object.fromEntries(file.providers.map((one) => [one.id, one.keyEnv && env[one.keyEnv]])),
+      facilitator: facilitatorSecrets(file.facilitator, env),
     },
     catalog: createCatalog(file.models.map(toModel)),
     exposure: { ...file.exposure, newPayer: file.exposure.newPayer ?? file.exposure.perCall },

@@ -44,6 +44,7 @@ test('a short file is enough: everything else has a default', () => {
     quoteSecrets: ['x'.repeat(32)],
     settlerKey: Buffer.alloc(32, 0x11),
     providerKeys: { up: 'sk-test' },
+    facilitator: { keys: [] },
   })
 })
 

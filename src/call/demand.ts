@@ -5,9 +5,11 @@ import { parseUsd, printUsd, type Usd } from '../money.ts'
 import { type KnownPayer, makeOffers, makeTerms, type Offer, offersV1 } from '../quote/offers.ts'
 import type { Quote } from '../quote/quote.ts'
 import type { Terms } from '../quote/seal.ts'
-import { encodeHeaderJson } from '../wire/json.ts'
 import type { ChatRequest } from '../wire/openai.ts'
 import { HEADER, type PaymentRequired } from '../wire/payment.ts'
+import { adviceOf } from './advice.ts'
+import { aboutChannel } from './channel-demand.ts'
+import { declare, NETWORK_HEADER } from './declare.ts'
 import type { Deps } from './deps.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 import type { Visit } from './run.ts'
@@ -15,24 +17,41 @@ import type { Visit } from './run.ts'
 /** Answers 402: the price of exactly this request, sealed into offers, and why we ask (again). */
 export const demand = async (
   deps: Deps,
-  visit: Pick<Visit, 'request' | 'payer'>,
+  visit: Pick<Visit, 'request' | 'payer' | 'network'>,
   code: Code,
   details: Details = {},
 ): Promise<Reply> => {
   const quote = deps.quoter.quote(visit.request)
-  const offers = makeOffers(deps.offers, quote, await known(deps, visit.payer))
+  const offers = await offersFor(deps, quote, visit)
   const facts = { ceiling: printUsd(quote.ceiling), expected: printUsd(quote.expected), ...details }
   const required: PaymentRequired = {
     x402Version: 2,
-    error: (REFUSALS[code] as Refused).x402 ?? code,
+    error: String(details['x402'] ?? (REFUSALS[code] as Refused).x402 ?? code),
     resource: { url: deps.resource, description: 'One model call', mimeType: 'application/json' },
-    accepts: offers.map((offer) => offer.requirement),
+    accepts: await aboutChannel(
+      deps,
+      code,
+      details,
+      offers.map((offer) => offer.requirement),
+    ),
+    extensions: { ...deps.sponsor.declarations },
   }
+  const { header, extensions, leftOut } = await declare(deps, required, {
+    model: quote.asked,
+    validUntil: quote.expires,
+  })
   const body = {
     x402Version: 1,
     ...errorBody(code, facts),
     accepts: offersV1(offers, deps.resource),
     quote: describe(deps, quote, offers),
+    extensions,
+    ...(leftOut.length > 0 && {
+      left_out: {
+        why: `PAYMENT-REQUIRED has no room for all offers; ask for those of one network with ${NETWORK_HEADER}`,
+        offers: leftOut.map(({ scheme, network, asset, amount }) => ({ scheme, network, asset, amount })),
+      },
+    }),
   }
   return {
     status: 402,
@@ -40,7 +59,7 @@ export const demand = async (
       'content-type': JSON_TYPE,
       'cache-control': NO_STORE,
       'x-should-retry': 'false',
-      [HEADER.required]: encodeHeaderJson(required),
+      [HEADER.required]: header,
       ...(typeof details['id'] === 'string' && { [HEADER.call]: details['id'] }),
     },
     body: JSON.stringify(body),
@@ -61,6 +80,7 @@ export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => 
   ),
   expires_at: new Date(quote.expires * 1000).toISOString(),
   unused: 'credited to the payer and used by its next quotes',
+  ...adviceOf(quote, offers, deps.quoter.fits),
   offers: offers.map(({ terms, till, way, requirement }) => ({
     scheme: way.scheme,
     method: way.method,
@@ -68,20 +88,31 @@ export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => 
     asset: terms.asset,
     symbol: till.asset.symbol,
     amount: requirement.amount,
+    least: deps.offers.least(till, way).toString(),
     credit_used: terms.credit.toString(),
     pay_to: terms.payTo,
   })),
 })
 
 /** A fresh quote and its offers, for `POST /v1/quote` and for payments that carry no seal. */
-export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'request' | 'payer'>) => {
+export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'request' | 'payer' | 'network'>) => {
   const quote = deps.quoter.quote(visit.request)
-  const offers = makeOffers(deps.offers, quote, await known(deps, visit.payer))
+  const offers = await offersFor(deps, quote, visit)
   return { quote: describe(deps, quote, offers), accepts: offers.map((offer) => offer.requirement) }
 }
 
 export const freshTerms = (deps: Deps, request: ChatRequest): Terms[] =>
   deps.offers.tills.map((till) => makeTerms(deps.offers, deps.quoter.quote(request), till))
+
+/** The offers of a quote, those of one network where only they are wanted. */
+const offersFor = async (
+  deps: Deps,
+  quote: Quote,
+  { payer, network }: Pick<Visit, 'payer' | 'network'>,
+): Promise<Offer[]> => {
+  const offers = makeOffers(deps.offers, quote, await known(deps, payer))
+  return network === undefined ? offers : offers.filter(({ terms }) => terms.chain === network)
+}
 
 const known = async (deps: Deps, payer: Visit['payer']): Promise<KnownPayer | undefined> => {
   if (payer === undefined) return undefined

@@ -1,17 +1,26 @@
+import type { SignIn } from '../accounts/sign-in.ts'
 import type { ChainId } from '../assets.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Clock } from '../clock.ts'
+import type { Call } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { Usd } from '../money.ts'
+import type { Deposits } from '../payment/channel-deposit.ts'
+import type { Turns } from '../payment/channel-turns.ts'
+import type { Channels } from '../payment/channels.ts'
 import type { FundsCheck } from '../payment/check.ts'
+import type { Notary } from '../payment/notary.ts'
+import type { Payouts } from '../payment/payout.ts'
 import type { Settler } from '../payment/settler.ts'
+import type { Sponsor } from '../payment/sponsor.ts'
 import type { Agreed } from '../payment/terms.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Learner } from '../quote/learn.ts'
 import type { OfferFacts } from '../quote/offers.ts'
 import type { Quoter } from '../quote/quote.ts'
 import type { Health } from '../route/health.ts'
+import type { Refunds } from './refund.ts'
 
 /** Everything that a call needs, by name; main.ts fills it. */
 export type Deps = {
@@ -29,10 +38,25 @@ export type Deps = {
   /** The payer has code, and such payers are taken: they settle first. Always false where they are not. */
   isContract: (agreed: Agreed) => Promise<boolean>
   /** Finds the agreement that the payer signed; refuses otherwise. */
-  checkSignature: (candidates: readonly Agreed[]) => Promise<Agreed>
+  checkSignature: <A extends Pick<Agreed, 'till' | 'authorization'>>(candidates: readonly A[]) => Promise<A>
   checkFunds: FundsCheck
+  /** Allowances for Permit2 that come with a payment. */
+  sponsor: Sponsor
+  /** Why a call that is being served can no longer be paid for; undefined when it can. */
+  covers: (call: Call) => Promise<string | undefined>
+  /** How often that is asked while an unpaid stream runs, ms. */
+  recheckMs: number
+  /** What the chain says of channels, whose turn it is on them, and deposits into them. */
+  channels: Channels
+  turns: Turns
+  deposits: Deposits
   /** Signs receipts. */
   account: Account
+  /** Signs offers and receipts in the form of x402; undefined where that is switched off. */
+  notary: Notary | undefined
+  refunds: Refunds
+  payouts: Payouts
+  signIn: SignIn
   exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
   /** Longest wait for the first byte of a streamed answer, for each attempt, ms. */
   firstByteMs: number

@@ -74,7 +74,7 @@ const TO_SETTLE = 30
 /** How long an answer may take to begin. One that is paid afterwards must begin while its payment can still be settled. */
 const patience = (deps: Deps, call: Call, stream: boolean): number => {
   const own = deps.firstByteMs * (stream ? 1 : WHOLE_ANSWER)
-  if (call.settleFirst || call.signed === 0n) return own
+  if (call.settleFirst || call.signed === 0n || call.kind === 'voucher') return own
   return Math.min(own, (Number(call.validBefore) - TO_SETTLE) * 1000 - deps.clock.now())
 }
 

@@ -12,6 +12,15 @@ import type { Till } from '../quote/offers.ts'
 import type { Payment } from '../wire/payment.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
+import { nameKey, nameTaken } from './repeat.ts'
+
+/** What is known of a call beside its payment: its request, an allowance that came along, and how its caller calls it. */
+export type HoldFacts = {
+  digest: Hex
+  stream: boolean
+  sponsored?: Call['sponsored']
+  name?: string | undefined
+}
 
 export type Held = { call: Call; counters: Readonly<Record<string, bigint>> }
 
@@ -23,11 +32,7 @@ const LEAST_LEFT_TO_TRUST = 120
  * same authorization one gets through, whatever its spelling. A call beyond the exposure limits is held without any and
  * must settle first.
  */
-export const hold = async (
-  deps: Deps,
-  agreed: Agreed,
-  facts: { digest: Hex; stream: boolean },
-): Promise<Held> => {
+export const hold = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Held> => {
   deps.probe('K0')
   const call = await newCall(deps, agreed, facts)
   let posted = await post(deps, call)
@@ -35,7 +40,7 @@ export const hold = async (
     posted = await post(deps, { ...call, settleFirst: true, exposed: NO_MONEY })
   deps.probe('K1')
   if (posted.ok) return { call: posted.call, counters: posted.counters }
-  throw refusalOf(posted, facts.digest)
+  throw refusalOf(posted, call)
 }
 
 /**
@@ -45,7 +50,10 @@ export const hold = async (
 export const usedBefore = async (deps: Deps, payment: Payment, digest: Hex): Promise<Refusal | undefined> => {
   if ('channel' in payment) return undefined
   for (const { asset } of tillsOf(deps, payment)) {
-    const call = await deps.ledger.callByClaim(claimKey(asset, payment.authorization))
+    const claim = claimKey(asset, payment.authorization)
+    const call = await deps.ledger.callByClaim(claim)
+    // Found on the chain and not by a call of this ledger, such as one that a lost ledger served.
+    if (!call && (await deps.ledger.claimant(claim)) !== undefined) return fail('payment_already_used')
     // Only the signature itself shows that it is the same payment: payer and nonce are public once it has settled.
     if (call?.signature === payment.authorization.signature) return taken(call, digest)
   }
@@ -72,11 +80,7 @@ const post = (deps: Deps, call: Call): Promise<Posted> => {
   return deps.ledger.post({ type: 'claim', call, limits: { perPayer, total } })
 }
 
-const newCall = async (
-  deps: Deps,
-  agreed: Agreed,
-  facts: { digest: Hex; stream: boolean },
-): Promise<Call> => {
+const newCall = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Call> => {
   const { terms, till, authorization } = agreed
   const signed = authorization.value
   const first = signed > 0n && (await settlesFirst(deps, agreed))
@@ -95,6 +99,8 @@ const newCall = async (
     nonce: authorization.nonce,
     signature: authorization.signature,
     signed,
+    ...(facts.sponsored && { sponsored: facts.sponsored }),
+    ...(facts.name !== undefined && { name: nameKey(authorization.from, facts.name) }),
     credit: terms.credit,
     ceiling: terms.ceiling,
     quoteId: terms.id,
@@ -126,14 +132,19 @@ const settlesFirst = async (deps: Deps, agreed: Agreed): Promise<boolean> => {
   return first
 }
 
-const refusalOf = (posted: Extract<Posted, { ok: false }>, digest: Hex): Refusal => {
-  if (posted.why === 'claimed' && posted.call.is === 'call') return taken(posted.call, digest)
+const refusalOf = (posted: Extract<Posted, { ok: false }>, fresh: Call): Refusal => {
+  if (posted.why === 'claimed') {
+    if (posted.call.is !== 'call') return fail('payment_already_used')
+    const named = posted.call.claim === fresh.claim ? undefined : nameTaken(posted.call, fresh)
+    return named ?? taken(posted.call, fresh.requestDigest)
+  }
   if (posted.why === 'limit') return fail('exposure_reached')
   return posted.why === 'short' ? fail('credit_spent') : fail('internal')
 }
 
 // Only a claim that was never dispatched may be answered with a new quote; any other must not make the payer sign again by itself.
-const taken = (call: Call, digest: Hex): Refusal => {
+/** What to tell who shows what has paid for a call before. */
+export const taken = (call: Call, digest: Hex): Refusal => {
   // The id opens the receipt, and a settled signature is public: it is told to who knows the request.
   const id = call.requestDigest === digest ? call.id : undefined
   if (isServing(call)) return fail('payment_in_flight', { id })

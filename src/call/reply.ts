@@ -3,6 +3,8 @@ export type Reply = {
   status: number
   headers: Record<string, string>
   body: string | AsyncGenerator<string>
+  /** Called when the caller went away before the system had taken all of a whole body. */
+  lost?: () => void
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8'

@@ -2,7 +2,7 @@
  * call/: one call, start to finish. Left of the hold any step may refuse; right of it every path ends in a bill or a
  * release, exactly once. Before dispatch we may answer 402; after it never.
  */
-import type { Hex } from '../assets.ts'
+import type { ChainId, Hex } from '../assets.ts'
 import { seconds } from '../clock.ts'
 import { fail, Refusal } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
@@ -10,12 +10,14 @@ import { reasonOf } from '../log.ts'
 import { type Agreed, agree } from '../payment/terms.ts'
 import type { Terms } from '../quote/seal.ts'
 import { type ChatRequest, digestOf } from '../wire/openai.ts'
-import type { Payment } from '../wire/payment.ts'
+import type { Payment, PaymentChannel } from '../wire/payment.ts'
+import { onChannel } from './channel.ts'
 import { demand, freshTerms } from './demand.ts'
 import type { Deps } from './deps.ts'
 import { dispatch } from './dispatch.ts'
 import { surely } from './end.ts'
 import { type Held, hold, reject, usedBefore } from './hold.ts'
+import { nameOf, payerOf, repeated, retold } from './repeat.ts'
 import type { Reply } from './reply.ts'
 import { serve } from './serve.ts'
 import { settleFirst } from './settle-first.ts'
@@ -25,15 +27,29 @@ export type Visit = {
   request: ChatRequest
   payment: () => Payment | undefined
   payer: Hex | undefined
+  /** How the caller calls this call: the same name never pays twice. */
+  name?: string | undefined
+  /** Only offers of this network are wanted. */
+  network?: ChainId | undefined
   signal: AbortSignal
 }
+
+/** One signature that pays once. */
+type Alone = Exclude<Payment, PaymentChannel>
 
 /** Runs one call: a 402 with offers, or a paid answer, or a refusal that cost nothing. */
 export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
   try {
     const payment = visit.payment()
-    return await (payment ? runPaid(deps, visit, payment) : demand(deps, visit, 'payment_required'))
+    const name = nameOf(visit.name, payment)
+    const payer = payment ? payerOf(payment) : visit.payer
+    const before = await repeated(deps, { payer, name, digest: () => digestOf(visit.request) })
+    if (before) return before
+    const named = { ...visit, name }
+    return await (payment ? runPaid(deps, named, payment) : demand(deps, visit, 'payment_required'))
   } catch (error) {
+    const told = error instanceof Refusal ? await retold(deps, error) : undefined
+    if (told) return told
     // Only what was refused before dispatch has this status; the caller gets a fresh quote with the reason.
     if (error instanceof Refusal && error.status === 402)
       return demand(deps, visit, error.code, error.details)
@@ -41,13 +57,27 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
   }
 }
 
-const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Reply> => {
+const runPaid = (deps: Deps, visit: Visit, payment: Payment): Promise<Reply> =>
+  'channel' in payment ? runOnChannel(deps, visit, payment) : runAlone(deps, visit, payment)
+
+const runOnChannel = (deps: Deps, visit: Visit, payment: PaymentChannel): Promise<Reply> => {
+  const { request, signal } = visit
+  const now = chainNow(deps, payment, seconds(deps.clock.now()))
+  const about = { digest: digestOf(request), stream: request.stream === true, signal, now, name: visit.name }
+  return onChannel(deps, payment, about, (terms, held) =>
+    runHeld(deps, visit, terms, held).catch((error) => stopped(deps, held.call, error)),
+  )
+}
+
+const runAlone = async (deps: Deps, visit: Visit, payment: Alone): Promise<Reply> => {
   const { request } = visit
   const digest = digestOf(request)
   const agreed = await terms(deps, visit, payment, digest)
   const served = deps.serving(agreed.till.asset.chain)
   try {
-    const held = await hold(deps, agreed, { digest, stream: request.stream === true })
+    const sponsored = await deps.sponsor.judge(agreed, payment.version === 2 ? payment.sponsored : undefined)
+    const about = { digest, stream: request.stream === true, sponsored, name: visit.name }
+    const held = await hold(deps, agreed, about)
     return await runHeld(deps, visit, agreed.terms, held).catch((error) => stopped(deps, held.call, error))
   } finally {
     served()
@@ -55,9 +85,8 @@ const runPaid = async (deps: Deps, visit: Visit, payment: Payment): Promise<Repl
 }
 
 /** The quote that this payment is for, signed for by its payer. What paid for a call before is told how that call stands, and never to pay again. */
-const terms = async (deps: Deps, visit: Visit, payment: Payment, digest: Hex): Promise<Agreed> => {
+const terms = async (deps: Deps, visit: Visit, payment: Alone, digest: Hex): Promise<Agreed> => {
   try {
-    if ('channel' in payment) throw fail('payment_scheme_unsupported')
     const { tills, sealer, epoch, signer: settler } = deps.offers
     const fresh = () => freshTerms(deps, visit.request)
     const ours = seconds(deps.clock.now())
@@ -72,27 +101,34 @@ const terms = async (deps: Deps, visit: Visit, payment: Payment, digest: Hex): P
 
 const runHeld = async (deps: Deps, visit: Visit, terms: Terms, { call, counters }: Held): Promise<Reply> => {
   const { request, signal } = visit
-  await deps.checkFunds(call, counters).catch(async (error) => {
-    throw await reject(deps, call, error)
-  })
+  // What a voucher draws on is in its channel already.
+  if (call.kind !== 'voucher') {
+    await deps.checkFunds(call, counters).catch(async (error) => {
+      throw await reject(deps, call, error)
+    })
+  }
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
   const attempt = await dispatch(deps, call, terms, request, signal)
-  return serve(deps, call, attempt).catch((error) => {
+  const reply = await serve(deps, call, attempt).catch((error) => {
     attempt.abort()
     throw error
   })
+  if (typeof reply.body !== 'string') return reply
+  return { ...reply, lost: () => void deps.refunds.lost(call.id, 'the connection was lost') }
 }
 
 /**
  * What stopped a held call. A refusal has ended it already; after anything else (the ledger, a bug) the answer is not
  * given, so whatever was held is released. Its caller has signed and is told the id, to look up how it stands.
  */
-const stopped = async (deps: Deps, { id }: Call, error: unknown): Promise<never> => {
+const stopped = async (deps: Deps, { id, stream }: Call, error: unknown): Promise<never> => {
   await surely(deps, () => deps.ledger.post({ type: 'release', id, why: 'not served' })).catch(() => {})
   if (error instanceof Refusal) throw fail(error.code, { ...error.details, id })
   const stack = error instanceof Error ? error.stack?.slice(0, 1500) : undefined
   deps.log.error('bug', { call: id, why: reasonOf(error), stack })
+  // Billed already, so its answer is lost.
+  if (!stream) await deps.refunds.lost(id, 'not sent')
   throw fail('internal', { id })
 }
 

@@ -5,13 +5,14 @@ import type { Posted } from '../ledger/ledger.ts'
 import type { Move } from '../ledger/moves.ts'
 import { reasonOf } from '../log.ts'
 import { minOf } from '../money.ts'
-import { encodeSettleResponse, signReceipt } from '../payment/receipt.ts'
 import { price } from '../quote/price.ts'
 import { HEADER } from '../wire/payment.ts'
 import { SSE_DONE, sseComment, sseEvent } from '../wire/sse.ts'
+import { watchCover } from './cover.ts'
 import type { Deps } from './deps.ts'
 import type { Attempt, StreamEvent } from './dispatch.ts'
 import { surely } from './end.ts'
+import { receiptHeader } from './receipt-header.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 
 const DRAIN_MS = 100
@@ -66,6 +67,17 @@ async function* deliver(
     return text
   }
   let billed = false
+  let ending = false
+  let cut: { end: string; posted: Promise<Posted> } | undefined
+  // Billed at once: a caller that reads no more must not hold up what is owed until it has expired.
+  const stopWatching = watchCover(deps, call, (why) => {
+    if (ending) return
+    const end = write(sseEvent(JSON.stringify(errorBody('stream_cut', { why }))))
+    deps.log.warn('stream_cut', { call: call.id, why })
+    cut = { end, posted: surely(deps, () => close(deps, call, attempt, true)) }
+    cut.posted.catch(() => {})
+    attempt.abort()
+  })
   try {
     let done = false
     let broken = false
@@ -74,18 +86,25 @@ async function* deliver(
         const { data, part } = next.value
         if (part === undefined) done = true
         else if (attempt.wantsUsage || !isUsageChunk(part)) yield write(sseEvent(data))
-        if (meter.overrun()) break
+        if (meter.overrun() || cut) break
         if (!done) next = await events.next()
       }
       // Some providers never say [DONE]; a finish reason for every choice is as good.
       broken = !done && !meter.finished()
     } catch (error) {
       broken = !meter.finished()
-      deps.log.warn('stream_broken', {
-        call: call.id,
-        provider: attempt.route.provider,
-        why: reasonOf(error),
-      })
+      if (!cut)
+        deps.log.warn('stream_broken', {
+          call: call.id,
+          provider: attempt.route.provider,
+          why: reasonOf(error),
+        })
+    }
+    ending = true
+    if (cut) {
+      billed = true
+      yield `${cut.end}${sseComment(`${HEADER.response} ${await responseHeader(deps, await cut.posted)}`)}`
+      return
     }
     const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
     write(end)
@@ -94,8 +113,10 @@ async function* deliver(
     yield `${end}${sseComment(`${HEADER.response} ${await responseHeader(deps, posted)}`)}`
     if (done) await drain(deps, events)
   } finally {
+    stopWatching()
+    ending = true
     attempt.abort()
-    if (!billed) await surely(deps, () => close(deps, call, attempt, true))
+    if (!billed && !cut) await surely(deps, () => close(deps, call, attempt, true))
   }
 }
 
@@ -162,8 +183,7 @@ const pay = (
 
 const responseHeader = async (deps: Deps, posted: Posted): Promise<string> => {
   const call = posted.ok || posted.why === 'stale' ? posted.call : undefined
-  const receipt = call && (await signReceipt(deps.account, call))
-  return call && receipt ? encodeSettleResponse(call, receipt) : ''
+  return call ? receiptHeader(deps, call) : ''
 }
 
 const headers = (call: Call, { route }: Attempt, type: string): Record<string, string> => ({

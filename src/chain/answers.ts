@@ -17,13 +17,14 @@ export type TransferLog = {
   amount: bigint
 }
 
-/** A transaction in a block; `gas` is what it cost, in wei. */
+/** A transaction in a block; `gas` is what it cost, in wei, `gasUsed` how much it used. */
 export type Inclusion = {
   hash: Hex
   block: bigint
   blockHash: Hex
   ok: boolean
   gas: bigint
+  gasUsed: bigint
   logs: TokenEvent[]
 }
 
@@ -104,6 +105,7 @@ export const toInclusion = (result: RpcResult | undefined): Inclusion | undefine
     block: BigInt(raw.blockNumber),
     blockHash: raw.blockHash,
     ok: raw.status === '0x1',
+    gasUsed: BigInt(raw.gasUsed),
     gas: BigInt(raw.gasUsed) * BigInt(raw.effectiveGasPrice ?? 0) + BigInt(raw.l1Fee ?? 0),
     logs: tokenEvents(raw.logs ?? []),
   }

@@ -1,6 +1,5 @@
 import { type Asset, type ChainId, chainNumber, type Hex } from '../assets.ts'
 import { fail } from '../errors.ts'
-import { callData, pad, selector } from './abi.ts'
 import {
   blockOf,
   fromTopic,
@@ -13,56 +12,62 @@ import {
   toInclusion,
   toTransfer,
   USED,
+  value,
 } from './answers.ts'
 import { checkAsset } from './check-asset.ts'
+import { delegateOf } from './delegate.ts'
+import { createHistory, type History } from './history.ts'
 import { createLogReader, quantity } from './logs.ts'
+import { asking, createPayerReads, type How, type PayerReads } from './payer.ts'
 import {
   balanceRead,
   type ChannelState,
   type Code,
   channelReads,
   codeRead,
-  permit2Reads,
-  readCall,
+  estimateRead,
+  isRefusal,
+  permitNonceRead,
   receiverRead,
   signatureRead,
-  toChannelState,
+  toChannelStates,
   toCode,
-  toPermit2Facts,
   toReceived,
   toValidity,
 } from './reads.ts'
+import { reasonOfRevert } from './revert.ts'
 import { createRpc, type RpcCall } from './rpc.ts'
+import { chainServedAt } from './served.ts'
 import type { Fees } from './transaction.ts'
 
 export type { Head, Inclusion, TokenEvent, TransferLog } from './answers.ts'
-
+export type { How, PayerFacts, Used } from './payer.ts'
 export type { ChannelState, Code } from './reads.ts'
 
-/** An authorization as the chain knows it. */
-export type Used = { kind: 'eip3009' | 'permit2' | 'upto'; token: Hex; payer: Hex; nonce: Hex }
-
-/** What the chain says about a payer right now: units that it holds, and that Permit2 may move; whether the authorization is used; what code it has. */
-export type PayerFacts = { balance: bigint; allowance: bigint | undefined; used: boolean; code: Code }
-
-export type Chain = {
+export type Chain = PayerReads & {
   id: ChainId
   head: () => Promise<Head>
   /** The block the chain calls final, 0 where it has no such tag. */
   finalized: () => Promise<bigint>
-  payer: (of: Used) => Promise<PayerFacts>
-  /** Whether an authorization is used up or cancelled. */
-  isUsed: (of: Used) => Promise<boolean>
   code: (account: Hex) => Promise<Code>
+  /** Whose code an account runs by EIP-7702; undefined when it does not. */
+  delegate: (account: Hex) => Promise<Hex | undefined>
   /** Whether a contract says that a signature over `digest` is its own (ERC-1271). */
   isSignedBy: (wallet: Hex, digest: Hex, signature: Hex) => Promise<boolean>
-  channel: (channelId: Hex) => Promise<ChannelState>
+  /** Channels in one request, as they stood in block `at`, or in the newest one. */
+  channels: (ids: readonly Hex[], at?: bigint) => Promise<ChannelState[]>
   /** Units that a receiver's channels have given it: claimed, and paid out of them. */
   received: (receiver: Hex, token: Hex) => Promise<{ totalClaimed: bigint; totalSettled: bigint }>
   /** Units of a token that an account holds. */
   balance: (token: Hex, account: Hex) => Promise<bigint>
   /** Whether a call would revert in the next block; false when the node cannot tell. */
   reverts: (to: Hex, data: Hex, from?: Hex) => Promise<boolean>
+  /** The same with the reason, in a few words: undefined when it would not revert. */
+  whyReverts: (to: Hex, data: Hex, from?: Hex) => Promise<string | undefined>
+  /** Gas that a transaction would use; undefined when it would revert. */
+  estimate: (from: Hex, to: Hex, data: Hex) => Promise<bigint | undefined>
+  /** The next EIP-2612 nonce of an account. */
+  permitNonce: (token: Hex, owner: Hex) => Promise<bigint>
   /** Fees that the next blocks should take, for a given head. */
   fees: (head: Head) => Fees
   /** Transactions of `account` that are in blocks; also the next nonce. */
@@ -72,9 +77,9 @@ export type Chain = {
   /** Sends signed transactions; a node that knows one already is content. Returns what it said of each: undefined when taken. */
   send: (raws: readonly Hex[]) => Promise<(string | undefined)[]>
   /** Where transactions are; undefined for those not in a block. */
-  inclusions: (hashes: readonly Hex[]) => Promise<(Inclusion | undefined)[]>
+  inclusions: (hashes: readonly Hex[], how?: How) => Promise<(Inclusion | undefined)[]>
   /** Canonical hashes of blocks; undefined for a block that does not exist. */
-  blockHashes: (blocks: readonly bigint[]) => Promise<(Hex | undefined)[]>
+  blockHashes: (blocks: readonly bigint[], how?: How) => Promise<(Hex | undefined)[]>
   /** Token transfers to and from an address, in a range of blocks. */
   transfers: (asset: Hex, account: Hex, from: bigint, to: bigint) => Promise<TransferLog[]>
   /**
@@ -90,6 +95,8 @@ export type Chain = {
   ) => Promise<Hex[]>
   /** Every authorization used in a range of blocks, by transaction. */
   usesIn: (asset: Hex, from: bigint, to: bigint) => Promise<{ hash: Hex; payer: Hex; nonce: Hex }[]>
+  /** What only a comparison of books asks: transactions, channels and times of old blocks. */
+  history: History
   /** What is wrong with a configured asset; undefined when the contract says the same as the configuration. */
   checkAsset: (asset: Asset) => Promise<string | undefined>
   /** Throws when a node serves another chain, and `chain_unavailable` when none answers. */
@@ -105,6 +112,12 @@ const FINALIZED: RpcCall = { method: 'eth_getBlockByNumber', params: ['finalized
 export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
   const rpc = createRpc(urls, chainNumber(id))
   const logs = createLogReader(rpc)
+  const whyReverts: Chain['whyReverts'] = async (to, data, from) => {
+    const call = from === undefined ? { to, data } : { from, to, data }
+    const [result] = await rpc.batch([{ method: 'eth_call', params: [call, 'pending'] }])
+    if (result?.ok !== false || !/revert/i.test(result.message)) return undefined
+    return reasonOfRevert(result.data) ?? 'reverted'
+  }
 
   return {
     id,
@@ -116,33 +129,24 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
       const [block] = await rpc.batch([FINALIZED])
       return block?.ok ? BigInt(blockOf(block)?.number ?? 0) : 0n
     },
-    payer: async ({ kind, token, payer, nonce }) => {
-      if (kind !== 'eip3009') return toPermit2Facts(await rpc.batch(permit2Reads(token, payer, nonce)), nonce)
-      const reads = [balanceRead(token, payer), authorizationRead(token, payer, nonce), codeRead(payer)]
-      const [balance, used, code] = await rpc.batch(reads)
-      return {
-        balance: numberOf(balance),
-        allowance: undefined,
-        used: numberOf(used) !== 0n,
-        code: toCode(code),
-      }
-    },
-    isUsed: async ({ kind, token, payer, nonce }) => {
-      if (kind === 'eip3009')
-        return numberOf((await rpc.batch([authorizationRead(token, payer, nonce)]))[0]) !== 0n
-      return toPermit2Facts(await rpc.batch(permit2Reads(token, payer, nonce)), nonce).used
-    },
+    ...createPayerReads(rpc),
     code: async (account) => toCode((await rpc.batch([codeRead(account)]))[0]),
+    delegate: async (account) => delegateOf(String(value((await rpc.batch([codeRead(account)]))[0]))),
     isSignedBy: async (wallet, digest, signature) =>
       toValidity((await rpc.batch([signatureRead(wallet, digest, signature)]))[0]),
-    channel: async (channelId) => toChannelState(await rpc.batch(channelReads(channelId))),
+    channels: async (ids, at) => {
+      const reads = ids.flatMap((id) => channelReads(id, at === undefined ? 'latest' : quantity(at)))
+      return toChannelStates(reads.length === 0 ? [] : await rpc.batch(reads))
+    },
     received: async (receiver, token) => toReceived((await rpc.batch([receiverRead(receiver, token)]))[0]),
     balance: async (token, account) => numberOf((await rpc.batch([balanceRead(token, account)]))[0]),
-    reverts: async (to, data, from) => {
-      const call = from === undefined ? { to, data } : { from, to, data }
-      const [result] = await rpc.batch([{ method: 'eth_call', params: [call, 'pending'] }])
-      return result?.ok === false && /revert/i.test(result.message)
+    reverts: async (to, data, from) => (await whyReverts(to, data, from)) !== undefined,
+    whyReverts,
+    estimate: async (from, to, data) => {
+      const [result] = await rpc.batch([estimateRead({ from, to, data })])
+      return isRefusal(result) ? undefined : numberOf(result)
     },
+    permitNonce: async (token, owner) => numberOf((await rpc.batch([permitNonceRead(token, owner)]))[0]),
     fees: ({ baseFee, tip: suggested }) => {
       const tip = suggested > MIN_TIP ? suggested : MIN_TIP
       return { maxFee: baseFee * 2n + tip, tip }
@@ -156,18 +160,19 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
       )
       return results.map((result) => (result.ok || KNOWN.test(result.message) ? undefined : result.message))
     },
-    inclusions: async (hashes) => {
+    inclusions: async (hashes, how) => {
       if (hashes.length === 0) return []
-      const results = await rpc.batch(
-        hashes.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] })),
-      )
+      const calls = hashes.map((hash) => ({ method: 'eth_getTransactionReceipt', params: [hash] }))
+      const results = await asking(rpc, how)(calls)
       return results.map(toInclusion)
     },
-    blockHashes: async (blocks) => {
+    blockHashes: async (blocks, how) => {
       if (blocks.length === 0) return []
-      const results = await rpc.batch(
-        blocks.map((block) => ({ method: 'eth_getBlockByNumber', params: [quantity(block), false] })),
-      )
+      const calls = blocks.map((block) => ({
+        method: 'eth_getBlockByNumber',
+        params: [quantity(block), false],
+      }))
+      const results = await asking(rpc, how)(calls)
       return results.map((result) => blockOf(result)?.hash)
     },
     transfers: async (asset, account, from, to) => {
@@ -197,6 +202,7 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
         payer: fromTopic(log.topics[1]!),
         nonce: log.topics[2]!,
       })),
+    history: createHistory(rpc, logs),
     checkAsset: (asset) => checkAsset(rpc.batch, asset),
     checkId: async () => {
       const told = await Promise.all(urls.map(chainServedAt))
@@ -212,22 +218,5 @@ export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
 
 /** What nodes say of a transaction that they have. */
 const KNOWN = /already|\bknown/i
-
-// One at a time and unchecked: a wrong node must be named, not passed over as unreachable.
-const chainServedAt = async (url: string): Promise<number | undefined> => {
-  const rpc = createRpc([url])
-  try {
-    return Number(await rpc.call('eth_chainId', []))
-  } catch {
-    return undefined
-  } finally {
-    await rpc.close()
-  }
-}
-
-const AUTHORIZATION_STATE = selector('authorizationState(address,bytes32)')
-
-const authorizationRead = (token: Hex, payer: Hex, nonce: Hex): RpcCall =>
-  readCall(token, callData(AUTHORIZATION_STATE, pad(payer), pad(nonce)))
 
 const topic = (address: Hex): Hex => `0x${address.slice(2).padStart(64, '0')}`

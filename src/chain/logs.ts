@@ -3,7 +3,8 @@ import { fail } from '../errors.ts'
 import { blockOf, logsOf, numberOf, type RawLog } from './answers.ts'
 import type { Rpc, RpcCall } from './rpc.ts'
 
-export type LogFilter = { address: Hex; topics: (Hex | null)[] }
+/** `null` is any value, a list any of its values. */
+export type LogFilter = { address: Hex; topics: (Hex | readonly Hex[] | null)[] }
 
 export type LogReader = {
   /** Every matching log of the blocks `from` to `to`, oldest first. */

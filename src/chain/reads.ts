@@ -99,6 +99,10 @@ export const toChannelState = (results: readonly RpcResult[]): ChannelState => {
   return { balance, totalClaimed, withdrawal, refundNonce: numberOf(results[2]) }
 }
 
+/** The same for the calls of several channels in a row. */
+export const toChannelStates = (results: readonly RpcResult[]): ChannelState[] =>
+  Array.from({ length: results.length / 3 }, (_, i) => toChannelState(results.slice(i * 3, i * 3 + 3)))
+
 /** What a receiver's channels gave it in all; read with `toReceived`. */
 export const receiverRead = (receiver: Hex, token: Hex, at?: At): RpcCall =>
   readCall(BATCH_SETTLEMENT, callData(RECEIVERS, pad(receiver), pad(token)), at)
@@ -149,7 +153,7 @@ export const estimateRead = (tx: { from: Hex; to: Hex; data: Hex }): RpcCall => 
 
 /** Whether the chain, not the node, said no: a revert, or the gas that the call was given ran out. */
 export const isRefusal = (result: RpcResult | undefined): boolean =>
-  result?.ok === false && /revert|out of gas|invalid opcode/i.test(result.message)
+  result?.ok === false && /revert|out ?of ?gas|invalid opcode/i.test(result.message)
 
 const pairOf = (result: RpcResult | undefined): [bigint, bigint] => {
   const told = value(result)

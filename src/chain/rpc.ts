@@ -10,7 +10,8 @@ import { reasonOf } from '../log.ts'
 import { agree } from './agree.ts'
 
 export type RpcCall = { method: string; params: unknown[] }
-export type RpcResult = { ok: true; value: unknown } | { ok: false; message: string }
+/** `data`: what a reverted call returned, for `reasonOfRevert`. */
+export type RpcResult = { ok: true; value: unknown } | { ok: false; message: string; data?: string }
 
 export type Rpc = {
   /** Sends calls as one HTTP request; results in order. Tries the next URL when one cannot be reached; throws `chain_unavailable` when none can. */
@@ -174,7 +175,10 @@ class OverLimit extends Error {
   }
 }
 
-type Answer = { id?: number; result?: unknown; error?: { code?: unknown; message?: unknown } }
+type Answer = { id?: number; result?: unknown; error?: { code?: unknown; message?: unknown; data?: unknown } }
+
+/** Characters of revert data that are kept: more is no reason but a stranger's text. */
+const LONGEST_REASON = 2_000
 
 const OVER_LIMIT = new Set<unknown>([429, -32_005])
 
@@ -187,7 +191,10 @@ const restMs = (header: string | string[] | undefined, now: number): number | un
 
 const toResult = (answer: Answer | undefined): RpcResult => {
   if (answer && 'result' in answer && answer.error === undefined) return { ok: true, value: answer.result }
-  return { ok: false, message: String(answer?.error?.message ?? 'no answer').slice(0, 300) }
+  const message = String(answer?.error?.message ?? 'no answer').slice(0, 300)
+  const data = answer?.error?.data
+  const short = typeof data === 'string' && data.length <= LONGEST_REASON
+  return { ok: false, message, ...(short && { data }) }
 }
 
 const readLimited = async (body: AsyncIterable<Buffer>): Promise<string> => {

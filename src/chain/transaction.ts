@@ -20,6 +20,8 @@ export type Unsigned = {
   data: Hex
   gas: bigint
   fees: Fees
+  /** wei sent along; none when left out. */
+  value?: bigint
   /** Accounts that take code with this transaction, which makes it one of EIP-7702. */
   authorizationList?: readonly Delegation[]
 }
@@ -66,7 +68,7 @@ export const signTransaction = async (settler: Settler, tx: Unsigned): Promise<{
     rlpNumber(tx.fees.maxFee),
     rlpNumber(tx.gas),
     fromHex(tx.to),
-    NO_VALUE,
+    rlpNumber(tx.value ?? 0n),
     fromHex(tx.data),
     EMPTY_LIST,
     ...(list.length === 0 ? [] : [list.map(delegationFields)]),
@@ -81,7 +83,6 @@ export const signTransaction = async (settler: Settler, tx: Unsigned): Promise<{
   return { raw: toHex(raw), hash: toHex(keccak(raw)) }
 }
 
-const NO_VALUE = rlpNumber(0n)
 const TYPE_2 = Uint8Array.of(2)
 
 const TYPE_4 = Uint8Array.of(4)

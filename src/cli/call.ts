@@ -4,25 +4,31 @@ import {
   type Policy,
   payingFetch,
   printUsd,
+  type Way,
   walletFromKey,
 } from '../client/index.ts'
 import type { ErrorBody } from '../errors.ts'
 import { sseReader } from '../wire/sse.ts'
 import { type AskOptions, refused, requestOf } from './quote.ts'
 
-export type CallOptions = AskOptions & {
-  stream?: boolean
-  maxUsd: string
-  asset: readonly string[]
-  env: Readonly<Record<string, string | undefined>>
-}
+/** How a command pays: ways in order, dollars to deposit in a channel, and `CHAIN=URL` for looking at a chain. */
+export type WayOptions = { scheme?: readonly string[]; channel?: string | undefined; rpc?: readonly string[] }
+
+export type CallOptions = AskOptions &
+  WayOptions & {
+    stream?: boolean
+    maxUsd: string
+    asset: readonly string[]
+    env: Readonly<Record<string, string | undefined>>
+  }
 
 /** `farebox call`: buys one call and prints the answer, and below it what it cost. */
 export const call = async (options: CallOptions): Promise<number> => {
   const { url, out, env, stream = false } = options
   const paying = payingFetch({
     wallet: walletFromKey(keyOf(env)),
-    policy: { maxPerCall: options.maxUsd, assets: options.asset.map(assetOf) },
+    ...waysOf(options),
+    policy: { maxPerCall: options.maxUsd, assets: options.asset.map(assetOf), ...schemesOf(options) },
     onEvent: (event) => {
       if (event.type === 'signed')
         out(`· signed $${printUsd(event.quote.usd)} in ${event.quote.asset.symbol}`)
@@ -61,6 +67,22 @@ export const keyOf = (env: CallOptions['env']): string => {
   const key = env['FAREBOX_WALLET_KEY']
   if (!key) throw new Error('set FAREBOX_WALLET_KEY to the private key of the wallet that pays')
   return key
+}
+
+/** The channels and chains that `--channel` and `--rpc` ask for. */
+export const waysOf = ({ channel, rpc = [] }: WayOptions) => ({
+  ...(channel !== undefined && { channels: { deposit: channel } }),
+  rpc: Object.fromEntries(rpc.map(rpcOf)),
+})
+
+/** The order that `--scheme` asks for; a name that is none is refused where the policy is read. */
+export const schemesOf = ({ scheme = [] }: WayOptions): { schemes?: readonly Way[] } =>
+  scheme.length > 0 ? { schemes: scheme as readonly Way[] } : {}
+
+const rpcOf = (spec: string): [string, string] => {
+  const match = /^(eip155:\d+)=(https?:.+)$/.exec(spec)
+  if (!match) throw new Error(`--rpc ${spec} is not eip155:ID=URL`)
+  return [match[1]!, match[2]!]
 }
 
 /** Reads `eip155:ID/0xADDRESS[:decimals]`. */

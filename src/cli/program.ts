@@ -1,13 +1,13 @@
 /** cli/: one file a command, loaded when it is asked for; this one is the table of commands and their options. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import type { ChainId } from '../assets.ts'
-import { createChain } from '../chain/chain.ts'
 import { systemClock } from '../clock.ts'
 import { type Config, readConfig } from '../config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { configHelp } from './config-help.ts'
+import type { ReconcileOptions } from './reconcile-chains.ts'
 import { type ServeFacts, serve } from './serve.ts'
+import { COLUMNS_HELP as RECONCILE_HELP } from './statement-columns.ts'
 import { wordsFor } from './words.ts'
 
 export type Wiring = {
@@ -40,9 +40,15 @@ export const runProgram = async (
       .option('--max-tokens <n>', 'most output tokens', Number)
 
   withConfig(command('serve', 'Run the router.'))
+    .option(
+      '--facilitator',
+      'also be an x402 facilitator for others: POST /verify and /settle, GET /supported',
+    )
     .addHelpText('after', () => `\n${configHelp()}`)
-    .action(async (options: { config: string }) => {
-      code = await serve({ config: load(options.config, env), start, crashAt: env['FAREBOX_CRASH_AT'] })
+    .action(async (options: { config: string; facilitator?: boolean }) => {
+      const config = load(options.config, env)
+      if (options.facilitator) config.facilitator.serve.enabled = true
+      code = await serve({ config, start, crashAt: env['FAREBOX_CRASH_AT'] })
     })
   command('demo', 'Watch an agent buy three calls on a local chain: needs no account, key or network.')
     .option('--stay', 'leave everything running afterwards')
@@ -82,12 +88,16 @@ export const runProgram = async (
       code = await proxy({ ...options, env, out })
     })
   withConfig(command('reconcile', 'Compare the ledger with the chain, transfer by transfer.'))
-    .option('--from <block>', 'first block', BigInt)
-    .option('--to <block>', 'last block', BigInt)
+    .option('--from <block>', 'first block, or first day of a statement (YYYY-MM-DD, UTC)')
+    .option('--to <block>', 'last block, or last day of a statement')
     .option('--json', 'print JSON')
-    .action(async (options: { config: string; from?: bigint; to?: bigint; json?: boolean }) => {
-      const config = load(options.config, env)
-      code = await withLedger(config, openLedger, (ledger) => reconcileChains(config, ledger, options))
+    .option('--csv', 'print a statement as CSV')
+    .option('--repair', 'book what the ledger lost, such as after a restored backup; stop the router first')
+    .option('--statement <by>', 'sums by day, payer or asset, checked against the chain')
+    .addHelpText('after', `\n${RECONCILE_HELP}`)
+    .action(async ({ config, ...options }: ReconcileOptions & { config: string }) => {
+      const { reconcileChains } = await import('./reconcile-chains.ts')
+      code = await reconcileChains({ config: load(config, env), openLedger, options, out })
     })
   withConfig(
     program
@@ -146,27 +156,4 @@ const withLedger = async (
   } finally {
     await ledger.close()
   }
-}
-
-const reconcileChains = async (
-  config: Config,
-  ledger: Ledger,
-  options: { from?: bigint; to?: bigint; json?: boolean },
-): Promise<number> => {
-  const { reconcileCommand } = await import('./reconcile.ts')
-  let worst = 0
-  for (const { id, rpc } of config.chains) {
-    const chain = createChain(id as ChainId, rpc)
-    const tills = config.assets
-      .filter((one) => one.chain === id)
-      .map(({ payTo, ...asset }) => ({ asset, payTo }))
-    const { from, to } = options
-    const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
-    worst = Math.max(
-      worst,
-      await reconcileCommand({ ledger, chain, tills, ...range, json: options.json === true, out }),
-    )
-    await chain.close()
-  }
-  return worst
 }

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type PayingFetch, payingFetch, printUsd, walletFromKey } from '../client/index.ts'
-import { assetOf, type CallOptions, keyOf } from './call.ts'
+import { assetOf, type CallOptions, keyOf, schemesOf, type WayOptions, waysOf } from './call.ts'
 import { signalled } from './serve.ts'
 
-export type ProxyOptions = {
+export type ProxyOptions = WayOptions & {
   url: string
   port: number
   maxUsd: string
@@ -22,7 +22,13 @@ export const proxy = async (options: ProxyOptions): Promise<number> => {
   const { url, port, out } = options
   const paying = payingFetch({
     wallet: walletFromKey(keyOf(options.env)),
-    policy: { maxPerCall: options.maxUsd, maxTotal: options.maxTotal, assets: options.asset.map(assetOf) },
+    ...waysOf(options),
+    policy: {
+      maxPerCall: options.maxUsd,
+      maxTotal: options.maxTotal,
+      assets: options.asset.map(assetOf),
+      ...schemesOf(options),
+    },
     onEvent: (event) => {
       if (event.type === 'paid') out(`paid ≤ $${printUsd(event.usd)}  ${event.callId ?? ''}`)
       if (event.type === 'refused') out(`not paid: ${event.hint}`)

@@ -1,36 +1,27 @@
-import type { Chain } from '../chain/chain.ts'
-import type { Ledger } from '../ledger/ledger.ts'
-import type { Till } from '../reconcile/reconcile.ts'
 import { type Finding, KINDS, type Kind } from '../reconcile/match.ts'
-import { type Report, reconcile, type Total } from '../reconcile/reconcile.ts'
+import { type ReconcileFacts, type Report, reconcile, type Total } from '../reconcile/reconcile.ts'
 
-export type ReconcileCommandFacts = {
-  ledger: Ledger
-  chain: Chain
-  tills: readonly Till[]
-  from?: bigint
-  to?: bigint
-  json: boolean
-  out: (line: string) => void
-}
+export type ReconcileCommandFacts = ReconcileFacts & { json: boolean; out: (line: string) => void }
 
 /** `farebox reconcile` on one chain: prints the report as a table or as JSON; 0 when ledger and chain agree, 1 when not. */
 export const reconcileCommand = async ({ json, out, ...facts }: ReconcileCommandFacts): Promise<number> => {
   const report = await reconcile(facts)
   if (json) out(JSON.stringify(report))
-  else for (const line of printed(report)) out(line)
+  else for (const line of printReport(report)) out(line)
   return report.agrees ? 0 : 1
 }
 
 const SHOWN = 50
 
-const printed = (report: Report): string[] => {
-  const { chain, from, to, agrees, totals, findings } = report
+/** A report as lines of text: sums, counts, and the first fifty transfers that differ. */
+export const printReport = (report: Report): string[] => {
+  const { chain, from, to, agrees, totals, findings, gas } = report
   const differing = findings.filter((finding) => !KINDS[finding.kind].agrees)
   const hidden = differing.length - SHOWN
   return [
     `${chain}, blocks ${from} to ${to}`,
     ...totals.flatMap((total) => sums(report, total)),
+    ...(gas ? gasLines(gas) : []),
     ...counted(report),
     ...(differing.length > 0 ? ['', ...table(differing.slice(0, SHOWN), totals)] : []),
     ...(hidden > 0 ? [`… and ${hidden} more; --json has them all`] : []),
@@ -39,16 +30,43 @@ const printed = (report: Report): string[] => {
   ]
 }
 
-const sums = ({ whole }: Report, { symbol, decimals, ledger, booked, matched, chain }: Total): string[] => {
+const sums = ({ whole }: Report, total: Total): string[] => {
+  const { symbol, decimals, ledger, booked, matched, chain, float } = total
   const rows: [string, string][] = [
     ['received, by the ledger’s account', ledger],
     [whole ? 'received, by its transfers' : 'received in these blocks, by its transfers', booked],
     ['of it on the chain', matched],
     ['change of our balance on the chain', chain],
+    ...(float && float.chain !== '0' ? floatRows(float) : []),
   ]
   const amounts = rows.map(([, units]) => amount(units, decimals))
   const width = Math.max(...amounts.map((one) => one.length))
   return ['', symbol, ...rows.map(([what], i) => `  ${amounts[i]!.padStart(width)}  ${what}`)]
+}
+
+const floatRows = ({ ledger, chain }: NonNullable<Total['float']>): [string, string][] => [
+  ['the settler’s balance, by the ledger’s account', ledger],
+  ['change of the settler’s balance on the chain', chain],
+]
+
+const gasLines = ({
+  agrees,
+  ledger,
+  receipts,
+  transactions,
+  unknown,
+  unseen,
+}: NonNullable<Report['gas']>): string[] => {
+  if (transactions + unknown.length + unseen === 0) return []
+  const strange = unknown.reduce((total, one) => total + BigInt(one.gas), 0n)
+  return [
+    '',
+    `gas ${agrees ? '✓' : '✗'}  ${ledger} wei booked; ${receipts} wei by the receipts of ${transactions} transactions`,
+    ...(unknown.length > 0
+      ? [`       ${strange} wei by ${unknown.length} more that the ledger did not store`]
+      : []),
+    ...(unseen > 0 ? [`       ${unseen} nonces were used by transactions that were not found`] : []),
+  ]
 }
 
 const counted = ({ counts }: Report): string[] => {

@@ -2,11 +2,15 @@ import type { Hex } from '../assets.ts'
 import type { Clock } from '../clock.ts'
 import type { Code } from '../errors.ts'
 import type { Usd } from '../money.ts'
+import type { Channels } from './channels.ts'
 import type { RefusedCode } from './errors.ts'
+import type { Offer } from './offer.ts'
 import type { SignedPayment } from './payment.ts'
+import type { Permit2Nonces } from './permit2.ts'
 import type { Quote, Rules } from './policy.ts'
 import type { Checked } from './receipts.ts'
 import type { Buffered, Fetch } from './request.ts'
+import type { ChainReads } from './rpc.ts'
 import type { Spending } from './spending.ts'
 import type { Unresolved } from './unresolved.ts'
 import type { Wallet } from './wallet.ts'
@@ -30,6 +34,12 @@ export type Buyer = {
   clock: Clock
   emit: (event: PayingEvent) => void
   unresolved: Unresolved
+  nonces: Permit2Nonces
+  /** Undefined for a client without channels. */
+  channels: Channels | undefined
+  reads: (chain: Offer['chain']) => ChainReads | undefined
+  /** What a router said that the wallet lacks, and until when we keep that in mind, ms. */
+  short: Map<string, number>
   /** Receipt signers by origin: named by the policy or pinned. */
   signers: Map<string, Hex>
   /** The last receipt that was judged. */

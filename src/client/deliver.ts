@@ -3,7 +3,7 @@ import { HEADER } from '../wire/payment.ts'
 import type { Purchase } from './buyer.ts'
 import { ReceiptRejected } from './errors.ts'
 import type { Answer } from './present.ts'
-import { readReceipt } from './receipts.ts'
+import { readTold, type Told } from './receipts.ts'
 import { fetchReceipt, record } from './record.ts'
 import { createTap } from './tap.ts'
 
@@ -14,7 +14,10 @@ export const deliver = async (
 ): Promise<Response> => {
   if (!streams) return deliverWhole(purchase, response, bytes)
   const events = response.headers.get('content-type')?.startsWith('text/event-stream')
-  return events && response.body ? deliverStream(purchase, response, response.body) : response
+  if (events && response.body) return deliverStream(purchase, response, response.body)
+  // Nothing will tell what it cost.
+  purchase.payment.lease?.unknown()
+  return response
 }
 
 /** A response with the same head and these bytes; `url` is kept, which a new Response has not. */
@@ -34,11 +37,22 @@ const deliverWhole = async (
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<Response> => {
   const digest = `0x${createHash('sha256').update(bytes).digest('hex')}` as const
-  const signed = readReceipt(response.headers.get(HEADER.response)) ?? (await fetchReceipt(purchase, 2))
-  const checked = await record(purchase, signed, digest)
+  const told = await complete(purchase, readTold(response.headers.get(HEADER.response)), 2)
+  const checked = await record(purchase, told, digest)
   if (!checked.ok && purchase.buyer.rules.receipt === 'require')
     throw barred(purchase, new ReceiptRejected(checked))
   return withBody(response, bytes)
+}
+
+/** What the answer told, with the receipt from the router where it did not come along. */
+const complete = async (
+  purchase: Purchase,
+  told: Told | undefined,
+  tries: number,
+): Promise<Told | undefined> => {
+  if (told?.receipt) return told
+  const receipt = await fetchReceipt(purchase, tries)
+  return receipt ? { receipt, charged: told?.charged } : told
 }
 
 const TAIL_MS = 2_000
@@ -58,15 +72,14 @@ const deliverStream = (
   let listening = true
   let ending: Promise<ReceiptRejected | undefined> | undefined
 
-  const conclude = async (complete: boolean): Promise<ReceiptRejected | undefined> => {
-    const shown = readReceipt(tap.receipt())
-    const signed = shown ?? (await fetchReceipt(purchase, complete ? 2 : 5))
+  const conclude = async (ended: boolean): Promise<ReceiptRejected | undefined> => {
+    const shown = readTold(tap.receipt())
+    const told = await complete(purchase, shown, ended ? 2 : 5)
     // What was cut off here is not what the router hashed.
-    const whole = complete && (shown !== undefined || tap.done())
-    const wanted =
-      signed !== undefined || payment.offer.signer !== undefined || buyer.rules.receipt === 'require'
-    if (!wanted) return undefined
-    const checked = await record(purchase, signed, whole ? tap.digest() : undefined)
+    const whole = ended && (shown !== undefined || tap.done())
+    const signs = told?.receipt !== undefined || payment.offer.signer !== undefined
+    if (!signs && !payment.lease && buyer.rules.receipt !== 'require') return undefined
+    const checked = await record(purchase, told, whole ? tap.digest() : undefined)
     return checked.ok || buyer.rules.receipt === 'report'
       ? undefined
       : barred(purchase, new ReceiptRejected(checked))

@@ -1,6 +1,7 @@
 import type { Hex } from '../assets.ts'
 import type { Code } from '../errors.ts'
-import type { Offer } from './demand.ts'
+import { printUsd, type Usd } from '../money.ts'
+import type { Offer } from './offer.ts'
 import type { Checked } from './receipts.ts'
 
 /** Why nothing was signed, or why what was signed is worth nothing. */
@@ -8,11 +9,22 @@ export type RefusedCode =
   | 'host_not_allowed'
   | 'redirected'
   | 'no_payable_offer'
+  | 'scheme_not_allowed'
   | 'chain_not_allowed'
   | 'asset_not_allowed'
+  /** An `upto` may be settled, or a channel claimed, by somebody whom nobody named. */
+  | 'facilitator_not_allowed'
+  /** The offer asks for a deposit that is larger, or tied up for longer, than is taken. */
+  | 'channel_terms_refused'
   | 'above_call_limit'
   | 'above_hour_limit'
   | 'above_total_limit'
+  | 'deposit_limit'
+  | 'channels_in_use'
+  /** The router contradicts what is known of a channel. */
+  | 'channel_disputed'
+  /** Permit2 may not move the token, and nothing can be signed that lets it. */
+  | 'allowance_short'
   | 'inspection_refused'
   | 'signer_changed'
   /** The router refused what was signed, or released it, and it costs nothing: see `routerCode`. */
@@ -70,22 +82,35 @@ export class PaymentUnresolved extends Error {
 }
 
 /**
- * The payment was used and its answer was lost on the way. The same request is answered with this error for
- * another minute, so that no automatic retry buys it a second time; after that it is a new call.
+ * The payment was used and its answer was lost on the way. `credited` is what the router says that it gave back, or that was
+ * left over, as credit for the next call. The same request is answered with this error for another minute, so that no
+ * automatic retry buys it a second time; after that it is a new call.
  */
 export class AnswerLost extends Error {
   readonly callId: string | undefined
   readonly nonce: Hex
   /** Undefined when the router gave none. */
   readonly receipt: Checked | undefined
-  constructor(facts: { callId: string | undefined; nonce: Hex; receipt: Checked | undefined }) {
+  /** Undefined when the router did not say. */
+  readonly credited: Usd | undefined
+  constructor(facts: {
+    callId: string | undefined
+    nonce: Hex
+    receipt: Checked | undefined
+    credited: Usd | undefined
+  }) {
+    const { callId, credited } = facts
+    const named = callId === undefined ? 'The call' : `The call ${callId}`
+    const left =
+      credited === undefined ? 'what was not charged is credit' : `$${printUsd(credited)} of it are credit`
     super(
-      'The payment was used and its answer is lost; what was not charged is credit with the router. Sent again after a minute, the request is a new call with a new price.',
+      `${named} was paid and its answer is lost; ${left} with the router, which the next call uses. Sent again after a minute, the request is a new call with a new price.`,
     )
     this.name = 'AnswerLost'
-    this.callId = facts.callId
+    this.callId = callId
     this.nonce = facts.nonce
     this.receipt = facts.receipt
+    this.credited = credited
   }
 }
 

@@ -1,8 +1,8 @@
 import { type ChainId, type Hex, toUnits, toUsd } from '../assets.ts'
-import { parseUsd, printUsd, type Usd } from '../money.ts'
-import type { Demand, Described, Offer } from './demand.ts'
-import type { RefusedCode } from './errors.ts'
+import { parseUsd, type Usd } from '../money.ts'
+import type { Described } from './demand.ts'
 import { KNOWN_ASSETS, type PayAsset } from './known-assets.ts'
+import { WAYS, type Way } from './offer.ts'
 
 /** What may be paid, where and to whom's price. Dollars are decimal strings such as "0.05". */
 export type Policy = {
@@ -18,17 +18,30 @@ export type Policy = {
   chains?: readonly string[]
   /** Dollar tokens beside USDC on the main chains: a local test token is allowed here, by address. */
   assets?: readonly { chain: string; address: string; decimals: number; symbol?: string }[]
+  /** The only tokens to pay with, by the symbol that we know them by ("USDT"); default all that are allowed. */
+  symbols?: readonly string[]
+  /**
+   * The ways to pay, best first; what is not named is not used. Default: `channel` where the client was given channels,
+   * `exact` (by EIP-3009), `upto`, `permit2` (exact by Permit2). With `rpc`, a way that lacks its allowance is passed over.
+   */
+  schemes?: readonly Way[]
+  /** Who may settle an `upto` or claim from a channel, beside the one who signs the offer's receipts. */
+  facilitators?: readonly string[]
   /** The last word on an offer that all else allows; false refuses it. */
   inspect?: (quote: Quote) => boolean | Promise<boolean>
   /** `report` (default): a receipt that is missing or wrong is told by event and `lastReceipt`. `require`: the answer is withheld. */
   receipt?: 'report' | 'require'
-  /** Receipt signers by origin; one that is not named is pinned at the first paid call. */
+  /**
+   * Receipt signers by origin; one that is not named is pinned at the first paid call. Only of a named one is it believed
+   * how little of an `upto` was used: else the most that was signed for is counted.
+   */
   signers?: Readonly<Record<string, string>>
 }
 
-/** An offer as the wallet sees it: `usd` is what leaves the wallet, rounded up to a micro-dollar. */
+/** An offer as the wallet sees it: `usd` is the most that leaves the wallet for the call, rounded up to a micro-dollar. */
 export type Quote = {
   url: string
+  way: Way
   usd: Usd
   amount: bigint
   asset: PayAsset
@@ -44,8 +57,12 @@ export type Rules = {
   hosts: ReadonlySet<string> | undefined
   chains: ReadonlySet<string> | undefined
   assets: readonly PayAsset[]
+  symbols: ReadonlySet<string> | undefined
+  schemes: readonly Way[]
+  facilitators: ReadonlySet<Hex>
   inspect: Policy['inspect']
   receipt: 'report' | 'require'
+  /** The signers that the policy names. */
   signers: ReadonlyMap<string, Hex>
 }
 
@@ -57,6 +74,9 @@ export const readPolicy = (policy: Policy = {}): Rules => ({
   hosts: policy.hosts && new Set(policy.hosts.map(hostOf)),
   chains: policy.chains && new Set(policy.chains.map((id) => chainOf('chains', id))),
   assets: [...(policy.assets ?? []).map(assetOf), ...KNOWN_ASSETS],
+  symbols: policy.symbols && new Set(policy.symbols),
+  schemes: policy.schemes?.map(wayOf) ?? WAYS,
+  facilitators: new Set((policy.facilitators ?? []).map((one) => addressOf('facilitators', one))),
   inspect: policy.inspect,
   receipt: policy.receipt ?? 'report',
   signers: new Map(
@@ -74,78 +94,27 @@ export const allowsUrl = ({ hosts }: Rules, url: URL): boolean => {
   return url.protocol === 'https:' || LOOPBACK.test(url.hostname)
 }
 
-/** An offer that may be paid, or the reason of the one that came closest. */
-export type Judged =
-  | { ok: true; offer: Offer; quote: Quote }
-  | { ok: false; code: RefusedCode; limit: string; hint: string }
-
-/** Picks the first offer that the rules allow. Limits per hour and in total are not judged here: they depend on what else is open. */
-export const judge = (rules: Rules, url: string, demand: Demand): Judged => {
-  let closest: Extract<Judged, { ok: false }> = {
-    ok: false,
-    code: 'no_payable_offer',
-    limit: 'exact payments by EIP-3009',
-    hint: `None of the ${demand.others} other offers can be paid by this client.`,
-  }
-  for (const offer of demand.offers) {
-    const found = judgeOne(rules, url, demand, offer)
-    if (found.ok) return found
-    if (NEARNESS.indexOf(found.code) > NEARNESS.indexOf(closest.code)) closest = found
-  }
-  return closest
-}
-
 /** Micro-dollars that `units` are worth, rounded up: what a spending limit counts. */
 export const usdUp = (units: bigint, decimals: number): Usd => {
   const down = toUsd(units, decimals)
   return (toUnits(down, decimals) < units ? down + 1n : down) as Usd
 }
 
-const NEARNESS: readonly RefusedCode[] = [
-  'no_payable_offer',
-  'chain_not_allowed',
-  'asset_not_allowed',
-  'above_call_limit',
-]
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
-const judgeOne = (rules: Rules, url: string, { described }: Demand, offer: Offer): Judged => {
-  const { chain, asset: address, amount, payTo } = offer
-  if (rules.chains && !rules.chains.has(chain)) {
-    return {
-      ok: false,
-      code: 'chain_not_allowed',
-      limit: [...rules.chains].join(', '),
-      hint: `Add ${chain} to policy.chains to pay there.`,
-    }
-  }
-  const asset = rules.assets.find((one) => one.chain === chain && one.address === address)
-  if (!asset) {
-    const hint = `Add { chain: '${chain}', address: '${address}', decimals } to policy.assets if you trust this token.`
-    return { ok: false, code: 'asset_not_allowed', limit: 'the assets of the policy', hint }
-  }
-  const usd = usdUp(amount, asset.decimals)
-  if (usd > rules.maxPerCall) {
-    const hint = `The call asks for $${printUsd(usd)}. ${fitting(described, rules.maxPerCall)}Raise policy.maxPerCall to allow it.`
-    return { ok: false, code: 'above_call_limit', limit: printUsd(rules.maxPerCall), hint }
-  }
-  return { ok: true, offer, quote: { url, usd, amount, asset, payTo, described } }
-}
-
-// The router lists which max_tokens fit some round budgets; the largest one within the limit is worth telling.
-const fitting = (described: Described | undefined, limit: Usd): string => {
-  const fits = Object.entries(described?.max_tokens_that_fit ?? {})
-    .map(([budget, tokens]) => ({ budget: parseUsd(budget), tokens }))
-    .filter(({ budget, tokens }) => budget !== undefined && budget <= limit && tokens > 0)
-    .toSorted((a, b) => b.tokens - a.tokens)[0]
-  return fits ? `With max_tokens ${fits.tokens} it stays within $${printUsd(fits.budget!)}. ` : ''
-}
-
-const dollars = (field: string, text: string): Usd => {
+/** Reads dollars; throws a TypeError that names `field`. */
+export const readDollars = (field: string, text: string): Usd => {
   const usd = parseUsd(text)
-  if (usd === undefined)
-    throw new TypeError(`policy.${field} must be dollars as a decimal string, such as "0.05".`)
+  if (usd === undefined) throw new TypeError(`${field} must be dollars as a decimal string, such as "0.05".`)
   return usd
+}
+
+const dollars = (field: string, text: string): Usd => readDollars(`policy.${field}`, text)
+
+const wayOf = (text: string): Way => {
+  const way = WAYS.find((one) => one === text)
+  if (way) return way
+  throw new TypeError(`policy.schemes: "${text}" is none of ${WAYS.join(', ')}.`)
 }
 
 const hostOf = (text: string): string => {

@@ -1,9 +1,10 @@
+import { toUsd } from '../assets.ts'
 import type { Code } from '../errors.ts'
 import { HEADER } from '../wire/payment.ts'
 import type { Purchase } from './buyer.ts'
 import { AnswerLost, PaymentUnresolved } from './errors.ts'
 import { fetchReceipt, record } from './record.ts'
-import { parse, readBytes } from './request.ts'
+import { IDEMPOTENCY, parse, readBytes } from './request.ts'
 import { codeOf, isCurable, type Verdict, verdictOf } from './verdict.ts'
 
 /** An answer to a paid request. `bytes` are its whole body; empty while it streams. */
@@ -42,7 +43,7 @@ export const present = async (purchase: Purchase): Promise<Shown> => {
       const { code } = answer
       if (verdict === 'served' || verdict === 'spent') return { kind: verdict, answer }
       if (verdict === 'dead') return { kind: 'refused', answer, code, curable: isCurable(code) }
-      if (verdict === 'lost') throw await answerLost(purchase)
+      if (verdict === 'lost') throw await answerLost(purchase, code === 'answer_lost')
     }
     payment.doubts++
     since ??= buyer.clock.now()
@@ -65,7 +66,8 @@ export const present = async (purchase: Purchase): Promise<Shown> => {
 const show = async ({ request, payment }: Purchase): Promise<Answer | Error> => {
   try {
     // A payment header goes to nobody but the one whose price it is.
-    const headers = { [HEADER.signature]: payment.header, [HEADER.payer]: payment.payer }
+    const { header, payer, name } = payment
+    const headers = { [HEADER.signature]: header, [HEADER.payer]: payer, [IDEMPOTENCY]: name }
     const response = await request.send(headers, 'manual')
     payment.callId = callIdOf(response) ?? payment.callId
     if (response.ok && !isWhole(response, payment.offer.signer !== undefined)) {
@@ -93,7 +95,12 @@ const isWhole = (response: Response, signs: boolean): boolean =>
 const verdictOn = ({ payment }: Purchase, answer: Answer | Error): Verdict =>
   answer instanceof Error
     ? 'again'
-    : verdictOf({ status: answer.response.status, code: answer.code, first: payment.doubts === 0 })
+    : verdictOf({
+        status: answer.response.status,
+        code: answer.code,
+        first: payment.doubts === 0,
+        voucher: payment.lease !== undefined,
+      })
 
 type Standing = 'used' | 'unused' | 'serving'
 
@@ -109,15 +116,18 @@ const standing = async ({ request, payment }: Purchase): Promise<Standing | unde
   return call.settlement === 'none' || call.settlement === 'lost' ? 'unused' : 'used'
 }
 
-const answerLost = async (purchase: Purchase): Promise<AnswerLost> => {
+/** `returned`: the router gave the charge back as credit too. */
+const answerLost = async (purchase: Purchase, returned = false): Promise<AnswerLost> => {
   const { buyer, request, payment } = purchase
   payment.hold.spend()
   const signed = await fetchReceipt(purchase, 3)
-  const error = new AnswerLost({
-    callId: payment.callId,
-    nonce: payment.nonce,
-    receipt: signed && (await record(purchase, signed)),
-  })
+  const receipt = signed && (await record(purchase, { receipt: signed, charged: undefined }))
+  if (!receipt) payment.lease?.unknown()
+  const { decimals } = payment.quote.asset
+  const { credited: left, charged } = signed?.receipt ?? { credited: '0', charged: '0' }
+  const units = BigInt(left) + (returned ? BigInt(charged) : 0n)
+  const credited = receipt?.ok ? toUsd(units, decimals) : undefined
+  const error = new AnswerLost({ callId: payment.callId, nonce: payment.nonce, receipt, credited })
   buyer.unresolved.bar(request.key, error)
   return error
 }

@@ -50,5 +50,11 @@ export const signedReceiptSchema = z.object({
   signature: hex(65),
 }) satisfies z.ZodType<SignedReceipt>
 
-/** The same inside PAYMENT-RESPONSE. */
-export const settleResponseSchema = z.object({ extensions: z.object({ farebox: signedReceiptSchema }) })
+/** PAYMENT-RESPONSE: the receipt in it, and what a server of channels says that the call cost. */
+export const settleResponseSchema = z.object({
+  extensions: z.object({ farebox: signedReceiptSchema.optional() }).optional(),
+  extra: z
+    .object({ chargedAmount: units.transform(BigInt).optional() })
+    .optional()
+    .catch(undefined),
+})

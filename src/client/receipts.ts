@@ -15,8 +15,10 @@ export type Expected = {
   nonce?: Hex
   chain?: ChainId
   asset?: Hex
-  /** The amount that was authorized. */
+  /** The amount that was authorized, all of which moves. */
   signed?: bigint
+  /** The most that was authorized, where only what is charged moves: an `upto`, a voucher. */
+  signedAtMost?: bigint
   maxCharged?: bigint
   requestDigest?: Hex | undefined
   responseDigest?: Hex | undefined
@@ -42,11 +44,16 @@ export const verifyReceipt = async (signed: unknown, expected: Expected = {}): P
   return problems.length === 0 ? { ok: true } : { ok: false, problems }
 }
 
-/** The receipt in a PAYMENT-RESPONSE value; undefined when it holds none. Believes nothing: verify it. */
-export const readReceipt = (header: string | null | undefined): SignedReceipt | undefined => {
+/** What PAYMENT-RESPONSE says of a paid call; `charged` in token units, and only of a channel. */
+export type Told = { receipt: SignedReceipt | undefined; charged: bigint | undefined }
+
+/** Reads a PAYMENT-RESPONSE value; undefined when it says nothing of ours. Believes nothing: verify the receipt. */
+export const readTold = (header: string | null | undefined): Told | undefined => {
   if (!header) return undefined
   const parsed = settleResponseSchema.safeParse(decodeHeaderJson(header))
-  return parsed.success ? parsed.data.extensions.farebox : undefined
+  if (!parsed.success) return undefined
+  const told = { receipt: parsed.data.extensions?.farebox, charged: parsed.data.extra?.chargedAmount }
+  return told.receipt || told.charged !== undefined ? told : undefined
 }
 
 /** A receipt from GET /v1/receipts/{id}; undefined when it is none. */
@@ -101,12 +108,20 @@ const checkSums = (receipt: Receipt, expected: Expected): string[] => {
     BigInt(receipt.charged),
     BigInt(receipt.credited),
   ] as const
-  const { maxCharged } = expected
+  const { maxCharged, signedAtMost: most } = expected
+  const left = signed + creditUsed - charged
+  const moves = most === undefined
   return [
     charged > quoted && `it charges ${charged}, more than the ${quoted} quoted`,
-    quoted > signed + creditUsed &&
+    moves &&
+      quoted > signed + creditUsed &&
       `it quotes ${quoted}, more than the ${signed + creditUsed} signed and credited`,
-    credited !== signed + creditUsed - charged && `it credits ${credited}, not what is left`,
+    moves && credited !== left && `it credits ${credited}, not what is left`,
+    !moves && (credited > left || left < 0n) && `it credits ${credited} of the ${left} that are left`,
+    !moves && signed > most && `it says ${signed} were signed, not ${most} at most`,
+    !moves &&
+      charged > most + creditUsed &&
+      `it charges ${charged}, more than the ${most + creditUsed} agreed to`,
     maxCharged !== undefined && charged > maxCharged && `it charges ${charged}, more than ${maxCharged}`,
     expected.signed !== undefined &&
       signed !== expected.signed &&

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
+import { randomId } from '../ids.ts'
 
 /** A request whose body was read once, so that the same bytes can be sent again. */
 export type Buffered = {
   url: URL
   /** Names the call: method, URL and body. The same call sent again has the same key. */
   key: string
+  /** Names this call to the router: the caller's own Idempotency-Key, or one of ours. */
+  name: string
   send: (
     headers: Record<string, string>,
     redirect?: NonNullable<RequestInit['redirect']>,
@@ -17,6 +20,8 @@ export type Buffered = {
 }
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+
+export const IDEMPOTENCY = 'Idempotency-Key'
 
 const BESIDE_MS = 10_000
 const MAX_BESIDE = 1 << 20
@@ -40,6 +45,7 @@ export const bufferRequest = async (
       .update(`${request.method} ${url.origin}${url.pathname}${url.search}\n`)
       .update(body)
       .digest('hex'),
+    name: request.headers.get(IDEMPOTENCY) ?? randomId(),
     signal,
     method: request.method,
     body,

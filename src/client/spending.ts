@@ -13,8 +13,16 @@ export type Totals = {
   maxTotal: Usd
 }
 
-/** Money set aside for one authorization. The first of `spend` and `release` holds; anything after it does nothing. */
-export type Hold = { spend: () => void; release: () => void; charge: (usd: Usd) => void }
+/**
+ * Money set aside for one authorization. The first of `spend` and `release` holds; anything after it does nothing. `lower`
+ * counts less for it from now on, where it is certain that no more was taken; once.
+ */
+export type Hold = {
+  spend: () => void
+  release: () => void
+  lower: (usd: Usd) => void
+  charge: (usd: Usd) => void
+}
 
 export type Spending = {
   /** Sets `usd` aside in one step, so that no number of calls at once passes a limit; else says which limit and what is left. */
@@ -53,6 +61,7 @@ export const openSpending = (limits: {
   const open = (usd: Usd): Hold => {
     const key = {}
     let state: 'reserved' | 'spent' | 'released' = 'reserved'
+    let lowered = false
     reserved += usd
     lastHour += usd
     recent.set(key, { usd, at: clock.now() })
@@ -68,6 +77,15 @@ export const openSpending = (limits: {
         state = 'released'
         reserved -= usd
         if (recent.delete(key)) lastHour -= usd
+      },
+      lower: (less) => {
+        if (state !== 'spent' || less >= usd || lowered) return
+        lowered = true
+        spent -= usd - less
+        const entry = recent.get(key)
+        if (!entry) return
+        lastHour -= usd - less
+        entry.usd = less
       },
       charge: (bill) => {
         charged += bill

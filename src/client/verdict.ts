@@ -18,6 +18,7 @@ const KNOWN = {
   payment_rejected_before: 'dead',
   payment_released: 'dead',
   insufficient_funds: 'dead',
+  insufficient_allowance: 'dead',
   payer_is_contract: 'dead',
   credit_spent: 'dead',
   settlement_failed: 'dead',
@@ -28,7 +29,11 @@ const KNOWN = {
   upstream_busy: 'dead',
   upstream_failed_credited: 'spent',
   stream_broken: 'spent',
+  stream_cut: 'spent',
   payment_already_used: 'lost',
+  answer_not_kept: 'lost',
+  answer_lost: 'lost',
+  idempotency_conflict: 'dead',
   payment_in_flight: 'in_flight',
   settlement_pending: 'pending',
   // The token says that it moved already, and we never saw an answer for it.
@@ -47,6 +52,20 @@ const CURABLE: ReadonlySet<Code> = new Set<Code>([
   'payment_rejected_before',
   'payment_released',
   'credit_spent',
+  'channel_busy',
+])
+
+/** Refusals of the way to pay, not of the call: another offer may be taken instead. */
+const OF_THE_WAY: ReadonlySet<Code> = new Set<Code>([
+  'payment_scheme_unsupported',
+  'facilitator_mismatch',
+  'insufficient_funds',
+  'insufficient_allowance',
+  'sponsorship_invalid',
+  'sponsorship_limit',
+  'exposure_reached',
+  'channel_config_mismatch',
+  'channel_withdrawing',
 ])
 
 const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429])
@@ -55,15 +74,24 @@ const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429])
  * Judges an answer to a paid request. `first`: no earlier request with this authorization is in doubt. When one is, a
  * refusal of this request (an expired quote, say) proves nothing about the earlier one, which may have been served.
  */
-export const verdictOf = (answer: { status: number; code: Code | undefined; first: boolean }): Verdict => {
-  const { status, code, first } = answer
+export const verdictOf = (answer: {
+  status: number
+  code: Code | undefined
+  first: boolean
+  /** It was a voucher: any 402 means that it was not taken, whoever the server is. */
+  voucher?: boolean
+}): Verdict => {
+  const { status, code, first, voucher = false } = answer
   if (code !== undefined && code in KNOWN) return KNOWN[code as keyof typeof KNOWN]
   if (status >= 200 && status < 300) return 'served'
   if (code !== undefined && status >= 400 && status < 500) return first ? 'dead' : 'open'
+  if (voucher && status === 402 && first) return 'dead'
   return status >= 500 || PASSING.has(status) ? 'again' : 'open'
 }
 
 export const isCurable = (code: Code | undefined): boolean => code !== undefined && CURABLE.has(code)
+
+export const isOfTheWay = (code: Code | undefined): boolean => code !== undefined && OF_THE_WAY.has(code)
 
 /** The refusal code in a body of ours, when it is one we know and fits the status; undefined from anybody else. */
 export const codeOf = (status: number, body: unknown): Code | undefined => {

@@ -14,16 +14,44 @@ export const TRANSFER_TYPES = {
   ],
 } as const
 
-/** One authorization as typed data: `value` in token units, times in Unix seconds. */
-export type TransferTypedData = {
-  domain: { name: string; version: string; chainId: number; verifyingContract: Hex }
-  types: typeof TRANSFER_TYPES
-  primaryType: 'TransferWithAuthorization'
-  message: { from: Hex; to: Hex; value: bigint; validAfter: bigint; validBefore: bigint; nonce: Hex }
+/** EIP-712 typed data as a wallet gets it: numbers are bigint. */
+export type TypedDataToSign = {
+  domain: { name: string; version?: string; chainId: number; verifyingContract: Hex }
+  types: Record<string, readonly { name: string; type: string }[]>
+  primaryType: string
+  message: Record<string, unknown>
 }
 
-/** Who pays. A viem `LocalAccount` is one as it is; so is anything that signs EIP-712, such as a key in a vault. */
-export type Wallet = { address: Hex; signTypedData: (typed: TransferTypedData) => Promise<Hex> }
+/** A transaction that approves Permit2 once; the router funds and sends it. Fees in wei. */
+export type ApprovalToSign = {
+  type: 'eip1559'
+  chainId: number
+  nonce: number
+  to: Hex
+  data: Hex
+  gas: bigint
+  maxFeePerGas: bigint
+  maxPriorityFeePerGas: bigint
+}
+
+/**
+ * Who pays. A viem `LocalAccount` is one as it is; so is anything that signs EIP-712, such as a key in a vault.
+ * `signTransaction` is needed only to approve Permit2 for a token without permits, such as USDT.
+ */
+export type Wallet = {
+  address: Hex
+  signTypedData: (typed: TypedDataToSign) => Promise<Hex>
+  signTransaction?: (transaction: ApprovalToSign) => Promise<Hex>
+}
+
+/** Signs typed data; a plain account's signature comes back with v of 27 or 28, which is what tokens and routers want. */
+export const signTyped = async (wallet: Wallet, typed: TypedDataToSign): Promise<Hex> => {
+  const signature = await wallet.signTypedData(typed)
+  if (signature.length !== 132) return signature
+  const v = signature.slice(130)
+  if (v === '00') return `${signature.slice(0, 130)}1b` as Hex
+  return v === '01' ? (`${signature.slice(0, 130)}1c` as Hex) : signature
+}
 
 /** A wallet from a private key (64 hex digits, with or without 0x); throws without repeating the key when it is none. */
 export const walletFromKey = (hexKey: string): Wallet => {
@@ -42,3 +70,14 @@ export const checkWallet = ({ address }: Wallet): Address => {
   if (!isAddress(address, { strict: false })) throw new TypeError('wallet.address is not an address.')
   return address
 }
+
+/** A signed struct as JSON: numbers as decimal strings. */
+export const printed = <T extends Record<string, unknown>>(
+  message: T,
+): { [K in keyof T]: T[K] extends bigint ? string : T[K] } =>
+  Object.fromEntries(
+    Object.entries(message).map(([key, value]) => [
+      key,
+      typeof value === 'bigint' ? value.toString() : value,
+    ]),
+  ) as { [K in keyof T]: T[K] extends bigint ? string : T[K] }

@@ -38,6 +38,9 @@ export const chain = z.strictObject({
     .default(1)
     .describe('Blocks until a payment counts as settled, its own included'),
   pollMs: z.int().min(50).max(60_000).default(500).describe('How often the chain is looked at, ms'),
+  agreeAboveUsd: usd
+    .prefault('1.00')
+    .describe('Payments above this need the word of two nodes, where two RPC URLs are given'),
   maxFeeGwei: z.number().positive().default(500).describe('Never pay more per gas'),
   nativeUsd: usd
     .optional()
@@ -45,6 +48,54 @@ export const chain = z.strictObject({
       'What its own coin is worth; when given, payments that are not worth their gas are raised, and the rest becomes credit',
     ),
   assets: z.array(asset).min(1).describe('Tokens that are taken'),
+})
+
+/** Facilitators: one that settles for us, and the one that we are to others. */
+export const facilitator = z.strictObject({
+  url: url
+    .optional()
+    .describe('Settle `exact` through this x402 facilitator, https; what it says is proven on the chain'),
+  coinbase: z
+    .boolean()
+    .default(false)
+    .describe('Settle `exact` through Coinbase; needs the package @coinbase/x402 and the two key variables'),
+  keyIdEnv: envName.optional().describe('Environment variable with the id of the Coinbase key'),
+  keySecretEnv: envName.optional().describe('Environment variable with the secret of the Coinbase key'),
+  keyEnv: envName.optional().describe('Environment variable with the key that `url` wants as a bearer token'),
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(120_000)
+    .default(10_000)
+    .describe('Longest wait for one of its answers, ms'),
+  fallback: z
+    .enum(['own', 'none'])
+    .default('own')
+    .describe('own: what it refuses or leaves undone is settled by our own key'),
+  fallbackAfterMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(60_000)
+    .describe('Left undone means: for this long, ms'),
+  serve: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(false)
+        .describe('Be a facilitator: POST /verify and /settle, GET /supported; also `serve --facilitator`'),
+      keysEnv: envName
+        .optional()
+        .describe('Environment variable with keys, separated by commas; without it, local callers only'),
+      maxOpen: count.default(100).describe('Most payments of others on their way at once: bounds the gas'),
+      timeoutMs: z
+        .int()
+        .min(0)
+        .max(300_000)
+        .default(20_000)
+        .describe('Longest wait for a proof, ms; then the answer is settlement_pending'),
+    })
+    .prefault({}),
 })
 
 /** Where answers come from. */

@@ -30,10 +30,9 @@ export const createApp = ({ resources, publicUrl, log, ending }: AppFacts): Hono
       }
     })
   }
-  for (const { path, method } of all) {
-    app.all(path, (c) =>
-      send(c, refusal('method_not_allowed', { method: c.req.method }, { allow: method.toUpperCase() })),
-    )
+  for (const [path, ways] of Map.groupBy(all, (one) => one.path)) {
+    const allow = ways.map(({ method }) => method.toUpperCase()).join(', ')
+    app.all(path, (c) => send(c, refusal('method_not_allowed', { method: c.req.method }, { allow })))
   }
   app.notFound((c) => send(c, refusal('not_found')))
   app.onError((error, c) => send(c, refused(error, log)))

@@ -1,6 +1,10 @@
 import { z } from 'zod'
+import { SIGN_IN_HEADER } from '../accounts/sign-in.ts'
+import { NETWORK_HEADER } from '../call/declare.ts'
+import { NAME_HEADER } from '../call/repeat.ts'
 import { REFUSALS, type Refused } from '../errors.ts'
 import { HEADER } from '../wire/payment.ts'
+import { PAYMENT_INFO, SERVICE_INFO } from './discovery.ts'
 import type { Resource } from './resources.ts'
 
 /** The OpenAPI 3.1 document, from the table of resources, the zod schemas and the table of refusals. */
@@ -12,12 +16,21 @@ export const openApi = (resources: readonly Resource[], publicUrl: string): obje
     description:
       'Model calls sold one at a time: an OpenAI-compatible API that answers 402 with the price of exactly this request (x402).',
   },
+  'x-service-info': SERVICE_INFO,
   servers: [{ url: publicUrl }],
-  paths: Object.fromEntries(
-    resources.map((one) => [one.path.replace(/:(\w+)/g, '{$1}'), { [one.method]: operation(one) }]),
-  ),
+  paths: pathsOf(resources),
   components: { schemas: { ...bodySchemas(resources), Error: errorSchema } },
 })
+
+// A path may answer more than one method.
+const pathsOf = (resources: readonly Resource[]): Record<string, object> => {
+  const paths: Record<string, object> = {}
+  for (const one of resources) {
+    const path = one.path.replace(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [one.method]: operation(one) }
+  }
+  return paths
+}
 
 // zod puts a named schema under $defs, where a reference of this document does not lead.
 const bodySchemas = (resources: readonly Resource[]): Record<string, unknown> =>
@@ -44,6 +57,8 @@ export const llmsText = (resources: readonly Resource[], publicUrl: string): str
 3. Send exactly the same request again with PAYMENT-SIGNATURE: base64 JSON of { x402Version: 2, accepted: the offer unchanged, payload: { signature, authorization } }. Any x402 client does steps 2 and 3.
 4. The receipt is in PAYMENT-RESPONSE, or for a stream in the comment after data: [DONE]. What you did not use is your credit: name yourself in X-Farebox-Payer and the next price is lower.
 
+Name your call in Idempotency-Key (or in the payment-identifier extension) before you pay: if the answer does not reach you, send the same request under the same name, with X-Farebox-Payer and without a payment. It is never charged again, and the charge of an answer that was lost is your credit. Your credit is at ${publicUrl}/v1/account, and POST ${publicUrl}/v1/account/payout pays it out.
+
 Never sign twice for one call: GET ${publicUrl}/v1/calls/{id} (the X-Farebox-Call header) says how it stands.
 
 ## Paths
@@ -65,8 +80,12 @@ const operation = (one: Resource) => ({
       ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }]
       : []),
     ...(one.paid ? paidHeaders : []),
-    ...(one.body ? [headerParameter(HEADER.payer, 'Your address: the price is lower by your credit.')] : []),
+    ...(one.signed ? [signInHeader] : []),
+    ...(one.body && !one.signed
+      ? [headerParameter(HEADER.payer, 'Your address: the price is lower by your credit.')]
+      : []),
   ],
+  ...(one.paid && { 'x-payment-info': PAYMENT_INFO }),
   ...(one.body && {
     requestBody: {
       required: true,
@@ -74,7 +93,9 @@ const operation = (one: Resource) => ({
     },
   }),
   responses: {
-    200: { description: one.paid ? 'The answer; the receipt is in PAYMENT-RESPONSE.' : 'OK' },
+    ...(one.signed && one.body
+      ? { 202: { description: 'Ordered; its status URL says when it arrived.' } }
+      : { 200: { description: one.paid ? 'The answer; the receipt is in PAYMENT-RESPONSE.' : 'OK' } }),
     ...Object.fromEntries(statusesOf(one).map((status) => [status, refusalResponse(status)])),
   },
 })
@@ -93,11 +114,25 @@ const paidHeaders = [
     'An x402 v2 payment payload, base64 JSON. Without it the answer is 402 with offers in PAYMENT-REQUIRED.',
   ),
   headerParameter(HEADER.v1Payment, 'The same for x402 v1 clients; never both.'),
+  headerParameter(
+    NAME_HEADER,
+    'Your name for this call: the same name never pays twice. The payment may carry it instead.',
+  ),
+  headerParameter(NETWORK_HEADER, 'Offers of this network only, such as eip155:8453.'),
 ]
 
+const signInHeader = headerParameter(
+  SIGN_IN_HEADER,
+  'A signed message of EIP-4361, base64 JSON. Without it the answer is 401 with the message to sign.',
+)
+
+const FACILITATOR = new Set(['/supported', '/verify', '/settle'])
+
 // Which statuses an operation can refuse with; the codes behind them are listed once, by status.
-const statusesOf = ({ paid, body, path }: Resource): number[] => {
-  if (paid) return [202, 400, 402, 404, 409, 413, 415, 500, 502, 503, 504]
+const statusesOf = ({ paid, body, path, signed }: Resource): number[] => {
+  if (FACILITATOR.has(path)) return [400, 403, 413, 415, 500, 503]
+  if (signed) return body ? [400, 401, 409, 413, 415, 500, 503] : [401, 500, 503]
+  if (paid) return [202, 400, 402, 403, 404, 409, 413, 415, 500, 502, 503, 504]
   if (body) return [400, 404, 413, 415, 500]
   return path.includes(':id') ? [404, 500, 503] : path === '/readyz' ? [503] : [500]
 }

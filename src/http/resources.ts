@@ -1,10 +1,13 @@
 /** http/: the doors. One table of resources gives the routes, /openapi.json and /llms.txt, so that they cannot differ. */
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import type { Hex } from '../assets.ts'
+import type { ChainId, Hex } from '../assets.ts'
+import { refundDoor } from '../call/channel-refund.ts'
+import { NETWORK_HEADER } from '../call/declare.ts'
 import { quoteFor } from '../call/demand.ts'
 import type { Deps } from '../call/deps.ts'
-import { JSON_TYPE, NO_STORE, type Reply } from '../call/reply.ts'
+import { NAME_HEADER } from '../call/repeat.ts'
+import type { Reply } from '../call/reply.ts'
 import { run, type Visit } from '../call/run.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { fail } from '../errors.ts'
@@ -13,8 +16,11 @@ import { printRate } from '../money.ts'
 import { signReceipt } from '../payment/receipt.ts'
 import { chatRequestSchema } from '../wire/openai.ts'
 import { HEADER, readPayment } from '../wire/payment.ts'
+import { accountResources } from './account.ts'
 import { readBody } from './body.ts'
-import { type Env, leaving } from './send.ts'
+import { describeCall, describeErrand } from './call-state.ts'
+import { wellKnown } from './discovery.ts'
+import { type Env, json, leaving } from './send.ts'
 
 export type Resource = {
   method: 'get' | 'post'
@@ -22,6 +28,8 @@ export type Resource = {
   summary: string
   /** What it costs: nothing, or the quoted price. */
   paid: boolean
+  /** Only for who signs in. */
+  signed?: boolean
   body?: z.ZodType
   answer: (c: Context<Env>) => Promise<Reply>
 }
@@ -31,6 +39,8 @@ export type ResourceFacts = {
   catalog: Catalog
   margin: bigint
   bodyLimit: number
+  /** Payment channels are taken, so what is left in one can be asked back. */
+  refunds?: boolean
   ready: () => Promise<Readiness>
 }
 
@@ -48,6 +58,7 @@ export const resources = (facts: ResourceFacts): Resource[] => [
     body: chatRequestSchema,
     answer: (c) => chat(c, facts),
   },
+  ...(facts.refunds ? [refunds(facts)] : []),
   {
     method: 'post',
     path: '/v1/quote',
@@ -56,7 +67,8 @@ export const resources = (facts: ResourceFacts): Resource[] => [
     body: chatRequestSchema,
     answer: async (c) => {
       const request = await readBody(c, chatRequestSchema, facts.bodyLimit)
-      return json(await quoteFor(facts.deps, { request, payer: payerOf(c) }))
+      const network = networkOf(c, facts.deps)
+      return json(await quoteFor(facts.deps, { request, payer: payerOf(c), network }))
     },
   },
   {
@@ -75,7 +87,7 @@ export const resources = (facts: ResourceFacts): Resource[] => [
       const call = await findCall(c, facts.deps)
       const receipt = await signReceipt(facts.deps.account, call)
       if (!receipt) throw fail('receipt_not_ready', { id: call.id, state: stateOf(call) })
-      return json(receipt)
+      return json({ ...receipt, ...refundOf(call) })
     },
   },
   {
@@ -83,14 +95,14 @@ export const resources = (facts: ResourceFacts): Resource[] => [
     path: '/v1/calls/:id',
     summary: 'How a paid call stands: its service, its settlement, what it was charged.',
     paid: false,
-    answer: async (c) => json(describeCall(await findCall(c, facts.deps))),
+    answer: async (c) => json(await describeById(c, facts.deps)),
   },
   {
     method: 'get',
     path: '/.well-known/x402',
     summary: 'What can be paid with here, and who signs receipts.',
     paid: false,
-    answer: async () => json(wellKnown(facts.deps)),
+    answer: async () => json(wellKnown(facts.deps, facts.bodyLimit)),
   },
   {
     method: 'get',
@@ -109,24 +121,39 @@ export const resources = (facts: ResourceFacts): Resource[] => [
       return json(state, state.ready ? 200 : 503)
     },
   },
+  ...accountResources(facts),
 ]
 
-export const json = (value: unknown, status = 200): Reply => ({
-  status,
-  headers: { 'content-type': JSON_TYPE, 'cache-control': NO_STORE },
-  body: JSON.stringify(value),
-})
+export { json } from './send.ts'
 
 const chat = async (c: Context<Env>, { deps, bodyLimit }: ResourceFacts): Promise<Reply> => {
   const signal = leaving(c)
   const request = await readBody(c, chatRequestSchema, bodyLimit)
   const v1 = c.req.header(HEADER.v1Payment)
   const payment = () => readPayment(c.req.header(HEADER.signature), v1)
-  const visit: Visit = { request, payment, payer: payerOf(c), signal }
+  const name = c.req.header(NAME_HEADER)
+  const visit: Visit = { request, payment, payer: payerOf(c), name, network: networkOf(c, deps), signal }
   const reply = await run(deps, visit)
   const response = reply.headers[HEADER.response]
   if (v1 !== undefined && response !== undefined) reply.headers[HEADER.v1Response] = response
   return reply
+}
+
+const refunds = ({ deps }: ResourceFacts): Resource => ({
+  method: 'get',
+  path: '/v1/chat/completions',
+  summary:
+    'Gives back what is left in a payment channel. Without payment: 402 with the channels; ?asset=0x… for one token.',
+  paid: true,
+  answer: (c) => refund(c, deps),
+})
+
+const refund = (c: Context<Env>, deps: Deps): Promise<Reply> => {
+  const payment = () => readPayment(c.req.header(HEADER.signature), c.req.header(HEADER.v1Payment))
+  const asset = c.req.query('asset')
+  if (asset !== undefined && !ADDRESS.test(asset))
+    throw fail('invalid_request', { problem: 'asset must be an address', param: 'asset' })
+  return refundDoor(deps, { payment, asset: asset?.toLowerCase() as Hex | undefined, signal: leaving(c) })
 }
 
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
@@ -137,6 +164,21 @@ const payerOf = (c: Context<Env>): Hex | undefined => {
   if (!ADDRESS.test(named))
     throw fail('invalid_request', { problem: `${HEADER.payer} must be an address`, param: HEADER.payer })
   return named.toLowerCase() as Hex
+}
+
+const networkOf = (c: Context<Env>, { offers }: Deps): ChainId | undefined => {
+  const named = c.req.header(NETWORK_HEADER)
+  if (named === undefined) return undefined
+  const network = offers.tills.find(({ asset }) => asset.chain === named)?.asset.chain
+  if (network) return network
+  const problem = `${NETWORK_HEADER} must be one of ${[...new Set(offers.tills.map(({ asset }) => asset.chain))].join(', ')}`
+  throw fail('invalid_request', { problem, param: NETWORK_HEADER })
+}
+
+/** What was given back of a charge because its answer was lost; the signed receipt says what was charged. */
+const refundOf = (call: Call): { refunded?: string } => {
+  const refunded = billOf(call)?.refunded
+  return refunded === undefined ? {} : { refunded: refunded.toString() }
 }
 
 const listModels = ({ catalog, margin }: ResourceFacts) => ({
@@ -165,53 +207,8 @@ const findCall = async (c: Context<Env>, { ledger }: Deps): Promise<Call> => {
   return call
 }
 
-const describeCall = (call: Call) => {
-  const bill = billOf(call)
-  const { settlement, service } = call
-  const proof = settlement.at === 'included' || settlement.at === 'settled' ? settlement.proof : undefined
-  return {
-    id: call.id,
-    state: stateOf(call),
-    service: service.at,
-    settlement: settlement.at,
-    ...('why' in service && { why: service.why }),
-    ...(settlement.at === 'lost' && { settlement_why: settlement.why }),
-    network: call.chain,
-    asset: call.token,
-    payer: call.payer,
-    pay_to: call.payTo,
-    nonce: call.nonce,
-    signed: call.signed.toString(),
-    credit_used: call.credit.toString(),
-    ceiling: call.ceiling.toString(),
-    charged: bill
-      ? bill.charged.toString()
-      : service.at === 'released' || service.at === 'rejected'
-        ? '0'
-        : null,
-    usage: bill
-      ? { input_tokens: bill.usage.input, cached_tokens: bill.usage.cached, output_tokens: bill.usage.output }
-      : null,
-    model: bill?.model ?? null,
-    provider: bill?.provider ?? null,
-    transaction: proof?.hash ?? (settlement.at === 'settling' ? settlement.hash : null),
-    block: proof?.block.toString() ?? null,
-    created_at: new Date(call.at).toISOString(),
-    receipt: bill ? `/v1/receipts/${call.id}` : null,
-  }
+/** A call, or what is done on the chain beside calls: a deposit, a refund. */
+const describeById = async (c: Context<Env>, deps: Deps) => {
+  const errand = await deps.ledger.errand(c.req.param('id') ?? '')
+  return errand ? describeErrand(errand) : describeCall(await findCall(c, deps))
 }
-
-const wellKnown = ({ offers }: Deps) => ({
-  x402Version: 2,
-  receiptSigner: offers.signer,
-  resources: [{ method: 'POST', path: '/v1/chat/completions', priced: 'by request' }],
-  accepts: offers.tills.map(({ asset, payTo }) => ({
-    scheme: 'exact',
-    network: asset.chain,
-    asset: asset.address,
-    symbol: asset.symbol,
-    decimals: asset.decimals,
-    payTo,
-    extra: { name: asset.name, version: asset.version },
-  })),
-})

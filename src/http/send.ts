@@ -1,12 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
-import type { Reply } from '../call/reply.ts'
+import { JSON_TYPE, NO_STORE, type Reply } from '../call/reply.ts'
 
 /** What @hono/node-server passes along; absent under `app.request()`. */
 export type Env = { Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse } }
 
 const STALLED_MS = 60_000
+
+export const json = (value: unknown, status = 200): Reply => ({
+  status,
+  headers: { 'content-type': JSON_TYPE, 'cache-control': NO_STORE },
+  body: JSON.stringify(value),
+})
 
 /**
  * Sends a reply: on a socket by writing to Node's response itself (web streams cost more than everything else on the
@@ -26,6 +32,7 @@ export const send = async (c: Context<Env>, reply: Reply, stalledMs = STALLED_MS
   }
   const { status, headers, body } = reply
   if (typeof body === 'string') {
+    if (reply.lost) watch(outgoing, reply.lost)
     outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
     outgoing.end(body)
   } else {
@@ -33,6 +40,14 @@ export const send = async (c: Context<Env>, reply: Reply, stalledMs = STALLED_MS
     await pump(outgoing, body, stalledMs)
   }
   return RESPONSE_ALREADY_SENT
+}
+
+// Finished is what the system has taken whole: a caller who resets after that may have read it all.
+const watch = (outgoing: ServerResponse, lost: () => void): void => {
+  if (outgoing.destroyed) return lost()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) lost()
+  })
 }
 
 /** Aborts when the caller goes away before its answer is complete. */

@@ -9,7 +9,8 @@ export const createNodeServer = (fetch: Handler): Server =>
   createAdaptorServer({
     fetch: (request, env) => fetch(request, env as Env['Bindings']),
     serverOptions: {
-      maxHeaderSize: 16_384,
+      // A payment echoes what its 402 declared, up to 12 KB, beside a signed deposit or approval of its own.
+      maxHeaderSize: 32_768,
       headersTimeout: 10_000,
       requestTimeout: 30_000,
       keepAliveTimeout: 30_000,

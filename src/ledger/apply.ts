@@ -61,14 +61,21 @@ const heldBy = (books: Books, move: Move): Payable | undefined => {
   if (!fresh || books.subject(fresh.id)) return undefined
   const claimant = fresh.claim === undefined ? undefined : books.claimant(fresh.claim)
   if (claimant !== undefined) return payable(books.subject(claimant))
-  const key = fresh.is === 'call' ? fresh.key : undefined
-  const named = key === undefined ? undefined : payable(books.subject(books.keeper(key) ?? ''))
-  return named?.is === 'call' && stands(named) ? named : undefined
+  for (const key of keysOf(fresh)) {
+    const named = payable(books.subject(books.keeper(key) ?? ''))
+    if (named?.is === 'call' && stands(named)) return named
+  }
+  return undefined
 }
+
+const keysOf = (fresh: Payable | undefined): string[] =>
+  fresh?.is === 'call' ? [fresh.key, fresh.name].filter((key) => key !== undefined) : []
 
 /** Its name is taken: it is being served, was served, or its money moved. */
 export const stands = (call: Call): boolean =>
-  isServing(call) || 'bill' in call.service || call.settlement.at !== 'none'
+  isServing(call) ||
+  'bill' in call.service ||
+  (call.settlement.at !== 'none' && call.settlement.at !== 'lost')
 
 const payable = (subject: Subject | undefined): Payable | undefined =>
   subject?.is === 'channel' ? undefined : subject
@@ -107,7 +114,7 @@ const write = (
 ): void => {
   const fresh = move.type === 'claim' ? move.call : move.type === 'order' ? move.errand : undefined
   if (fresh?.claim !== undefined) books.putClaim(fresh.claim, fresh.id)
-  if (fresh?.is === 'call' && fresh.key !== undefined) books.putKey(fresh.key, fresh.id)
+  for (const key of keysOf(fresh)) books.putKey(key, fresh!.id)
   for (const subject of change.put) books.put(subject)
   if (change.tx) books.putTx(change.tx)
   for (const { name, by } of change.bumps) if (by !== 0n) books.setCounter(name, counters[name]!)

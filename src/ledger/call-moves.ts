@@ -106,20 +106,23 @@ const left = (call: Call, charged: bigint, read: Read): Channel | undefined => {
 
 const channelOf = (call: Call): string => (call.channel ?? '').slice((call.channel ?? '').indexOf('0x'))
 
-/** Gives the whole charge back as credit, once; undefined when there is nothing to give back, or it was never paid. */
+/** Gives the whole charge back as credit, once, what is not proven yet when it is; undefined when there is nothing to give back, or it was never paid. */
 export const refund = (call: Call): Change | undefined => {
   const bill = billOf(call)
   if (isServing(call) || !bill || bill.charged === 0n || bill.refunded !== undefined) return undefined
   if (call.settlement.at === 'lost') return undefined
   const back = bill.charged
   const waits = call.settlement.at !== 'none' && call.settlement.at !== 'settled'
+  const unproven = waits ? fromSigned(call, back) : 0n
   const { payer } = call
-  const to = waits ? ACCOUNT.pending(payer) : ACCOUNT.credit(payer)
   const service = { ...call.service, bill: { ...bill, refunded: back } } as Call['service']
   const exposed = waits ? NO_MONEY : call.exposed
   return {
-    put: [{ ...call, service, exposed, pending: waits ? call.pending + back : call.pending }],
-    postings: book(call, [[ACCOUNT.revenue, to, back]]),
+    put: [{ ...call, service, exposed, pending: call.pending + unproven }],
+    postings: book(call, [
+      [ACCOUNT.revenue, ACCOUNT.pending(payer), unproven],
+      [ACCOUNT.revenue, ACCOUNT.credit(payer), back - unproven],
+    ]),
     bumps: [
       ...bump(COUNTER.payerExposure(payer), exposed - call.exposed),
       ...bump(COUNTER.exposure, exposed - call.exposed),

@@ -19,8 +19,10 @@ export type Call = {
   kind: PaymentKind
   /** (chain, token or Permit2, payer, nonce) of the authorization, or (channel, turn): the thing that may be used once. */
   claim: string
-  /** Hash of the caller's own name for this call: another call with the same one is refused while this one stands. */
+  /** A payment that must not be taken twice though its claim is another, such as a voucher: another call with the same one is refused while this one stands. */
   key?: string
+  /** Hash of the payer and its own name for this call: the same. */
+  name?: string
   chain: ChainId
   token: Hex
   decimals: number
@@ -121,9 +123,12 @@ export const isAtRest = (call: Call): boolean => !isServing(call) && !isSettling
 export const billOf = (call: Call): Bill | undefined =>
   call.service.at === 'served' || call.service.at === 'partial' ? call.service.bill : undefined
 
+/** All that was signed moves, so it may move before it is known what will be charged. */
+export const movesWhole = ({ kind }: Pick<Call, 'kind'>): boolean => kind === 'eip3009' || kind === 'permit2'
+
 /** The part of a charge that the signed amount pays; credit pays the rest. What must move anyway is used first. */
 export const fromSigned = (call: Pick<Call, 'kind' | 'signed' | 'credit'>, charged: bigint): bigint => {
-  if (call.kind === 'eip3009' || call.kind === 'permit2') return minOf(charged, call.signed)
+  if (movesWhole(call)) return minOf(charged, call.signed)
   return minOf(charged > call.credit ? charged - call.credit : 0n, call.signed)
 }
 
@@ -139,7 +144,8 @@ export const creditedBy = (call: Call): bigint => {
   if (isServing(call)) return 0n
   const bill = billOf(call)
   const moved = toMove(call)
-  return moved - minOf(fromSigned(call, bill?.charged ?? 0n), moved) + (bill?.refunded ?? 0n)
+  // A charge is given back as a whole; what credit had paid of it is credit again at once.
+  return bill?.refunded === undefined ? moved - minOf(fromSigned(call, bill?.charged ?? 0n), moved) : moved
 }
 
 /** One word for people and for `/v1/calls/:id`. */

@@ -27,6 +27,7 @@ const BIG = new Set([
   'moved',
   'value',
   'from',
+  'over',
 ])
 
 const UNITS = /^-?\d+$/

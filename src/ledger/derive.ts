@@ -1,6 +1,7 @@
 import { toUsd } from '../assets.ts'
+import { minOf } from '../money.ts'
 import { bookOf } from './accounts.ts'
-import { billOf, type Call, creditedBy, fromSigned, isServing, isSettling, toMove } from './call.ts'
+import { billOf, type Call, fromSigned, isServing, isSettling, toMove } from './call.ts'
 import type { Errand } from './errand.ts'
 import { hexOf, SEEN } from './errand-moves.ts'
 import type { Subject } from './moves.ts'
@@ -35,22 +36,23 @@ const ended = (call: Call): Amount[] => {
   const { payer } = call
   const { charged, refunded = 0n } = billOf(call) ?? { charged: 0n }
   const signed = charge(call)
+  const back = givenBack(call)
   const moved = toMove(call)
   const used: Amount[] = [
     [ACCOUNT.revenue, charged - refunded],
-    [ACCOUNT.credit(payer), signed - charged],
+    [ACCOUNT.credit(payer), signed - charged + refunded - back],
   ]
   if (call.kind === 'voucher')
-    return [...used, [ACCOUNT.channel(hexOf(call.channel ?? '')), -signed], [ACCOUNT.credit(payer), refunded]]
+    return [...used, [ACCOUNT.channel(hexOf(call.channel ?? '')), -signed], [ACCOUNT.credit(payer), back]]
   switch (call.settlement.at) {
     case 'none':
-      return [...used, [ACCOUNT.credit(payer), refunded]]
+      return used
     case 'lost':
-      return [...used, [ACCOUNT.loss, refunded - signed]]
+      return [...used, [ACCOUNT.loss, back - signed]]
     case 'settled':
-      return [...used, [ACCOUNT.chain, -moved], [ACCOUNT.credit(payer), creditedBy(call)]]
+      return [...used, [ACCOUNT.chain, -moved], [ACCOUNT.credit(payer), moved - signed + back]]
     default:
-      return [...used, [ACCOUNT.due(payer), -moved], [ACCOUNT.pending(payer), creditedBy(call)]]
+      return [...used, [ACCOUNT.due(payer), -moved], [ACCOUNT.pending(payer), moved - signed + back]]
   }
 }
 
@@ -58,7 +60,7 @@ const counted = (call: Call): Amount[] => {
   const { payer, exposed, settlement } = call
   const open = isSettling(call) || (settlement.at === 'none' && isServing(call))
   const lost = settlement.at === 'lost' && !isServing(call)
-  const unpaid = charge(call) - (billOf(call)?.refunded ?? 0n)
+  const unpaid = charge(call) - givenBack(call)
   return [
     [COUNTER.exposure, exposed],
     [COUNTER.payerExposure(payer), exposed],
@@ -73,6 +75,9 @@ const charge = (call: Call): bigint =>
   call.settlement.at === 'none' && call.kind !== 'voucher'
     ? 0n
     : fromSigned(call, billOf(call)?.charged ?? 0n)
+
+/** What was given back of the part that the signed amount pays for. */
+const givenBack = (call: Call): bigint => minOf(charge(call), billOf(call)?.refunded ?? 0n)
 
 const errandRows = ({ task, payer, amount, settlement }: Errand): Amount[] => {
   const done = settlement.at === 'settled'
@@ -91,10 +96,16 @@ const errandRows = ({ task, payer, amount, settlement }: Errand): Amount[] => {
     case 'withdrawal':
       return between(ACCOUNT.channel(hexOf(task.channel)), ACCOUNT.escrow, amount)
     case 'claim':
-      return between(ACCOUNT.chain, ACCOUNT.escrow, amount)
+      return [
+        ...between(ACCOUNT.chain, ACCOUNT.escrow, amount),
+        ...task.claims.flatMap(({ channel, over = 0n }) =>
+          between(ACCOUNT.channel(hexOf(channel)), ACCOUNT.suspense, over),
+        ),
+      ]
     case 'observed':
       return between(SEEN[task.what][0], SEEN[task.what][1], amount)
     case 'relay':
+    case 'sponsor':
       return []
   }
 }

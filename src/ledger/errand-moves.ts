@@ -1,6 +1,7 @@
 import { fail } from '../errors.ts'
+import { maxOf, minOf } from '../money.ts'
 import { book, nativeOf } from './accounts.ts'
-import type { Proof } from './call.ts'
+import { isSettling, type Proof } from './call.ts'
 import { type Channel, channelKey } from './channel.ts'
 import type { Errand, Task } from './errand.ts'
 import type { Change, Read, Refused, Subject } from './moves.ts'
@@ -11,7 +12,10 @@ type Row = [debit: string, credit: string, amount: bigint]
 
 /** Stores an errand: holds what it will move. One whose settlement is there already was seen on the chain. */
 export const order = (errand: Errand, read: Read): Change | Refused | undefined => {
-  if (errand.settlement.at === 'settled') return effect(errand, errand.settlement.proof, read)
+  if (errand.settlement.at === 'settled') {
+    const known = channelsOf(errand).every((id) => channelAt(id, read))
+    return known ? effect(errand, errand.settlement.proof, read) : { refused: 'channel', channel: undefined }
+  }
   const held = holdChannels(errand, read)
   if (held === 'busy') return { refused: 'channel', channel: undefined }
   const payout = errand.task.kind === 'payout'
@@ -24,36 +28,64 @@ export const order = (errand: Errand, read: Read): Change | Refused | undefined 
   }
 }
 
-const holdChannels = ({ id, task }: Errand, read: Read): Channel[] | 'busy' => {
+const holdChannels = ({ id, task, amount }: Errand, read: Read): Channel[] | 'busy' => {
   if (task.kind === 'claim') {
     const channels = task.claims.map((one) => channelAt(one.channel, read))
-    if (channels.some((one) => !one || one.claiming !== undefined)) return 'busy'
+    const free = task.claims.every(({ total }, i) => {
+      const one = channels[i]
+      return one && one.claiming === undefined && total <= one.charged
+    })
+    if (!free) return 'busy'
     return task.claims.map(({ total }, i) => ({ ...channels[i]!, claiming: { errand: id, total } }))
   }
   if (task.kind !== 'refund') return []
   const channel = channelAt(task.channel, read)
   if (!channel || channel.busy !== undefined || channel.claiming !== undefined) return 'busy'
+  // What was charged stays in until it is claimed.
+  if (amount > channel.balance - channel.charged || (task.claim?.total ?? 0n) > channel.charged) return 'busy'
   return [{ ...channel, busy: id }]
+}
+
+/** The channels that must be known for it to have happened to them. */
+const channelsOf = ({ task }: Errand): readonly string[] => {
+  if (task.kind === 'claim') return task.claims.map(({ channel }) => channel)
+  return task.kind === 'refund' || task.kind === 'withdrawal' ? [task.channel] : []
 }
 
 /** What an errand does when it is proven. `moved`: the units that moved, when others than ordered. */
 export const effect = (before: Errand, proof: Proof, read: Read, moved = before.amount): Change => {
-  const errand: Errand = { ...before, amount: moved, settlement: { at: 'settled', proof } }
+  const task = overdrawn(before.task, read)
+  const errand: Errand = { ...before, task, amount: moved, settlement: { at: 'settled', proof } }
   return {
     put: [errand, ...channelsAfter(errand, read)],
     postings: [
-      ...book(errand, settledRows(errand)),
+      ...book(errand, settledRows(errand, isHeld(read(errand.id)))),
       ...transfers(nativeOf(errand), [[ACCOUNT.gas, ACCOUNT.settlerGas, proof.gas]]),
     ],
     bumps: [],
   }
 }
 
+/** A claim with what of it goes beyond all that we charged. */
+const overdrawn = (task: Task, read: Read): Task => {
+  if (task.kind !== 'claim') return task
+  const claims = task.claims.map(({ over: _, ...claim }) => {
+    const over = claim.total - theChannel(claim.channel, read).charged
+    return over > 0n ? { ...claim, over } : claim
+  })
+  return { ...task, claims }
+}
+
+/** The credit of a payout that is on its way is put aside; of one that was given up it is not. */
+const isHeld = (subject: Subject | undefined): boolean => subject?.is === 'errand' && isSettling(subject)
+
 /** Takes back what an errand did or held, for `errand` as it stands afterwards: on its way again, or lost. */
 export const undo = (errand: Errand, read: Read): Change => {
   const before = read(errand.id)
   const was = before?.is === 'errand' && before.settlement.at === 'settled'
-  const rows: Row[] = was ? settledRows(errand).map(([debit, credit, by]): Row => [credit, debit, by]) : []
+  const rows: Row[] = was
+    ? settledRows(before, true).map(([debit, credit, by]): Row => [credit, debit, by])
+    : []
   const lost = errand.settlement.at === 'lost'
   if (lost && errand.task.kind === 'payout')
     rows.push([ACCOUNT.payout(errand.payer), ACCOUNT.credit(errand.payer), errand.amount])
@@ -65,18 +97,24 @@ export const undo = (errand: Errand, read: Read): Change => {
 }
 
 /** What is posted when it is proven, beyond what was posted when it was ordered. */
-const settledRows = ({ task, payer, amount }: Errand): Row[] => {
+const settledRows = ({ task, payer, amount }: Errand, held: boolean): Row[] => {
   switch (task.kind) {
     case 'deposit':
       return [[ACCOUNT.escrow, ACCOUNT.channel(hexOf(task.channel)), amount]]
     case 'claim':
-      return [[ACCOUNT.chain, ACCOUNT.escrow, amount]]
+      return [
+        [ACCOUNT.chain, ACCOUNT.escrow, amount],
+        ...task.claims.map(
+          ({ channel, over = 0n }): Row => [ACCOUNT.channel(hexOf(channel)), ACCOUNT.suspense, over],
+        ),
+      ]
     case 'refund':
     case 'withdrawal':
       return [[ACCOUNT.channel(hexOf(task.channel)), ACCOUNT.escrow, amount]]
     case 'payout':
-      return [[ACCOUNT.payout(payer), ACCOUNT.float, amount]]
+      return [[held ? ACCOUNT.payout(payer) : ACCOUNT.credit(payer), ACCOUNT.float, amount]]
     case 'relay':
+    case 'sponsor':
       return []
     case 'observed':
       return [[...SEEN[task.what], amount]]
@@ -90,6 +128,7 @@ export const SEEN = {
   funding: [ACCOUNT.float, ACCOUNT.owner],
   defunding: [ACCOUNT.owner, ACCOUNT.float],
   refill: [ACCOUNT.float, ACCOUNT.chain],
+  return: [ACCOUNT.chain, ACCOUNT.float],
   sweep: [ACCOUNT.chain, ACCOUNT.escrow],
 } as const satisfies Record<string, readonly [debit: string, credit: string]>
 
@@ -101,16 +140,17 @@ const channelsAfter = (errand: Errand, read: Read): Channel[] => {
       return [{ ...channel, balance: channel.balance + amount, at: errand.at }]
     }
     case 'claim':
-      return task.claims.map(({ channel, total }) => {
+      return task.claims.map(({ channel, total, over = 0n }) => {
         const one = theChannel(channel, read)
         const claiming = one.claiming?.errand === id ? undefined : one.claiming
-        return { ...one, claimed: larger(one.claimed, total), claiming }
+        return { ...one, charged: one.charged + over, claimed: maxOf(one.claimed, total), claiming }
       })
     case 'refund': {
       const one = theChannel(task.channel, read)
       const busy = one.busy === id ? undefined : one.busy
-      const claimed = larger(one.claimed, task.claim?.total ?? 0n)
-      return [{ ...one, balance: one.balance - amount, claimed, busy, refundNonce: task.refundNonce + 1n }]
+      const claimed = maxOf(one.claimed, task.claim?.total ?? 0n)
+      const refundNonce = maxOf(one.refundNonce, task.refundNonce + 1n)
+      return [{ ...one, balance: one.balance - amount, claimed, busy, refundNonce }]
     }
     case 'withdrawal': {
       const one = theChannel(task.channel, read)
@@ -129,22 +169,22 @@ const channelsBefore = ({ task, amount, id }: Errand, read: Read): Channel[] => 
       return [{ ...one, balance: one.balance - amount }]
     }
     case 'claim':
-      return task.claims.map(({ channel, from, total }) => {
+      return task.claims.map(({ channel, from, total, over = 0n }) => {
         const one = theChannel(channel, read)
-        return { ...one, claimed: from, claiming: one.claiming ?? { errand: id, total } }
+        // Of several that are taken back, in whatever order, the first one began lowest.
+        const claimed = minOf(one.claimed, from)
+        return {
+          ...one,
+          charged: one.charged - over,
+          claimed,
+          claiming: one.claiming ?? { errand: id, total },
+        }
       })
     case 'refund': {
       const one = theChannel(task.channel, read)
-      const claimed = task.claim?.from ?? one.claimed
-      return [
-        {
-          ...one,
-          balance: one.balance + amount,
-          claimed,
-          busy: one.busy ?? id,
-          refundNonce: task.refundNonce,
-        },
-      ]
+      const claimed = minOf(one.claimed, task.claim?.from ?? one.claimed)
+      const refundNonce = minOf(one.refundNonce, task.refundNonce)
+      return [{ ...one, balance: one.balance + amount, claimed, busy: one.busy ?? id, refundNonce }]
     }
     case 'withdrawal': {
       const one = theChannel(task.channel, read)
@@ -175,7 +215,8 @@ const opened = (errand: Errand, task: Extract<Task, { kind: 'deposit' }>): Chann
   token: errand.token,
   decimals: errand.decimals,
   config: task.config,
-  balance: 0n,
+  // What was claimed before our time is neither the payer's nor ours any more.
+  balance: task.claimed,
   charged: task.claimed,
   claimed: task.claimed,
   voucher: undefined,
@@ -199,5 +240,3 @@ const theChannel = (id: string, read: Read): Channel => {
 
 /** The contract's id in the ledger's name of a channel. */
 export const hexOf = (channel: string): `0x${string}` => `0x${channel.slice(channel.indexOf('0x') + 2)}`
-
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)

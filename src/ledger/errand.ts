@@ -51,8 +51,10 @@ export type Task =
   | { kind: 'payout' }
   /** Settles somebody else's payment: none of its money is ours. */
   | { kind: 'relay'; authorization: Authorization; sponsored?: Sponsored }
+  /** Brings a payer's own approval of Permit2 to the chain: what it may be done so often for is its claim. */
+  | { kind: 'sponsor'; raw: Hex }
   /** A transfer that nobody ordered: only ever seen. */
-  | { kind: 'observed'; what: 'inflow' | 'outflow' | 'funding' | 'defunding' | 'refill' | 'sweep' }
+  | { kind: 'observed'; what: 'inflow' | 'outflow' | 'funding' | 'defunding' | 'refill' | 'return' | 'sweep' }
 
 export type DepositBy =
   | { kind: 'eip3009'; validAfter: bigint; validBefore: bigint; salt: Hex; nonce: Hex; signature: Hex }
@@ -68,4 +70,6 @@ export type Claim = {
   signature: Hex
   from: bigint
   total: bigint
+  /** What of it we had not charged, of a claim that was only seen: a lost ledger did. */
+  over?: bigint
 }

@@ -1,10 +1,11 @@
 import { NO_MONEY, type Usd } from '../money.ts'
+import { bookOf } from './accounts.ts'
 import { billOf, type Call, creditedBy, isAtRest, isServing, isSettling } from './call.ts'
 import type { Channel } from './channel.ts'
 import type { Errand } from './errand.ts'
 import type { Ledger } from './ledger.ts'
 import type { Subject } from './moves.ts'
-import { COUNTER } from './names.ts'
+import { ACCOUNT, COUNTER } from './names.ts'
 import { createReplay, fingerprint, type Replay } from './replay.ts'
 import { balanceKey, counterKey, subjectKey } from './retell.ts'
 
@@ -23,12 +24,14 @@ export const INVARIANTS = {
   charge: 'Charged ≤ ceiling ≤ signed + credit.',
   released:
     'A call that failed charges nothing, and its authorization is never submitted unless it settled first.',
-  outbox: 'A payment that is being settled has its transaction stored.',
+  outbox:
+    'A payment that is being settled has its transaction stored, unless somebody else sent it and its block was taken back.',
   overdue: 'No call is open ten minutes after its authorization ended.',
   credit:
     'Credit is not spent twice: no account of a payer is below zero, unless a reorganisation took money back.',
   limits: 'Unpaid service stays within the limits.',
-  channels: 'In a channel, claimed ≤ charged ≤ what the best voucher signs for.',
+  channels:
+    'In a channel, claimed ≤ charged ≤ what the best voucher signs for; the rest is the payer’s in the books; who has it is at work.',
 } as const satisfies Record<string, string>
 
 export type Invariant = keyof typeof INVARIANTS
@@ -69,6 +72,8 @@ export const auditLedger = async (ledger: Ledger, facts: InvariantFacts): Promis
     tell('stored', key, `${stored} is stored, the journal tells ${told}`)
   }
   checkOpen(replay, facts, tell)
+  checkHolders(replay, tell)
+  await checkOutbox(ledger, replay, tell)
   checkExposure(replay, facts, tell)
   const { head, open } = replay.retold
   return {
@@ -99,11 +104,9 @@ const check = async (ledger: Ledger, subject: Subject, tell: Tell): Promise<void
   return subject.is === 'errand' ? checkErrand(ledger, subject, tell) : checkChannel(subject, tell)
 }
 
-const checkErrand = async (ledger: Ledger, { id, claim, settlement }: Errand, tell: Tell): Promise<void> => {
+const checkErrand = async (ledger: Ledger, { id, claim }: Errand, tell: Tell): Promise<void> => {
   const holder = claim === undefined ? id : await ledger.claimant(claim)
   if (holder !== id) tell('claims', claim ?? id, `it is held by ${holder ?? 'nobody'}, and ${id} used it`)
-  if (settlement.at === 'settling' && (await ledger.transactions(id)).length === 0)
-    tell('outbox', id, 'settling without a transaction')
 }
 
 const checkChannel = ({ id, claimed, charged, voucher }: Channel, tell: Tell): void => {
@@ -128,11 +131,8 @@ const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> 
   const failed = service.at === 'released' || service.at === 'rejected'
   if (failed && settlement.at !== 'none' && !settleFirst)
     tell('released', id, `${service.at} and ${settlement.at}`)
-  if (!isSettling(call) && !(failed && settlement.at === 'none')) return
-  const stored = (await ledger.transactions(id)).length
-  if (failed && settlement.at === 'none' && stored > 0) tell('released', id, 'a transaction is stored for it')
-  if (settlement.at === 'settling' && stored === 0)
-    tell('outbox', id, `${settlement.at} without a transaction`)
+  if (failed && settlement.at === 'none' && (await ledger.transactions(id)).length > 0)
+    tell('released', id, 'a transaction is stored for it')
 }
 
 const compareFigures = async (ledger: Ledger, replay: Replay, tell: Tell): Promise<void> => {
@@ -155,6 +155,29 @@ const checkOpen = ({ retold }: Replay, { now }: InvariantFacts, tell: Tell): voi
     const end = (call.validBefore + GRACE_SECONDS) * 1_000n
     const state = isServing(call) ? call.service.at : call.settlement.at
     if (BigInt(now) > end) tell('overdue', call.id, `${state} since ${new Date(call.at).toISOString()}`)
+  }
+}
+
+/** Who has a channel is at work, and what the books say of its money is what it says itself. */
+const checkHolders = ({ retold: { open, posted } }: Replay, tell: Tell): void => {
+  for (const one of open.values()) {
+    if (one.is !== 'channel') continue
+    const { id, busy, claiming, balance, charged } = one
+    for (const holder of [busy, claiming?.errand]) {
+      const subject = open.get(holder ?? '')
+      const works =
+        subject?.is === 'call' ? isServing(subject) : subject?.is === 'errand' && isSettling(subject)
+      if (holder !== undefined && !works) tell('channels', id, `held by ${holder}, which has ended`)
+    }
+    const booked = posted.get(balanceKey(bookOf(one), ACCOUNT.channel(one.channel))) ?? 0n
+    if (booked !== balance - charged) tell('channels', id, `${balance} less ${charged} is not ${booked}`)
+  }
+}
+
+const checkOutbox = async (ledger: Ledger, { retold }: Replay, tell: Tell): Promise<void> => {
+  for (const { id, settlement } of [...retold.open.values()].filter((one) => one.is !== 'channel')) {
+    if (settlement.at !== 'settling' || retold.again.has(id)) continue
+    if ((await ledger.transactions(id)).length === 0) tell('outbox', id, 'settling without a transaction')
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Hex } from '../assets.ts'
 import type { Call, Proof, Tx } from './call.ts'
 import type { Channel } from './channel.ts'
-import type { Errand } from './errand.ts'
+import type { Errand, Task } from './errand.ts'
 import type { Move, Payable, Subject } from './moves.ts'
 
 /**
@@ -33,8 +33,21 @@ export type Balance = { asset: string; account: string; value: bigint }
 export type Posting = { asset: string; debit: string; credit: string; amount: bigint }
 export type JournalEntry = { seq: number; at: number; move: Move; postings: Posting[]; hash: string }
 
+/** What a booked transfer was for: a call's payment, or what an errand did. */
+export type Purpose =
+  | 'payment'
+  | Exclude<Task['kind'], 'observed' | 'relay' | 'sponsor'>
+  | Extract<Task, { kind: 'observed' }>['what']
+
 /** A transfer on the chain that the ledger has booked, for reconciliation: `payer` sent it, `payTo` got it. */
-export type BookedTransfer = Proof & { call: string; asset: string; payer: Hex; payTo: Hex; amount: bigint }
+export type BookedTransfer = Proof & {
+  call: string
+  asset: string
+  payer: Hex
+  payTo: Hex
+  amount: bigint
+  what: Purpose
+}
 
 export type Ledger = {
   /** Applies a move: atomic, durable when resolved, and harmless to repeat. Rejects with `ledger_unavailable` when it cannot be written. */
@@ -61,6 +74,14 @@ export type Ledger = {
   counter: (name: string) => Promise<bigint>
   counters: () => Promise<Record<string, bigint>>
   transfers: (asset: string, fromBlock: bigint, toBlock: bigint) => Promise<BookedTransfer[]>
+  /** The blocks of the oldest and the newest booked transfer of an asset. */
+  bookedBlocks: (asset: string) => Promise<{ first: bigint; last: bigint } | undefined>
+  /** Stored transactions of a settler from a nonce on, in the order of their nonces; several may share one. */
+  sent: (chain: string, settler: Hex, from: number, limit: number) => Promise<Tx[]>
+  /** The last block of a chain that was compared with the ledger. Kept beside the journal: it is a bookmark, not money. */
+  cursor: (chain: string) => Promise<bigint | undefined>
+  /** Moves the bookmark on; it never goes back. */
+  moveCursor: (chain: string, block: bigint) => Promise<void>
   /** Every call, oldest first, in pages: those after `after` (an id returned before). */
   calls: (after: string | undefined, limit: number) => Promise<Call[]>
   /** Everything that it holds, in the same way. */
@@ -69,5 +90,7 @@ export type Ledger = {
   journal: (seq: number, limit: number) => Promise<JournalEntry[]>
   /** Goes up whenever the store may have lost claims; older quotes are refused. A new store starts above every older one. */
   epoch: number
+  /** Raises the epoch to a unix second, durably, and returns it; it never goes down. A running router keeps its own until it starts again. */
+  raiseEpoch: (to: number) => Promise<number>
   close: () => Promise<void>
 }

@@ -6,7 +6,8 @@ import { applyMove, type Books } from './apply.ts'
 import { isAtRest, isSettling, type Tx, toMove } from './call.ts'
 import { isIdle } from './channel.ts'
 import { encode } from './codec.ts'
-import type { BookedTransfer, JournalEntry, Ledger } from './ledger.ts'
+import type { Errand } from './errand.ts'
+import type { BookedTransfer, JournalEntry, Ledger, Purpose } from './ledger.ts'
 import type { Subject } from './moves.ts'
 
 /** A ledger that lives as long as the process: for tests and for trying things out. */
@@ -20,6 +21,8 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
   const balances = new Map<string, { asset: string; account: string; value: bigint }>()
   const txs = new Map<string, Tx>()
   const entries: JournalEntry[] = []
+  const cursors = new Map<string, bigint>()
+  let epoch = seconds(clock.now())
 
   const books: Books = {
     subject: (id) => subjects.get(id),
@@ -61,6 +64,13 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     return of.slice(start, start + limit)
   }
 
+  const booked = (asset: string) =>
+    [...subjects.values()]
+      .map(bookedTransfer)
+      .filter((row) => row?.asset === asset)
+      .filter((row) => row !== undefined)
+      .toSorted((a, b) => Number(a.block - b.block))
+
   return {
     post: async (move) => applyMove(books, move),
     call: async (id) => one('call', id),
@@ -82,16 +92,30 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     balances: async () => [...balances.values()],
     counter: async (name) => books.counter(name),
     counters: async () => Object.fromEntries(counters),
-    transfers: async (asset, from, to) =>
-      [...subjects.values()]
-        .map(bookedTransfer)
-        .filter((row) => row !== undefined)
-        .filter((row) => row.asset === asset && row.block >= from && row.block <= to)
-        .toSorted((a, b) => Number(a.block - b.block)),
+    transfers: async (asset, from, to) => booked(asset).filter((row) => row.block >= from && row.block <= to),
+    bookedBlocks: async (asset) => {
+      const all = booked(asset)
+      return all.length > 0 ? { first: all[0]!.block, last: all.at(-1)!.block } : undefined
+    },
+    sent: async (chain, settler, from, limit) =>
+      [...txs.values()]
+        .filter((tx) => tx.chain === chain && tx.settler === settler && tx.nonce >= from)
+        .toSorted((a, b) => a.nonce - b.nonce)
+        .slice(0, limit),
+    cursor: async (chain) => cursors.get(chain),
+    moveCursor: async (chain, block) => {
+      if (block > (cursors.get(chain) ?? -1n)) cursors.set(chain, block)
+    },
     calls: async (after, limit) => page(all('call', subjects.values()), after, limit),
     subjects: async (after, limit) => page([...subjects.values()], after, limit),
     journal: async (seq, limit) => entries.slice(seq, seq + limit),
-    epoch: seconds(clock.now()),
+    get epoch() {
+      return epoch
+    },
+    raiseEpoch: async (to) => {
+      epoch = Math.max(epoch, to)
+      return epoch
+    },
     close: async () => {},
   }
 }
@@ -107,10 +131,29 @@ export const bookedTransfer = (subject: Subject): BookedTransfer | undefined => 
   if (subject.is === 'channel' || subject.settlement.at !== 'settled') return undefined
   const { proof } = subject.settlement
   const amount = subject.is === 'call' ? toMove(subject) : subject.amount
-  if (amount === 0n || (subject.is === 'errand' && subject.task.kind === 'relay')) return undefined
+  if (amount === 0n || (subject.is === 'errand' && hasNoLog(subject))) return undefined
   const [payer, payTo] = subject.is === 'call' ? [subject.payer, subject.payTo] : [subject.from, subject.to]
-  return { ...proof, call: subject.id, asset: bookOf(subject), payer, payTo, amount }
+  return {
+    ...proof,
+    call: subject.id,
+    asset: bookOf(subject),
+    payer,
+    payTo,
+    amount,
+    what: purposeOf(subject),
+  }
 }
+
+const purposeOf = (subject: Exclude<Subject, { is: 'channel' }>): Purpose => {
+  if (subject.is === 'call') return 'payment'
+  const { task } = subject
+  if (task.kind === 'relay' || task.kind === 'sponsor') return 'payment'
+  return task.kind === 'observed' ? task.what : task.kind
+}
+
+// Seen in what the contract says of a channel: which transfers made it so is not known.
+const hasNoLog = ({ task }: Errand): boolean =>
+  task.kind === 'relay' || task.kind === 'withdrawal' || (task.kind === 'deposit' && task.by.kind === 'seen')
 
 /** Each journal line seals all before it. */
 export const chainHash = (previous: string, line: string): string =>

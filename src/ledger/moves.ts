@@ -1,5 +1,5 @@
 import type { Usd } from '../money.ts'
-import { type Bill, type Call, isServing, isSettling, type Proof, type Tx } from './call.ts'
+import { type Bill, type Call, isServing, isSettling, movesWhole, type Proof, type Tx } from './call.ts'
 import { claim, close, refund } from './call-moves.ts'
 import type { Channel } from './channel.ts'
 import type { Errand } from './errand.ts'
@@ -113,7 +113,7 @@ const serviceMove = (move: Move, call: Call, read: Read): Change | undefined | '
     case 'refund':
       return refund(call)
     case 'due':
-      return isServing(call) && call.settlement.at === 'none'
+      return isServing(call) && movesWhole(call) && call.settlement.at === 'none'
         ? plain(intended(call, undefined, true))
         : undefined
     default:
@@ -125,11 +125,14 @@ const plain = (subject: Subject): Change => ({ put: [subject], postings: [], bum
 
 const stream = (call: Call, move: Extract<Move, { type: 'stream' }>): Change | undefined => {
   if (call.service.at !== 'claimed' && call.service.at !== 'dispatched') return undefined
+  if ((move.tx || move.due) && !movesWhole(call)) return undefined
   const next: Call = { ...call, service: { at: 'streaming', model: move.model, provider: move.provider } }
   return { ...plain(intended(next, move.tx, move.due)), ...(move.tx && { tx: move.tx }) }
 }
 
 const bill = (before: Call, move: Extract<Move, { type: 'bill' }>, read: Read): Change | undefined => {
+  // A voucher moves nothing by itself.
+  if ((move.tx || move.due) && before.kind === 'voucher') return undefined
   const call = intended(before, move.tx, move.due)
   const service = { at: move.partial ? 'partial' : 'served', bill: move.bill } as const
   const change = close(call, service, move.bill.charged, read)

@@ -32,6 +32,7 @@ export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Repla
     derived: new Map(),
     takenBack: new Set(),
     reopened: new Set(),
+    again: new Set(),
   }
   const resting = new Map<string, string>()
   const differing = new Map<string, string>()
@@ -49,6 +50,7 @@ export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Repla
       if (subject.is === 'channel' || !isResting(subject)) continue
       retold.open.delete(id)
       retold.reopened.delete(id)
+      retold.again.delete(id)
       resting.set(id, fingerprint(subject))
     }
   }
@@ -82,7 +84,10 @@ export const createReplay = (ledger: Pick<Ledger, 'journal'>, tell: Tell): Repla
 
 /** A subject as one short string; equal for equal ones. */
 export const fingerprint = (subject: Subject): string =>
-  createHash('sha256').update(encode(subject)).digest('base64url').slice(0, 22)
+  createHash('sha256')
+    .update(encode(inOrder(subject)))
+    .digest('base64url')
+    .slice(0, 22)
 
 /** Some calls and errands as the journal tells them up to line `seq`. */
 const recall = async (
@@ -107,4 +112,11 @@ const recall = async (
     at = lines.at(-1)?.seq ?? seq
   }
   return new Map([...all].filter(([id]) => wanted.has(id)))
+}
+
+// A subject that was read back has lost the places of what was undefined, and gets such fields last.
+const inOrder = (value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, inner]) => [key, inOrder(inner)]))
 }

@@ -22,6 +22,8 @@ export type Retold = {
   takenBack: Set<string>
   /** Ids of open calls that had settled before a reorganisation: their exposure is nobody's decision. */
   reopened: Set<string>
+  /** Ids of calls and errands that a reorganisation put on their way again: somebody else may have sent them. */
+  again: Set<string>
 }
 
 export const subjectKey = (id: string): string => `subject ${id}`
@@ -62,12 +64,20 @@ const seal = (retold: Retold, { seq, at, move, postings, hash }: JournalEntry): 
   retold.head = { seq, hash }
 }
 
-const once = ({ tell, takenBack, reopened }: Retold, before: Subject | undefined, move: Move): void => {
+const once = (
+  { tell, takenBack, reopened, again }: Retold,
+  before: Subject | undefined,
+  move: Move,
+): void => {
   if (!before || before.is === 'channel') return
   const ends = move.type === 'bill' || move.type === 'release' || move.type === 'reject'
   if (before.is === 'call' && ends && !isServing(before))
     tell('served', before.id, `${move.type} after it was ${before.service.at}`)
   const settled = before.settlement.at === 'settled'
+  if (move.type === 'reorg') again.add(before.id)
+  // A payout that was given up and happened all the same takes credit that may have been spent meanwhile.
+  if (move.type === 'found' && before.is === 'errand')
+    takenBack.add(balanceKey(bookOf(before), ACCOUNT.credit(before.payer)))
   if (settled && (move.type === 'settled' || move.type === 'found'))
     tell('settled', before.id, 'settled a second time')
   if (settled && move.type === 'reorg') {

@@ -1,7 +1,7 @@
 import { toUsd } from '../assets.ts'
 import { NO_MONEY } from '../money.ts'
 import { book, bookOf, nativeOf } from './accounts.ts'
-import { type Call, creditedBy, isServing, type Proof, type Tx, toMove } from './call.ts'
+import { type Call, creditedBy, isServing, movesWhole, type Proof, type Tx, toMove } from './call.ts'
 import { effect, undo } from './errand-moves.ts'
 import type { Posting } from './ledger.ts'
 import type { Change, Payable, Read, Subject } from './moves.ts'
@@ -16,7 +16,8 @@ export const settle = (ids: readonly string[], tx: Tx, read: Read): Change | und
     if (!subject || subject.is === 'channel') return undefined
     const { settlement } = subject
     // A released authorization is never broadcast, and neither is one that a call on credit did not need.
-    const fresh = settlement.at === 'none' && subject.is === 'call' && isServing(subject)
+    const fresh =
+      settlement.at === 'none' && subject.is === 'call' && movesWhole(subject) && isServing(subject)
     if (!fresh && settlement.at !== 'due' && settlement.at !== 'settling') return undefined
     put.push({ ...subject, settlement: { at: 'settling', hash: tx.hash } })
   }

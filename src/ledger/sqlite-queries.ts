@@ -21,6 +21,15 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
   const balances = rows('SELECT asset, account, value FROM balances ORDER BY asset, account')
   const counters = rows('SELECT name, value FROM counters')
   const settled = rows('SELECT json FROM subjects WHERE asset = ? AND block BETWEEN ? AND ? ORDER BY block')
+  const first = rows('SELECT min(block) AS block FROM subjects WHERE asset = ? AND block IS NOT NULL')
+  const last = rows('SELECT max(block) AS block FROM subjects WHERE asset = ? AND block IS NOT NULL')
+  const sent = rows(
+    'SELECT json FROM txs WHERE chain = ? AND settler = ? AND nonce >= ? ORDER BY nonce, n LIMIT ?',
+  )
+  const note = rows('SELECT value FROM meta WHERE key = ?')
+  const raise = rows(
+    'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) < CAST(excluded.value AS INTEGER)',
+  )
   const after = 'n > coalesce((SELECT n FROM subjects WHERE id = ?), 0) ORDER BY n LIMIT ?'
   const page = rows(`SELECT json FROM subjects WHERE ${after}`)
   const pageOfCalls = rows(`SELECT json FROM subjects WHERE kind = 'call' AND ${after}`)
@@ -64,6 +73,21 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
       parsed<Subject>(settled(asset, Number(from), Number(to)))
         .map(bookedTransfer)
         .filter((row) => row !== undefined),
+    bookedBlocks: (asset) => {
+      const [from, to] = [first(asset)[0]?.['block'], last(asset)[0]?.['block']]
+      if (typeof from !== 'number' || typeof to !== 'number') return undefined
+      return { first: BigInt(from), last: BigInt(to) }
+    },
+    sent: (chain, settler, from, limit) => parsed<Tx>(sent(chain, settler, from, limit)),
+    cursor: (chain) => {
+      const block = note(`cursor:${chain}`)[0]?.['value']
+      return block === undefined ? undefined : BigInt(block as string)
+    },
+    moveCursor: (chain, block) => void raise(`cursor:${chain}`, block.toString()),
+    raiseEpoch: (to) => {
+      raise('epoch', to.toString())
+      return Number(note('epoch')[0]?.['value'])
+    },
     calls: (after, limit) => parsed<Call>(pageOfCalls(after ?? '', limit)),
     subjects: (after, limit) => parsed<Subject>(page(after ?? '', limit)),
     journal: (seq, limit) =>

@@ -60,7 +60,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     }
   }
 
-  const epoch = await opened(worker)
+  let epoch = await opened(worker)
   worker.on('message', onReply)
   worker.on('error', () => {
     broken = true
@@ -102,8 +102,18 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     transfers: query('transfers'),
     calls: query('calls'),
     subjects: query('subjects'),
+    bookedBlocks: query('bookedBlocks'),
+    sent: query('sent'),
+    cursor: query('cursor'),
+    moveCursor: query('moveCursor'),
     journal: query('journal'),
-    epoch,
+    get epoch() {
+      return epoch
+    },
+    raiseEpoch: async (to) => {
+      epoch = await query('raiseEpoch')(to)
+      return epoch
+    },
     close: async () => {
       if (broken) return
       while (flying.length + queue.length > 0) await new Promise(setImmediate)

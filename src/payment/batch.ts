@@ -13,46 +13,64 @@ export type BatchPolicy = {
   max: number
 }
 
-export type Group = { sender: Sender; jobs: readonly Job[] }
+/** Jobs of one transaction. */
+export type Group = readonly Job[]
 
 export type BatchFacts = {
   /** Jobs that wait for a transaction. */
   waiting: readonly Job[]
-  senderOf: (job: Job) => Sender
+  /** The company that a job can go in; undefined when it goes alone. */
+  companyOf: (job: Job) => Sender | undefined
+  /** The most gas that it uses there. */
+  gasOf: (job: Job) => bigint
   /** Calls that are being served now: they will bring company. */
   serving: number
-  /** The settler's account can send many items as itself. */
-  delegated: boolean
   now: number
+  /** Nothing waits any longer. */
+  all?: boolean
 }
+
+/** Most gas of one transaction: chains refuse more than 16.7 million (EIP-7825), and a large one has to wait for an emptier block. */
+const MOST_GAS = 12_000_000n
 
 /**
  * Decides which settlements go out now, and which of them together. What waits for company waits no longer than the
  * latency ceiling, and not at all when nothing else is being served.
  */
 export const groups = (policy: BatchPolicy, facts: BatchFacts): Group[] => {
-  const { waiting, senderOf } = facts
-  const single = (job: Job) => job.alone || (senderOf(job) === 'settler' && !facts.delegated)
-  const alone = waiting.filter(single).map((job): Group => ({ sender: senderOf(job), jobs: [job] }))
-  const shared = (['anyone', 'settler'] as const).flatMap((sender) => {
-    const jobs = waiting.filter((job) => !single(job) && senderOf(job) === sender)
-    return jobs.length === 0 ? [] : parts(policy, facts, sender, jobs)
+  const sorted = facts.waiting.toSorted((a, b) => a.since - b.since)
+  const alone = sorted.filter((job) => facts.companyOf(job) === undefined).map((job): Group => [job])
+  const shared = (['anyone', 'settler'] as const).flatMap((company) => {
+    const parts = split(
+      policy,
+      facts,
+      sorted.filter((job) => facts.companyOf(job) === company),
+    )
+    const last = parts.at(-1)
+    return last && !isRipe(policy, facts, last) ? parts.slice(0, -1) : parts
   })
-  return [...alone, ...shared].toSorted((a, b) => oldest(a) - oldest(b))
+  return [...alone, ...shared].toSorted((a, b) => a[0]!.since - b[0]!.since)
 }
 
-const parts = (policy: BatchPolicy, facts: BatchFacts, sender: Sender, jobs: readonly Job[]): Group[] => {
-  const sorted = jobs.toSorted((a, b) => a.since - b.since)
-  const whole = Math.floor(sorted.length / policy.max)
-  const full = Array.from({ length: whole }, (_, i) => sorted.slice(i * policy.max, (i + 1) * policy.max))
-  const rest = sorted.slice(whole * policy.max)
-  if (rest.length > 0 && isRipe(policy, facts, rest)) full.push(rest)
-  return full.map((some) => ({ sender, jobs: some }))
+/** Parts as large as may be; only the last one can be smaller. */
+const split = ({ max }: BatchPolicy, { gasOf }: BatchFacts, jobs: readonly Job[]): Group[] => {
+  const parts: Job[][] = []
+  let gas = 0n
+  for (const job of jobs) {
+    const part = parts.at(-1)
+    const more = gasOf(job)
+    if (part && part.length < max && gas + more <= MOST_GAS) {
+      part.push(job)
+      gas += more
+    } else {
+      parts.push([job])
+      gas = more
+    }
+  }
+  return parts
 }
 
-const isRipe = (policy: BatchPolicy, { now, serving }: BatchFacts, rest: readonly Job[]): boolean => {
-  if (now - rest[0]!.since >= policy.maxDelayMs) return true
-  return serving === 0 && rest.length >= policy.min
+const isRipe = (policy: BatchPolicy, { now, serving, all }: BatchFacts, part: Group): boolean => {
+  if (all || part.length >= policy.max || now - part[0]!.since >= policy.maxDelayMs) return true
+  return serving === 0 && part.length >= policy.min
 }
-
-const oldest = ({ jobs }: Group): number => Math.min(...jobs.map((job) => job.since))

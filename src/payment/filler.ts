@@ -22,7 +22,8 @@ export type Filler = {
 }
 
 const RETRY_MS = 10_000
-const SELF_TRANSFER_GAS = 21_000n
+/** 21,000 for a plain account; one that is delegated also runs its code. What is not used is not paid for. */
+const SELF_TRANSFER_GAS = 60_000n
 
 /** Uses up a nonce that later ones wait behind, by paying nothing to ourselves. Nothing is stored: a gap is found again. */
 export const createFiller = ({ chain, account, clock, log, nonces, head, maxFee }: FillerFacts): Filler => {

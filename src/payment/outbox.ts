@@ -1,20 +1,22 @@
-import { chainNumber } from '../assets.ts'
 import type { Chain, Head } from '../chain/chain.ts'
-import { type Settler as Account, type Fees, signTransaction } from '../chain/transaction.ts'
+import type { Settler as Account } from '../chain/transaction.ts'
 import type { Clock } from '../clock.ts'
 import { isSettling, type Tx } from '../ledger/call.ts'
 import type { Errand } from '../ledger/errand.ts'
 import type { Ledger, Posted } from '../ledger/ledger.ts'
 import type { Payable } from '../ledger/moves.ts'
 import type { Log } from '../log.ts'
-import { type Action, actionOf, together } from './action.ts'
-import { type BatchPolicy, type Group, groups } from './batch.ts'
-import { capped, dearer } from './fees.ts'
+import { mostGasOf, senderOf, sortOf, staysAlone } from './action.ts'
+import type { Appetite } from './appetite.ts'
+import { type BatchPolicy, type Sender as Company, type Group, groups } from './batch.ts'
+import { isExpired } from './expiry.ts'
 import { createFiller } from './filler.ts'
-import { dueJob, type Job, type Jobs, type Shipment } from './jobs.ts'
-import { createNonces } from './nonces.ts'
-import { isExpired } from './prove.ts'
+import { isMade, type Job, type Jobs, jobOf } from './jobs.ts'
+import { createNonces, type Nonces } from './nonces.ts'
+import type { Relaying } from './relaying.ts'
 import { createSender } from './sender.ts'
+import { createShipments } from './shipments.ts'
+import { createSigner } from './signer.ts'
 
 /** How the money of a call is about to move: by this transaction, or by one that is made later. */
 export type Way = { tx: Tx } | { due: true }
@@ -32,10 +34,8 @@ export type Outbox = {
   ) => Promise<Posted<S>>
   /** Stores an errand and makes its transaction with the next flush. */
   order: (errand: Errand) => Promise<Posted<Errand>>
-  /** Makes transactions for what has waited long enough. */
-  flush: () => Promise<void>
-  /** Items that wait for a transaction. */
-  waiting: () => number
+  /** Makes transactions for what has waited long enough, or for all that waits. */
+  flush: (all?: boolean) => Promise<void>
   /** Sends again what the mempool forgot, replaces what fees left behind, and fills gaps between nonces. */
   push: (mined: number) => Promise<void>
   /** Takes over what an earlier process stored. */
@@ -43,7 +43,7 @@ export type Outbox = {
   /** Resolves when nothing is on its way to a node any more. */
   idle: () => Promise<void>
   /** A nonce for a transaction of the settler itself, which is used at once. */
-  nonces: ReturnType<typeof createNonces>
+  nonces: Nonces
 }
 
 export type OutboxFacts = {
@@ -57,72 +57,59 @@ export type OutboxFacts = {
   /** Never pay more per gas than this, wei. */
   maxFee: bigint
   batch: BatchPolicy
+  appetite: Appetite
   /** Calls that are being served on this chain now. */
   serving: () => number
   /** The settler's account can send many items as itself. */
   delegated: () => boolean
+  /** The chain has Multicall3. */
+  multicall: () => boolean
+  /** Somebody else's facilitator, for what goes that way. */
+  relaying?: Pick<Relaying, 'takes' | 'jobOf'>
   probe: (point: string) => void
 }
 
-const RESEND_MS = 10_000
-const BUMP_MS = 20_000
-const LINE = 200
+/** What ends this soon waits for nobody, seconds. */
+const HURRY_S = 90n
 
 /** An outbox for one chain and one key: whatever is in it was in the ledger before. */
 export const createOutbox = (facts: OutboxFacts): Outbox => {
-  const { ledger, chain, account, clock, log, jobs, head, batch } = facts
+  const { ledger, chain, account, clock, jobs, head, batch, appetite } = facts
   const nonces = createNonces(clock)
   const sender = createSender(facts)
   const filler = createFiller({ ...facts, nonces })
-  const shipments = new Map<string, Shipment>()
+  const signer = createSigner({ ...facts, nonces })
+  const shipments = createShipments({ ...facts, signer, sender })
   const signing = new Set<string>()
 
-  const sign = async (items: readonly Payable[], nonce: number, wanted: Fees): Promise<Tx> => {
-    const fees = capped(wanted, facts.maxFee)
-    const actions = items.map((item) => actionOf(item, account.address))
-    const action: Action = actions.length === 1 ? actions[0]! : together(actions, account.address)
-    const { to, data, gas } = action
-    const unsigned = { chainId: chainNumber(chain.id), nonce, to, data, gas, fees }
-    const { raw, hash } = await signTransaction(account, unsigned)
-    const ids = items.map((item) => item.id)
-    return { hash, chain: chain.id, settler: account.address, nonce, raw, ...fees, items: ids, at: clock.now() }
+  const companyOf = (item: Payable, alone: boolean): Company | undefined => {
+    if (alone || staysAlone(item)) return undefined
+    if (facts.delegated()) return 'settler'
+    return senderOf(item) === 'anyone' && facts.multicall() ? 'anyone' : undefined
   }
 
-  const signNext = async (items: readonly Payable[]): Promise<Tx> => {
-    const nonce = nonces.take()
-    try {
-      return await sign(items, nonce, chain.fees(head()))
-    } catch (error) {
-      nonces.giveBack(nonce)
-      throw error
-    }
+  /** Nothing more can go before what is on its way has come into a block. */
+  const isHeldUp = (): boolean =>
+    sender.oneAtATime() &&
+    jobs
+      .all()
+      .some(({ item, waiting, txs }) => !waiting && txs.length > 0 && item.settlement.at === 'settling')
+
+  /** Another settlement will come soon that this one can share a transaction with. */
+  const hasCompany = (item: Payable): boolean => {
+    if (companyOf(item, false) === undefined || batch.max < 2) return false
+    const ends = item.validBefore
+    if (ends > 0n && ends - BigInt(Math.floor(clock.now() / 1000)) < HURRY_S) return false
+    return facts.serving() > 1 || jobs.waits() > 0 || batch.min > 1 || isHeldUp()
   }
 
-  /** Sends what the ledger holds now; anything else must never leave. */
-  const sendStored = (tx: Tx, items: readonly Payable[]): boolean => {
-    const stored = items.filter(({ settlement }) => settlement.at === 'settling' && settlement.hash === tx.hash)
-    if (stored.length === 0) return false
-    for (const item of stored) {
-      const before = jobs.get(item.id)
-      const txs = [...(before?.txs ?? []), tx]
-      jobs.put({ item, txs, waiting: false, since: before?.since ?? clock.now(), alone: before?.alone ?? false })
-    }
-    const shipment = { tx, sentAt: 0 }
-    for (const [hash, old] of shipments) if (old.tx.nonce === tx.nonce) shipments.delete(hash)
-    shipments.set(tx.hash, shipment)
-    sender.send(shipment)
-    return true
-  }
-
-  /** Signs, stores and sends a transaction, or gives its nonce back when it was not stored. */
-  const ship = async <S extends Payable>(
-    tx: Tx,
-    posting: Promise<Posted<S>>,
-  ): Promise<Posted<S>> => {
+  /** Stores a signed transaction and sends it, or gives its nonce back when it was not stored. */
+  const ship = async <S extends Payable>(tx: Tx, posting: Promise<Posted<S>>): Promise<Posted<S>> => {
     let stored = false
     try {
       const posted = await posting
-      stored = posted.ok && sendStored(tx, posted.calls)
+      facts.probe('K9')
+      stored = posted.ok && shipments.send(tx, posted.calls)
       return posted
     } finally {
       if (stored) nonces.keep(tx.nonce)
@@ -130,122 +117,92 @@ export const createOutbox = (facts: OutboxFacts): Outbox => {
     }
   }
 
-  const waiting = () => jobs.all().filter((job) => job.waiting && !signing.has(job.item.id))
-
-  const shipGroup = async ({ jobs: some }: Group): Promise<void> => {
-    for (const { item } of some) signing.add(item.id)
+  const shipGroup = async (group: Group): Promise<void> => {
+    for (const { item } of group) signing.add(item.id)
     try {
-      const tx = await signNext(some.map((job) => job.item))
+      const tx = await signer.signNext(group.map((job) => job.item))
+      facts.probe('K13')
       const posted = await ship(tx, ledger.post({ type: 'settle', ids: tx.items, tx }))
-      if (!posted.ok) await refresh(some)
+      // One of them is past it: that one is left out next time.
+      if (!posted.ok) await shipments.refresh(group)
     } finally {
-      for (const { item } of some) signing.delete(item.id)
+      for (const { item } of group) signing.delete(item.id)
     }
   }
 
-  /** Looks again at items of which one could not be settled: that one is left out next time. */
-  const refresh = async (some: readonly Job[]): Promise<void> => {
-    for (const job of some) {
-      const { id } = job.item
-      const item = (await ledger.call(id)) ?? (await ledger.errand(id))
-      if (item && isSettling(item)) jobs.put({ ...job, item })
-      else jobs.end(id)
-    }
-  }
-
-  const pushOne = async (shipment: Shipment, alive: readonly Job[]): Promise<void> => {
-    const { tx, sentAt } = shipment
-    const now = clock.now()
-    const wanted = capped(chain.fees(head()), facts.maxFee)
-    const fees = now - tx.at >= BUMP_MS ? dearer(tx, head().baseFee, wanted, facts.maxFee) : undefined
-    if (fees) {
-      log.info('settlement_bumped', { hash: tx.hash, nonce: tx.nonce, items: alive.length })
-      const better = await sign(alive.map((job) => job.item), tx.nonce, fees)
-      const posted = await ledger.post({ type: 'settle', ids: better.items, tx: better })
-      if (posted.ok) sendStored(better, posted.calls)
-    } else if (now - sentAt >= RESEND_MS) sender.send(shipment)
-  }
-
-  const isStale = ({ tx, sentAt }: Shipment): boolean =>
-    clock.now() - sentAt >= RESEND_MS || clock.now() - tx.at >= BUMP_MS
+  const isDue = (job: Job): boolean => !signing.has(job.item.id) && !isExpired(job.item, head())
 
   return {
     nonces,
     pay: async (item, post, when) => {
-      const inCompany = facts.serving() > 1 || waiting().length > 0 || batch.min > 1
-      if (when !== 'later' && (when === 'now' || !inCompany)) {
-        const tx = await signNext([item])
+      const relayed = facts.relaying?.takes(item)
+      if (!relayed && when !== 'later' && (when === 'now' || !hasCompany(item))) {
+        const tx = await signer.signNext([item])
+        facts.probe('K13')
         return ship(tx, post({ tx }))
       }
       const posted = await post({ due: true })
       const due = posted.ok ? posted.calls.filter((one) => one.settlement.at === 'due') : []
-      for (const one of due) jobs.put(dueJob(one, clock.now()))
+      for (const one of due) jobs.put(first(facts, one, []))
       return posted
     },
     order: async (errand) => {
       const posted = await ledger.post({ type: 'order', errand })
-      if (posted.ok && isSettling(posted.call))
-        jobs.put({ ...dueJob(posted.call, clock.now()), alone: errand.task.kind !== 'payout' })
+      if (errand.task.kind === 'payout') facts.probe('K14')
+      if (posted.ok && isSettling(posted.call)) jobs.put(jobOf(posted.call, [], clock.now()))
       return posted
     },
-    waiting: () => waiting().length,
-    flush: async () => {
+    flush: async (all = false) => {
+      if (!all && isHeldUp()) return
       const ready = groups(batch, {
-        waiting: waiting(),
-        senderOf: ({ item }) => actionOf(item, account.address).sender,
+        waiting: jobs.waiting().filter(isDue),
+        companyOf: ({ item, alone }) => companyOf(item, alone),
+        gasOf: ({ item }) => appetite.allow(sortOf(item), mostGasOf(item)),
         serving: facts.serving(),
-        delegated: facts.delegated(),
         now: clock.now(),
+        all,
       })
-      for (const group of ready) await shipGroup(group)
+      // What is wrong with one must not hold up the others.
+      let wrong: unknown
+      const most = sender.oneAtATime() && !all ? 1 : ready.length
+      for (const group of ready.slice(0, most)) await shipGroup(group).catch((error) => (wrong ??= error))
+      if (wrong !== undefined) throw wrong
     },
     push: async (mined) => {
       nonces.atLeast(mined)
-      const alive = new Map<string, Job[]>()
-      for (const job of jobs.all()) {
-        const tx = job.txs.at(-1)
-        if (!tx || job.waiting || job.item.settlement.at !== 'settling') continue
-        if (tx.nonce < mined || isExpired(job.item, head())) continue
-        alive.set(tx.hash, [...(alive.get(tx.hash) ?? []), job])
-      }
-      for (const hash of shipments.keys()) if (!alive.has(hash)) shipments.delete(hash)
-      // After a reorganisation, what was done is on its way again.
-      for (const [hash, [job]] of alive)
-        if (!shipments.has(hash)) shipments.set(hash, { tx: job!.txs.at(-1)!, sentAt: 0 })
-      // Only the first in line can be stuck by themselves; with a long backlog, the others wait behind them.
-      const line = [...shipments.values()].toSorted((a, b) => a.tx.nonce - b.tx.nonce).slice(0, LINE)
-      for (const one of line) if (isStale(one)) await pushOne(one, alive.get(one.tx.hash)!)
+      const onTheirWay = await shipments.push(mined)
       // What has expired is never sent again: where living payments wait behind it, its nonce is a gap.
-      await filler.fill(mined, new Set([...shipments.values()].map(({ tx }) => tx.nonce)))
+      await filler.fill(mined, onTheirWay)
     },
     resume: async () => {
-      for (const job of await leftBehind(facts)) {
-        jobs.put(job)
-        const tx = job.txs.at(-1)
-        if (tx && !job.waiting) shipments.set(tx.hash, { tx, sentAt: 0 })
-      }
+      for (const job of await leftBehind(facts)) jobs.put(job)
       const owned = new Set(jobs.all().flatMap((job) => job.txs.map((tx) => tx.nonce)))
       const mined = await chain.nonce(account.address)
       const next = Math.max(mined, (await ledger.lastNonce(chain.id, account.address)) + 1)
       const between = Array.from({ length: next - mined }, (_, i) => mined + i)
-      nonces.resume(
-        next,
-        between.filter((nonce) => !owned.has(nonce)),
-      )
+      const orphans = between.filter((nonce) => !owned.has(nonce))
+      nonces.resume(next, orphans)
     },
     idle: sender.idle,
   }
 }
 
-const leftBehind = async ({ ledger, chain, clock, log }: OutboxFacts): Promise<Job[]> => {
+/** The job of an item that this process has none for yet. */
+const first = ({ relaying, clock }: OutboxFacts, item: Payable, txs: readonly Tx[]): Job =>
+  txs.length === 0 && item.settlement.at === 'due' && relaying?.takes(item)
+    ? relaying.jobOf(item)
+    : jobOf(item, txs, clock.now())
+
+const leftBehind = async (facts: OutboxFacts): Promise<Job[]> => {
+  const { ledger, chain, log } = facts
   const items: Payable[] = [...(await ledger.open()), ...(await ledger.openErrands())]
   const found: Job[] = []
   for (const item of items) {
     if (item.chain !== chain.id || !isSettling(item)) continue
-    const txs = await ledger.transactions(item.id)
-    const waiting = item.settlement.at === 'due'
-    if (waiting || txs.length > 0) found.push({ item, txs, waiting, since: clock.now(), alone: false })
-    else log.error('settlement_without_transaction', { item: item.id })
+    const job = first(facts, item, await ledger.transactions(item.id))
+    if (item.settlement.at === 'settling' && isMade(item) && job.txs.length === 0)
+      log.error('settlement_without_transaction', { item: item.id })
+    found.push(job)
   }
   return found
 }

@@ -15,8 +15,10 @@ export type JudgeFacts = {
   gas: bigint
   /** Everything that the transaction was to settle, in its order; the item alone when it is not ours. */
   company: readonly Payable[]
-  /** Items of the company whose Permit2 nonce is known to be unused: nothing moved for them. */
+  /** Items of the company whose Permit2 nonce is known to be unused: nothing moved for them. Known at the second look. */
   unused?: ReadonlySet<string>
+  /** Indexes of its logs that prove other items already. */
+  taken?: ReadonlySet<number>
 }
 
 /**
@@ -41,7 +43,9 @@ export const expected = (item: Payable): Move =>
     : { payer: item.from, payTo: item.to, amount: item.amount }
 
 /** The authorization that an item uses up; undefined when it uses none. */
-export const nonceOf = (item: Payable): { kind: 'eip3009' | 'permit2' | 'upto'; nonce: `0x${string}` } | undefined => {
+export const nonceOf = (
+  item: Payable,
+): { kind: 'eip3009' | 'permit2' | 'upto'; nonce: `0x${string}` } | undefined => {
   if (item.is === 'call') return item.kind === 'voucher' ? undefined : { kind: item.kind, nonce: item.nonce }
   if (item.task.kind === 'relay') return item.task.authorization
   if (item.task.kind !== 'deposit' || item.task.by.kind === 'seen') return undefined
@@ -51,25 +55,35 @@ export const nonceOf = (item: Payable): { kind: 'eip3009' | 'permit2' | 'upto'; 
 const byUse = (item: Payable, inclusion: Inclusion, gas: bigint): Verdict => {
   const nonce = nonceOf(item)?.nonce
   const used = inclusion.logs.findIndex(
-    (log) => log.kind === 'used' && log.token === item.token && log.payer === item.payer && log.nonce === nonce,
+    (log) =>
+      log.kind === 'used' && log.token === item.token && log.payer === item.payer && log.nonce === nonce,
   )
   // The token logs the use and then its transfer: in a batch, another payment of the same sum must not prove this one.
   const log = used === -1 ? undefined : inclusion.logs[used + 1]
   return log && isMove(log, item) ? paid(inclusion, log.logIndex, gas) : { paid: false }
 }
 
-/** Permit2 logs nothing: among items that move the same, any of their transfers proves any of them, each one once. */
-const byTransfer = (item: Payable, { inclusion, gas, company, unused }: JudgeFacts): Verdict => {
+/**
+ * Permit2 logs nothing: among items that move the same, any of their transfers proves any of them, each one once. Where
+ * even the unused nonces do not say which of them it was, the first ones have it: their payer is the same.
+ */
+const byTransfer = (item: Payable, { inclusion, gas, company, unused, taken }: JudgeFacts): Verdict => {
   if (unused?.has(item.id)) return { paid: false }
-  const alike = company.filter((one) => !unused?.has(one.id) && isAlike(one, item))
-  const moves = inclusion.logs.filter((log) => isMove(log, item))
+  const alike = company.filter(
+    (one) => one.id === item.id || (!unused?.has(one.id) && !isDone(one) && isAlike(one, item)),
+  )
   const uses = new Set(inclusion.logs.flatMap((log, i) => (log.kind === 'used' ? [i + 1] : [])))
-  const free = moves.filter((log) => !uses.has(inclusion.logs.indexOf(log)))
+  const free = inclusion.logs.filter(
+    (log, i) => isMove(log, item) && !uses.has(i) && !taken?.has(log.logIndex),
+  )
   if (free.length === 0) return { paid: false }
-  if (free.length < alike.length) return 'unsure'
+  if (free.length < alike.length && !unused) return 'unsure'
   const mine = free[alike.findIndex((one) => one.id === item.id)]
   return mine ? paid(inclusion, mine.logIndex, gas) : { paid: false }
 }
+
+/** It needs no proof any more. */
+const isDone = ({ settlement }: Payable): boolean => settlement.at === 'lost' || 'proof' in settlement
 
 const isAlike = (a: Payable, b: Payable): boolean => {
   const [x, y] = [expected(a), expected(b)]
@@ -81,7 +95,11 @@ const isAlike = (a: Payable, b: Payable): boolean => {
 const claimed = (item: Payable, inclusion: Inclusion, gas: bigint): Verdict => {
   const { payTo } = expected(item)
   const swept = inclusion.logs.find(
-    (log) => log.kind === 'transfer' && log.token === item.token && log.from === BATCH_SETTLEMENT && log.to === payTo,
+    (log) =>
+      log.kind === 'transfer' &&
+      log.token === item.token &&
+      log.from === BATCH_SETTLEMENT &&
+      log.to === payTo,
   )
   const proof = proofOf(inclusion, swept?.logIndex ?? -1, gas)
   return { paid: true, proof, moved: swept?.kind === 'transfer' ? swept.amount : 0n }
@@ -106,7 +124,8 @@ const paid = (inclusion: Inclusion, logIndex: number, gas: bigint): Verdict => (
   proof: proofOf(inclusion, logIndex, gas),
 })
 
-const proofOf = ({ hash, block, blockHash }: Inclusion, logIndex: number, gas: bigint): Proof => ({
+/** `gas`: what of its cost is booked with this proof, in wei. */
+export const proofOf = ({ hash, block, blockHash }: Inclusion, logIndex: number, gas: bigint): Proof => ({
   hash,
   block,
   blockHash,

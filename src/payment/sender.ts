@@ -6,6 +6,8 @@ import type { Shipment } from './jobs.ts'
 export type Sender = {
   /** Puts a stored transaction on its way. Nobody waits: what is not taken is sent again by the outbox. */
   send: (shipment: Shipment) => void
+  /** A node told us that it takes one transaction at a time from an account that is delegated. */
+  oneAtATime: () => boolean
   /** Resolves when nothing is on its way any more. */
   idle: () => Promise<void>
 }
@@ -13,11 +15,14 @@ export type Sender = {
 export type SenderFacts = { chain: Chain; clock: Clock; log: Log; probe: (point: string) => void }
 
 const MAX_BATCH = 100
+/** Geth and reth say so of delegated accounts. */
+const ONE_AT_A_TIME = /in-?flight|delegated account/i
 
 /** Sends stored transactions, those of one moment together, in the order of their nonces: so a node with a short queue of its own takes them all. */
 export const createSender = ({ chain, clock, log, probe }: SenderFacts): Sender => {
   let queue: Shipment[] = []
   let sending: Promise<void> | undefined
+  let alone = false
 
   const flush = async (): Promise<void> => {
     await new Promise(setImmediate)
@@ -34,10 +39,7 @@ export const createSender = ({ chain, clock, log, probe }: SenderFacts): Sender 
       probe('K5')
       const said = await chain.send(batch.map((one) => one.tx.raw))
       probe('K6')
-      for (const [i, one] of batch.entries()) {
-        one.sentAt = clock.now()
-        if (said[i] !== undefined) log.warn('settlement_not_taken', { hash: one.tx.hash, why: said[i] })
-      }
+      for (const [i, one] of batch.entries()) told(one, said[i])
     } catch (error) {
       // Nobody could be reached, or nobody answered: the same bytes go out again when the chain can be seen again.
       for (const one of batch) one.sentAt = 0
@@ -45,7 +47,17 @@ export const createSender = ({ chain, clock, log, probe }: SenderFacts): Sender 
     }
   }
 
+  /** What is not taken is offered again at every look: often it only has to wait for the one before it. */
+  const told = (one: Shipment, why: string | undefined): void => {
+    one.sentAt = why === undefined ? clock.now() : 0
+    if (why === undefined) return
+    alone ||= ONE_AT_A_TIME.test(why)
+    if (why !== one.refused) log.warn('settlement_not_taken', { hash: one.tx.hash, why })
+    one.refused = why
+  }
+
   return {
+    oneAtATime: () => alone,
     send: (shipment) => {
       shipment.sentAt = clock.now()
       queue.push(shipment)

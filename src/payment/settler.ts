@@ -4,9 +4,15 @@ import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Payable } from '../ledger/moves.ts'
 import { type Log, reasonOf } from '../log.ts'
+import { MULTICALL3 } from '../wire/contracts.ts'
+import type { Agreement } from './agreement.ts'
+import { createAppetite } from './appetite.ts'
 import type { BatchPolicy } from './batch.ts'
+import { createDelegating } from './delegate.ts'
 import { createJobs } from './jobs.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
+import type { Relay } from './relay.ts'
+import { createRelaying } from './relaying.ts'
 import { createWatch } from './watch.ts'
 
 export type Settler = {
@@ -20,6 +26,8 @@ export type Settler = {
   tick: () => Promise<void>
   /** The last block seen; the later of its time and ours is "now" for validity. */
   head: () => Head
+  /** For a transaction of the settler itself, which is sent at once. */
+  nonces: Outbox['nonces']
   /** Jobs whose payment is not proven yet. */
   pending: () => number
   /** Reads what an earlier process left behind and starts the timer. */
@@ -30,6 +38,8 @@ export type Settler = {
 
 /** How often what waits for company is looked at, ms. */
 const RIPENING_MS = 50
+/** The same when the last look failed, ms. */
+const AGAIN_MS = 1_000
 
 export type SettlerFacts = {
   ledger: Ledger
@@ -43,8 +53,14 @@ export type SettlerFacts = {
   /** Never pay more per gas than this, wei. */
   maxFee: bigint
   batch: BatchPolicy
+  /** The settler's account may be delegated to the batch executor (EIP-7702), asked at the start. */
+  delegate?: () => boolean
   /** Calls that are being served on this chain now: while there are others, a settlement waits for their company. */
   serving: () => number
+  /** Somebody else's facilitator for `exact`; `ownAfterMs` as of `createRelaying`. */
+  relay?: { to: Relay; ownAfterMs: number | undefined }
+  /** For sums that one node's word is not enough for. */
+  agreement?: Agreement
   /** Named crash points, for the crash matrix; does nothing in a normal process. */
   probe: (point: string) => void
 }
@@ -59,8 +75,32 @@ export const createSettler = (facts: SettlerFacts): Settler => {
   let ticking: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   const jobs = createJobs()
-  const outbox = createOutbox({ ...facts, jobs, head: () => head, delegated: () => false })
-  const watch = createWatch({ ...facts, jobs })
+  const relaying =
+    facts.relay &&
+    createRelaying({
+      ...facts,
+      relay: facts.relay.to,
+      ownAfterMs: facts.relay.ownAfterMs,
+      jobs,
+      head: () => head,
+      wake: () => void flush(),
+    })
+  const relayed = relaying && { relaying }
+  const appetite = createAppetite()
+  let multicall = false
+  const outbox = createOutbox({
+    ...facts,
+    ...relayed,
+    jobs,
+    appetite,
+    head: () => head,
+    delegated: () => delegating.done(),
+    multicall: () => multicall,
+  })
+  const watch = createWatch({ ...facts, ...relayed, jobs, appetite })
+  const delegating = createDelegating({ ...facts, nonces: outbox.nonces, head: () => head })
+  const stopping = new AbortController()
+  let delegated: Promise<void> | undefined
   let flushing: Promise<void> | undefined
   let ripening: NodeJS.Timeout | undefined
 
@@ -72,27 +112,31 @@ export const createSettler = (facts: SettlerFacts): Settler => {
     if (jobs.size() === 0) return
     const mined = early ?? (await chain.nonce(account.address))
     await watch.advance(head, mined)
+    relaying?.push()
     await flush()
     await outbox.push(mined)
   }
 
-  const flush = (): Promise<void> => {
+  const flush = (all = false): Promise<void> => {
     flushing ??= outbox
-      .flush()
-      .catch((error) => log.warn('settlement_not_made', { chain: chain.id, why: reasonOf(error) }))
+      .flush(all)
+      .then(() => ripen(RIPENING_MS))
+      .catch((error) => {
+        log.warn('settlement_not_made', { chain: chain.id, why: reasonOf(error) })
+        ripen(AGAIN_MS)
+      })
       .finally(() => {
         flushing = undefined
-        if (outbox.waiting() > 0) ripen()
       })
     return flushing
   }
 
-  const ripen = () => {
-    if (ripening || timer === undefined) return
+  const ripen = (ms: number) => {
+    if (ripening || timer === undefined || jobs.waits() === 0) return
     ripening = setTimeout(() => {
       ripening = undefined
       void flush()
-    }, RIPENING_MS)
+    }, ms)
   }
 
   const tick = (): Promise<void> => {
@@ -111,12 +155,16 @@ export const createSettler = (facts: SettlerFacts): Settler => {
   return {
     pay: async (item, post, when) => {
       const posted = await outbox.pay(item, post, when)
-      if (outbox.waiting() > 0) ripen()
+      relaying?.push()
+      ripen(RIPENING_MS)
       return posted
     },
     order: async (errand) => {
       const posted = await outbox.order(errand)
-      if (posted.ok) void flush()
+      if (posted.ok) {
+        watch.keep(posted.call)
+        void flush()
+      }
       return posted
     },
     outcome: async (id, signal) => {
@@ -125,22 +173,28 @@ export const createSettler = (facts: SettlerFacts): Settler => {
     },
     tick,
     head: () => head,
+    nonces: outbox.nonces,
     pending: jobs.size,
     start: async () => {
       head = await chain.head()
+      multicall = (await chain.code(MULTICALL3)) !== 'none'
       await outbox.resume()
       await watch.resume(head)
       await tick()
       schedule()
+      if (facts.delegate?.()) delegated = delegating.run(stopping.signal)
     },
     stop: async () => {
       clearTimeout(timer)
       clearTimeout(ripening)
       timer = undefined
       ripening = undefined
-      await ticking
+      stopping.abort()
+      await Promise.all([ticking, delegated])
+      await relaying?.idle()
+      while (flushing) await flushing
       // What still waits for company goes out now.
-      await flush()
+      await flush(true)
       await outbox.idle()
     },
   }

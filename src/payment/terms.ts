@@ -67,7 +67,8 @@ const agreeV2 = ({ accepted, authorization }: PaymentV2, facts: TermsFacts): Agr
   if (!offered || !fits) throw fail('payment_scheme_unsupported')
   if (terms.payer !== undefined && terms.payer !== authorization.from) throw fail('quote_payer_mismatch')
   if (authorization.to !== terms.payTo) throw fail('payment_recipient_mismatch')
-  if (authorization.token !== undefined && authorization.token !== terms.asset) throw fail('payment_asset_mismatch')
+  if (authorization.token !== undefined && authorization.token !== terms.asset)
+    throw fail('payment_asset_mismatch')
   if (authorization.kind === 'upto' && authorization.facilitator !== facts.settler)
     throw fail('facilitator_mismatch', { settler: facts.settler })
   const quoted = amountOf(terms, accepted.scheme as Scheme)
@@ -83,8 +84,8 @@ const agreeV1 = ({ network, authorization }: PaymentV1, facts: TermsFacts): Agre
   const payable = fresh.filter((terms) => tillOf(terms)?.ways.some((way) => way.method === 'eip3009'))
   const mine = payable.filter((terms) => terms.payTo === authorization.to)
   if (mine.length === 0) throw fail('payment_recipient_mismatch')
-  const enough = mine.filter((terms) => authorization.value >= terms.ceiling)
-  if (enough.length === 0) throw amountMismatch(authorization.value, mine[0]!.ceiling)
+  const enough = mine.filter((terms) => authorization.value >= terms.amount)
+  if (enough.length === 0) throw amountMismatch(authorization.value, mine[0]!.amount)
   return enough.map((terms) => ({
     terms: { ...terms, amount: authorization.value, credit: 0n, payer: undefined },
     till: tillOf(terms)!,
@@ -93,7 +94,10 @@ const agreeV1 = ({ network, authorization }: PaymentV1, facts: TermsFacts): Agre
 }
 
 /** Refuses an authorization that is not valid now, or for too long. */
-export const checkTime = ({ validAfter, validBefore }: Pick<Authorization, 'validAfter' | 'validBefore'>, now: number): void => {
+export const checkTime = (
+  { validAfter, validBefore }: Pick<Authorization, 'validAfter' | 'validBefore'>,
+  now: number,
+): void => {
   if (validBefore <= BigInt(now + LEAST_LEFT)) throw fail('payment_expired')
   if (validAfter >= BigInt(now)) throw fail('payment_not_yet_valid')
   if (validBefore > BigInt(now + LONGEST_VALID))

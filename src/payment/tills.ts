@@ -40,7 +40,11 @@ export const openTills = async (
 /** What a way of payment needs on the chain beside the token. */
 const NEEDS: readonly (PaymentWay & { contracts: readonly Hex[] })[] = [
   { scheme: 'batch-settlement', method: 'eip3009', contracts: [BATCH_SETTLEMENT, ERC3009_COLLECTOR] },
-  { scheme: 'batch-settlement', method: 'permit2', contracts: [BATCH_SETTLEMENT, PERMIT2_COLLECTOR, PERMIT2] },
+  {
+    scheme: 'batch-settlement',
+    method: 'permit2',
+    contracts: [BATCH_SETTLEMENT, PERMIT2_COLLECTOR, PERMIT2],
+  },
   { scheme: 'upto', method: 'permit2', contracts: [UPTO_PROXY, PERMIT2] },
   { scheme: 'exact', method: 'eip3009', contracts: [] },
   { scheme: 'exact', method: 'permit2', contracts: [EXACT_PROXY, PERMIT2] },

@@ -29,7 +29,10 @@ export type Quote = {
   expires: number
 }
 
-export type Quoter = { quote: (request: ChatRequest) => Quote; fits: (quote: Quote, budget: Usd) => number }
+export type Quoter = {
+  quote: (request: ChatRequest) => Quote
+  fits: (quote: Pick<Quote, 'routes' | 'input' | 'choices'>, budget: Usd) => number
+}
 
 export type QuoterFacts = {
   catalog: Catalog
@@ -61,8 +64,9 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
       ceiling: Math.max(...inputs.map((one) => one.ceiling)),
     }
     const room = Math.min(...models.map((model) => Math.min(model.maxOutput, model.context - rough)))
-    const maxOutput = asked ?? Math.max(1, Math.min(facts.defaultMaxOutput, room))
     const choices = request.n ?? 1
+    const usual = Math.max(1, Math.min(facts.defaultMaxOutput, room))
+    const maxOutput = asked ?? Math.min(usual, fits({ routes, input, choices }, USUAL_CAP) || usual)
     const most = routes.map(({ prices }) =>
       price(worst(prices, input.ceiling, maxOutput * choices), prices, margin),
     )
@@ -88,7 +92,7 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
   }
 
   /** The `max_tokens` whose ceiling stays within `budget`; 0 when the input alone costs more. */
-  const fits = ({ routes, input, choices }: Quote, budget: Usd): number => {
+  const fits: Quoter['fits'] = ({ routes, input, choices }, budget) => {
     const perRoute = routes.map(({ prices }) => {
       const left = budget - price(worst(prices, input.ceiling, 0), prices, margin)
       return Math.floor(tokensFor(left as Usd, prices.output, margin) / choices)
@@ -108,6 +112,9 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
 
   return { quote, fits }
 }
+
+// What official x402 clients pay at most, unless told otherwise: a request that names no limit gets one that they accept.
+const USUAL_CAP = 1_000_000n as Usd
 
 // Reading from a cache is cheaper almost everywhere; where it is dearer, all of the input may have been cached.
 const worst = (prices: Prices, input: number, output: number): Tokens => ({

@@ -14,7 +14,7 @@ export type Receipt = {
   nonce: Hex
   /** The ceiling of the quote: what the call could have cost at most. */
   quoted: string
-  /** What the payer signed and what therefore moves on the chain. */
+  /** What the payer signed and what therefore moves on the chain; of an `upto` or a voucher, what was used of it. */
   signed: string
   /** Credit from earlier calls that the quote used. */
   creditUsed: string

@@ -1,6 +1,8 @@
 import type { Hex } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Call, Tx } from '../../src/ledger/call.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
+import type { Way } from '../../src/payment/outbox.ts'
 import { type Hostile, type Stage, startStage } from '../support/hostile.ts'
 import type { NodeCall } from '../support/rpc-proxy.ts'
 
@@ -84,11 +86,14 @@ describe('the nonces of the settler', () => {
     const before = await router.pay(await stage.payer())
     const call = await router.call(before.id)
     await router.sent(before.id)
-    const tx = await router.settler.intend(call)
-    await router.settler.submit(tx, Promise.resolve({ ok: false, why: 'stale', call }))
+    let refused: Tx | undefined
+    await router.settler.pay<Call>(call, async (way) => {
+      refused = txOf(way)
+      return { ok: false, why: 'stale', call }
+    })
     const after = await router.pay(await stage.payer())
-    expect((await router.sent(after.id)).nonce).toBe(tx.nonce)
-    expect(sends().some((one) => one.params[0] === tx.raw)).toBe(false)
+    expect((await router.sent(after.id)).nonce).toBe(refused!.nonce)
+    expect(sends().some((one) => one.params[0] === refused!.raw)).toBe(false)
     await stage.mine()
     await router.settle()
   })
@@ -96,20 +101,18 @@ describe('the nonces of the settler', () => {
   test('a payment that the ledger cannot write is never sent, and those behind it do not wait for it', async () => {
     await stage.hold()
     const first = await router.pay(await stage.payer())
-    const call = await router.call(first.id)
-    const tx = await router.settler.intend(call)
+    const { tx, end } = await stuck(await router.call(first.id))
     const behindIt = await router.pay(await stage.payer())
-    const failed = router.settler.submit(tx, Promise.reject(new Error('the disk is full')))
-    await expect(failed).rejects.toThrow('the disk is full')
+    await expect(end(new Error('the disk is full'))).rejects.toThrow('the disk is full')
     await stage.rpc('evm_setAutomine', [true])
     await router.settle()
     expect(await settlementOf(behindIt.id)).toBe('settled')
-    expect(sends().some((one) => one.params[0] === tx.raw)).toBe(false)
+    expect(sends().some((call) => call.params[0] === tx.raw)).toBe(false)
   })
 
   test('one that is never heard of again holds up nobody for longer than two minutes', async () => {
     const first = await router.pay(await stage.payer())
-    await router.settler.intend(await router.call(first.id))
+    await stuck(await router.call(first.id))
     const behindIt = await router.pay(await stage.payer())
     for (let i = 0; i < 8; i++) {
       router.forward(15_000)
@@ -122,7 +125,7 @@ describe('the nonces of the settler', () => {
   test('a gap that a crash left behind is filled at the next start', async () => {
     await stage.hold()
     const first = await router.pay(await stage.payer())
-    await router.settler.intend(await router.call(first.id))
+    await stuck(await router.call(first.id))
     const behindIt = await router.pay(await stage.payer())
     await router.restart()
     await stage.rpc('evm_setAutomine', [true])
@@ -130,3 +133,30 @@ describe('the nonces of the settler', () => {
     expect(await settlementOf(behindIt.id)).toBe('settled')
   })
 })
+
+const txOf = (way: Way): Tx => {
+  if (!('tx' in way)) throw new Error('it waits for company')
+  return way.tx
+}
+
+/** A payment whose transaction is signed and never gets into the ledger; `end` says that it could not. */
+const stuck = async (call: Call) => {
+  let end: (error: Error) => void = () => {}
+  const written = new Promise<never>((_, reject) => {
+    end = reject
+  })
+  let tx: Tx | undefined
+  const paying = router.settler.pay<Call>(call, (way) => {
+    tx = txOf(way)
+    return written
+  })
+  paying.catch(() => {})
+  await expect.poll(() => tx !== undefined).toBe(true)
+  return {
+    tx: tx!,
+    end: (error: Error) => {
+      end(error)
+      return paying
+    },
+  }
+}

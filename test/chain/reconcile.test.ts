@@ -228,7 +228,7 @@ test('payments that a reorganisation took away while nobody watched are found', 
     const ledger = await sqliteLedger(join(other.dir, 'ledger.db'))
     const report = await reconcile({ ledger, chain: fork, tills })
     await ledger.close()
-    expect(report).toMatchObject({ agrees: false, counts: { matched: 1, missing_on_chain: 2 } })
+    expect(report).toMatchObject({ agrees: false, counts: { matched: 1, reorged: 2 } })
     const [total] = report.totals
     expect(total!.ledger).toBe(total!.booked)
     expect(total!.chain).toBe(total!.matched)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Demand, readDemand } from '../../src/client/demand.ts'
-import { allowsUrl, judge, type Policy, readPolicy, usdUp } from '../../src/client/policy.ts'
+import { allowsUrl, type Policy, readPolicy, usdUp } from '../../src/client/policy.ts'
+import { judge } from './buyer.ts'
 import { offer, SIGNER, TOKEN, TOKENS } from './router.ts'
 
 const BASE_USDC = '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913'
@@ -9,8 +10,7 @@ const headers = (accepts: unknown, version: unknown = 2) =>
     'payment-required': Buffer.from(JSON.stringify({ x402Version: version, accepts })).toString('base64'),
   })
 const demandOf = (accepts: unknown[], body: unknown = {}): Demand => readDemand(headers(accepts), body)!
-const judged = (policy: Policy, accepts: unknown[], body?: unknown) =>
-  judge(readPolicy(policy), 'https://x/', demandOf(accepts, body))
+const judged = (policy: Policy, accepts: unknown[], body?: unknown) => judge(policy, demandOf(accepts, body))
 const codeOf = (policy: Policy, accepts: unknown[]) => {
   const found = judged(policy, accepts)
   return found.ok ? found.quote.asset.symbol : found.code
@@ -80,7 +80,7 @@ test('offers that another way of paying, a strange amount or a strange shape mak
     offer({ maxTimeoutSeconds: 1.5 }),
     { ...offer(), network: 'solana:mainnet' },
     { ...offer(), extra: { version: '2' } },
-    { ...offer(), extra: { ...offer().extra, assetTransferMethod: 'permit2' } },
+    { ...offer(), extra: { ...offer().extra, assetTransferMethod: 'erc7710' } },
     { ...offer(), extra: { ...offer().extra, paymentFlow: 'upfront' } },
     null,
     'exact',

@@ -14,7 +14,7 @@ const authorization = {
   nonce: NONCE,
 } as const
 const good = receiptFor(
-  { paid: { header: '', accepted: offer(), payload: { signature: '', authorization } } },
+  { paid: { header: '', accepted: offer(), payload: { signature: '', authorization } } as never },
   'text',
 )
 const expected: Expected = {

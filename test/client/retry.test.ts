@@ -148,6 +148,22 @@ test('an answer that was served to a lost connection is not bought twice', async
   expect((await pay(router.chat, body())).status).toBe(200)
 })
 
+test.each([
+  ['payment_already_used', 9_986n, '$0.009986 of it are credit'],
+  ['answer_lost', 10_000n, '$0.01 of it are credit'],
+] as const)(
+  '%s for a lost answer is an error that names the call and the credit',
+  async (code, credited, words) => {
+    paidTurns(cut, (ask) => refuse(ask, code, { 'x-farebox-call': CALL }))
+    const error = await newBuyer()
+      .pay(router.chat, body())
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(AnswerLost)
+    expect(error).toMatchObject({ callId: CALL, credited })
+    expect(String(error)).toContain(`The call ${CALL} was paid and its answer is lost; ${words}`)
+  },
+)
+
 test('a call that is in flight is waited for, by its id', async () => {
   let looks = 0
   router.script((ask, shown) => {

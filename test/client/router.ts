@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import type { Clock } from '../../src/clock.ts'
 import { type Code, errorBody, REFUSALS } from '../../src/errors.ts'
+import type { ChannelConfig } from '../../src/wire/contracts.ts'
+import { word } from '../../src/wire/fields.ts'
 import type { Requirement } from '../../src/wire/payment.ts'
 import { RECEIPT_TYPES, type Receipt, receiptDomain, type SignedReceipt } from '../../src/wire/receipt.ts'
 
@@ -37,8 +39,23 @@ export type Paid = {
       validBefore: string
       nonce: `0x${string}`
     }
+    permit2Authorization: PermitShown
+    type?: 'voucher' | 'deposit' | 'refund'
+    channelConfig: ChannelConfig
+    voucher: { channelId: Hex; maxClaimableAmount: string; signature: Hex }
+    deposit?: { amount: string; authorization: Record<string, Record<string, string>> }
   }
+  extensions?: Record<string, { info: Record<string, string> }>
 }
+export type PermitShown = {
+  from: Hex
+  permitted: { token: Hex; amount: string }
+  spender: Hex
+  nonce: string
+  deadline: string
+  witness: { to: Hex; validAfter: string; facilitator?: Hex }
+}
+type Hex = `0x${string}`
 
 /** `shown` counts the paid requests, this one included; it is 0 for an unpaid one. */
 export type Script = (ask: Ask, shown: number) => unknown
@@ -107,12 +124,14 @@ export const demand = (
   offers: readonly unknown[] = [offer()],
   code: Code = 'payment_required',
   more: object = {},
+  extensions?: object,
 ): void => {
   const required = {
     x402Version: 2,
     error: code,
     resource: { url: 'r', description: '', mimeType: '' },
     accepts: offers,
+    ...(extensions && { extensions }),
   }
   const header = Buffer.from(JSON.stringify(required)).toString('base64')
   response.writeHead(402, { 'content-type': 'application/json', 'payment-required': header })
@@ -135,18 +154,23 @@ export const ANSWER = JSON.stringify({
 })
 export const CALL = 'call_test'
 
-/** A good answer with its receipt; `change` alters the receipt before it is signed. */
-export const answer = async (ask: Ask, change: Partial<Receipt> = {}, text = ANSWER): Promise<void> => {
+/** A good answer with its receipt; `change` alters the receipt before it is signed, `extra` goes into PAYMENT-RESPONSE. */
+export const answer = async (
+  ask: Ask,
+  change: Partial<Receipt> = {},
+  text = ANSWER,
+  extra?: object,
+): Promise<void> => {
   const signed = await sign({ ...receiptFor(ask, text), ...change })
   ask.response.writeHead(200, {
     'content-type': 'application/json',
     'x-farebox-call': CALL,
-    'payment-response': settleResponse(signed),
+    'payment-response': settleResponse(signed, extra),
   })
   ask.response.end(text)
 }
 
-export const settleResponse = (signed: SignedReceipt): string =>
+export const settleResponse = (signed: SignedReceipt, extra?: object): string =>
   Buffer.from(
     JSON.stringify({
       success: true,
@@ -155,6 +179,7 @@ export const settleResponse = (signed: SignedReceipt): string =>
       payer: signed.receipt.payer,
       amount: signed.receipt.signed,
       extensions: { farebox: signed },
+      ...(extra && { extra }),
     }),
   ).toString('base64')
 
@@ -166,9 +191,8 @@ export const receiptFor = (ask: Pick<Ask, 'paid'>, text: string): Receipt => ({
   issuedAt: 1,
   chain: CHAIN,
   asset: TOKEN,
-  payer: ask.paid!.payload.authorization.from,
+  ...whoPaid(ask.paid!.payload),
   payTo: PAY_TO,
-  nonce: ask.paid!.payload.authorization.nonce,
   quoted: ask.paid!.accepted.amount,
   signed: ask.paid!.accepted.amount,
   creditUsed: '0',
@@ -187,6 +211,13 @@ export const receiptFor = (ask: Pick<Ask, 'paid'>, text: string): Receipt => ({
   responseDigest: sha256(text),
   transaction: sha256('transaction'),
 })
+
+const whoPaid = (payload: Paid['payload']): Pick<Receipt, 'payer' | 'nonce'> => {
+  const { authorization: exact, permit2Authorization: permit, channelConfig, voucher } = payload
+  if (exact) return { payer: exact.from, nonce: exact.nonce }
+  if (permit) return { payer: permit.from, nonce: word(BigInt(permit.nonce)) }
+  return { payer: channelConfig.payer, nonce: voucher.channelId }
+}
 
 /** Signs with viem and the public types alone, as any other implementation would. */
 export const sign = async (receipt: Receipt, account = signer): Promise<SignedReceipt> => {

@@ -1,19 +1,15 @@
 import { expect, test } from 'vitest'
 import { readDemand } from '../../src/client/demand.ts'
 import type { SignedPayment } from '../../src/client/payment.ts'
-import { judge, readPolicy } from '../../src/client/policy.ts'
 import { createUnresolved } from '../../src/client/unresolved.ts'
+import { judge } from './buyer.ts'
 import { jumpingClock, offer, TOKENS } from './router.ts'
 
 const required = Buffer.from(JSON.stringify({ x402Version: 2, accepts: [offer()] })).toString('base64')
-const found = judge(
-  readPolicy({ assets: TOKENS }),
-  'https://x/',
-  readDemand(new Headers({ 'payment-required': required }), {})!,
-)
+const found = judge({ assets: TOKENS }, readDemand(new Headers({ 'payment-required': required }), {})!)
 const payment = (validBefore: number): SignedPayment => {
   if (!found.ok) throw new Error(found.hint)
-  const hold = { spend: () => {}, release: () => {}, charge: () => {} }
+  const hold = { spend: () => {}, release: () => {}, lower: () => {}, charge: () => {} }
   const { offer, quote } = found
   return {
     offer,
@@ -22,7 +18,9 @@ const payment = (validBefore: number): SignedPayment => {
     nonce: '0x',
     validBefore,
     header: '',
+    name: 'call',
     hold,
+    lease: undefined,
     doubts: 0,
     callId: undefined,
   }

@@ -54,6 +54,7 @@ export const queryContract = (on: LedgerTest): void => {
         blockHash: word(84),
         logIndex: 1,
         gas: 21n,
+        what: 'payment',
       })
       expect(await ledger.transfers(`eip155:8453/${address(1)}`, 0n, 100n)).toEqual([])
     },
@@ -117,5 +118,44 @@ export const queryContract = (on: LedgerTest): void => {
       hash = chainHash(hash, encode({ at, move, postings }))
       expect(line.hash).toBe(hash)
     }
+  })
+
+  on(
+    'what the settler sent can be read by its nonces, and where the first and the last transfer are',
+    async (ledger) => {
+      const [a, b] = [aCall(), aCall()]
+      const [first, dearer, next] = [aTx(a, 4), aTx(a, 4, 1), aTx(b, 5)]
+      expect(await ledger.bookedBlocks(BOOK)).toBeUndefined()
+      await postAll(ledger, moves(b).claim(), moves(b).bill(1n, next), moves(b).settled(12))
+      await postAll(
+        ledger,
+        moves(a).claim(),
+        moves(a).bill(1n, first),
+        moves(a).settle(dearer),
+        moves(a).settled(7),
+      )
+      expect(await ledger.sent(first.chain, first.settler, 0, 10)).toEqual([first, dearer, next])
+      expect(await ledger.sent(first.chain, first.settler, 5, 10)).toEqual([next])
+      expect(await ledger.sent(first.chain, first.settler, 0, 1)).toEqual([first])
+      expect(await ledger.sent('eip155:1', first.settler, 0, 10)).toEqual([])
+      expect(await ledger.bookedBlocks(BOOK)).toEqual({ first: 7n, last: 12n })
+    },
+  )
+
+  on('the bookmark of a chain and the epoch only go up', async (ledger) => {
+    expect(await ledger.cursor('eip155:1')).toBeUndefined()
+    for (const [to, at] of [
+      [9n, 9n],
+      [5n, 9n],
+      [10n, 10n],
+    ] as const) {
+      await ledger.moveCursor('eip155:1', to)
+      expect(await ledger.cursor('eip155:1')).toBe(at)
+    }
+    expect(await ledger.cursor('eip155:2')).toBeUndefined()
+    const { epoch } = ledger
+    expect(await ledger.raiseEpoch(epoch + 100)).toBe(epoch + 100)
+    expect(await ledger.raiseEpoch(epoch)).toBe(epoch + 100)
+    expect(ledger.epoch).toBe(epoch + 100)
   })
 }

@@ -2,10 +2,16 @@ import { describe, expect, test } from 'vitest'
 import type { Call } from '../../src/ledger/call.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import type { Ledger, Posted } from '../../src/ledger/ledger.ts'
-import { COUNTER } from '../../src/ledger/moves.ts'
+import { COUNTER, type Payable } from '../../src/ledger/moves.ts'
+import { batchContract } from './contract-batch.ts'
+import { channelContract } from './contract-channels.ts'
+import { errandContract } from './contract-errands.ts'
 import { lifeContract } from './contract-life.ts'
+import { payoutContract } from './contract-payouts.ts'
 import { queryContract } from './contract-queries.ts'
+import { refundContract } from './contract-refund.ts'
 import { settlementContract } from './contract-settlement.ts'
+import { uptoContract } from './contract-upto.ts'
 import {
   ANN,
   aCall,
@@ -41,6 +47,12 @@ export const ledgerContract = (name: string, open: () => Promise<Opened>): void 
     claimContract(on)
     lifeContract(on)
     settlementContract(on)
+    uptoContract(on)
+    batchContract(on)
+    refundContract(on)
+    channelContract(on)
+    errandContract(on)
+    payoutContract(on)
     queryContract(on)
   })
 }
@@ -81,7 +93,7 @@ const claimContract = (on: LedgerTest): void => {
     const payers = Array.from({ length: 5 }, (_, i) => address(100 + i))
     const calls = Array.from({ length: 60 }, (_, i) => aCall({ payer: payers[i % 5]! }))
     // Half of those that get in make room again while others still ask.
-    const lived = calls.map(async (call, i): Promise<Posted> => {
+    const lived = calls.map(async (call, i): Promise<Posted<Payable>> => {
       const posted = await ledger.post(moves(call).claim(limits))
       if (posted.ok && i % 2 === 0) await ledger.post(moves(call).release)
       return posted

@@ -1,7 +1,9 @@
 import type { Hex } from '../../src/assets.ts'
 import type { Bill, Call, Proof, Tx } from '../../src/ledger/call.ts'
+import { turnOf } from '../../src/ledger/call-moves.ts'
+import type { Channel } from '../../src/ledger/channel.ts'
 import type { Ledger, Posted } from '../../src/ledger/ledger.ts'
-import { ACCOUNT, type Limits, type Move } from '../../src/ledger/moves.ts'
+import { ACCOUNT, type Limits, type Move, type Payable } from '../../src/ledger/moves.ts'
 import type { Usd } from '../../src/money.ts'
 
 export const usd = (micro: number): Usd => BigInt(micro) as Usd
@@ -15,7 +17,7 @@ export const BOOK = `eip155:8453/${TOKEN}`
 export const NATIVE = 'eip155:8453/native'
 export const PAY_TO = address(0x9a7)
 const SETTLER = address(0x5e7)
-const AT = 1_700_000_000_000
+export const AT = 1_700_000_000_000
 
 let made = 0
 
@@ -25,7 +27,9 @@ export const aCall = (change: Partial<Call> = {}): Call => {
   const { signed = 100n, credit = 0n, payer = ANN, settleFirst = false } = change
   const nonce = change.nonce ?? word(made)
   return {
+    is: 'call',
     id: `call_${made.toString().padStart(6, '0')}`,
+    kind: 'eip3009',
     claim: `${BOOK}:${payer}:${nonce}`,
     chain: 'eip155:8453',
     token: TOKEN,
@@ -53,6 +57,20 @@ export const aCall = (change: Partial<Call> = {}): Call => {
   }
 }
 
+/** A call on a channel, just claimed: what it signs is added to what was charged there. */
+export const aVoucher = (channel: Channel, change: Partial<Call> = {}): Call => {
+  const { signed = 100n } = change
+  return aCall({
+    kind: 'voucher',
+    payer: channel.config.payer,
+    channel: channel.id,
+    cumulative: channel.charged + signed,
+    claim: turnOf(channel),
+    exposed: usd(0),
+    ...change,
+  })
+}
+
 export const aBill = (charged: bigint): Bill => ({
   charged,
   usage: { input: 10, cached: 0, output: 2, source: 'reported' },
@@ -62,16 +80,20 @@ export const aBill = (charged: bigint): Bill => ({
   at: AT + 5,
 })
 
-/** The settlement transaction of a call at a nonce; a dearer one for the same nonce has another `version`. */
-export const aTx = (call: Call, nonce: number, version = 0): Tx => ({
+/** The settlement transaction of some calls or errands at a nonce; a dearer one for the same nonce has another `version`. */
+export const aTx = (
+  items: Pick<Payable, 'id'> | readonly Pick<Payable, 'id'>[],
+  nonce: number,
+  version = 0,
+): Tx => ({
   hash: word(nonce * 1000 + version + 1),
-  chain: call.chain,
+  chain: 'eip155:8453',
   settler: SETTLER,
   nonce,
   raw: '0xf8',
   maxFee: 10n,
   tip: 1n,
-  call: call.id,
+  items: [items].flat().map(({ id }) => id),
   at: AT,
 })
 
@@ -84,11 +106,15 @@ export const aProof = (block: number, change: Partial<Proof> = {}): Proof => ({
   ...change,
 })
 
+/** Stores a transaction for all that it settles. */
+export const settle = (tx: Tx): Move => ({ type: 'settle', ids: tx.items, tx })
+
 /** The moves of a call, short to write. */
 export const moves = (call: Call) => {
   const { id } = call
   return {
     claim: (limits: Limits = {}): Move => ({ type: 'claim', call, limits }),
+    ...payments(call),
     dispatch: { type: 'dispatch', id } as Move,
     stream: (tx?: Tx): Move => ({
       type: 'stream',
@@ -106,17 +132,37 @@ export const moves = (call: Call) => {
     }),
     release: { type: 'release', id, why: 'no provider' } as Move,
     reject: { type: 'reject', id, why: 'insufficient_funds' } as Move,
-    settle: (tx: Tx): Move => ({ type: 'settle', id, tx }),
-    include: (block: number): Move => ({ type: 'include', id, proof: aProof(block) }),
-    settled: (block: number): Move => ({ type: 'settled', id, proof: aProof(block) }),
-    reorg: { type: 'reorg', id } as Move,
-    lose: { type: 'lose', id, why: 'the transfer reverted', gas: 5n } as Move,
+    /** A bill with which the money of the call is to be moved. */
+    billDue: (charged: bigint): Move => ({
+      type: 'bill',
+      id,
+      bill: aBill(charged),
+      partial: false,
+      due: true,
+    }),
+    refund: { type: 'refund', id, why: 'the answer never arrived' } as Move,
+    due: { type: 'due', id } as Move,
   }
 }
 
+/** What happens to the settlement of a call or an errand. */
+export const payments = ({ id }: Pick<Payable, 'id'>) => ({
+  settle,
+  include: (block: number): Move => ({ type: 'include', id, proof: aProof(block) }),
+  settled: (block: number, moved?: bigint): Move => ({
+    type: 'settled',
+    id,
+    proof: aProof(block),
+    ...(moved !== undefined && { moved }),
+  }),
+  found: (block: number): Move => ({ type: 'found', id, proof: aProof(block) }),
+  reorg: { type: 'reorg', id } as Move,
+  lose: { type: 'lose', id, why: 'the transfer reverted', gas: 5n } as Move,
+})
+
 /** Posts moves one after the other; the answer to the last. */
-export const postAll = async (ledger: Ledger, ...all: Move[]): Promise<Posted> => {
-  let last: Posted | undefined
+export const postAll = async (ledger: Ledger, ...all: Move[]): Promise<Posted<Payable>> => {
+  let last: Posted<Payable> | undefined
   for (const move of all) last = await ledger.post(move)
   return last!
 }
@@ -140,6 +186,7 @@ export const standing = async (ledger: Ledger): Promise<Record<string, bigint>> 
     name
       .replace(`signed:${BOOK}`, 'signed')
       .replace(`:${ANN}`, '')
+      .replace(/^channel:0x0*/, 'channel ')
       .replace(/^(.*):0x0*b$/, 'bob:$1')
   return Object.fromEntries(
     rows
@@ -154,6 +201,12 @@ export const standing = async (ledger: Ledger): Promise<Record<string, bigint>> 
 
 export const creditOf = (ledger: Ledger, payer: Hex) => ledger.balance(BOOK, ACCOUNT.credit(payer))
 export const counterOf = async (ledger: Ledger, name: string) => (await ledger.counters())[name] ?? 0n
+
+/** How a ledger stands after some moves. */
+export const after = async (ledger: Ledger, ...all: Move[]): Promise<Record<string, bigint>> => {
+  await postAll(ledger, ...all)
+  return standing(ledger)
+}
 
 /** How a payment of 100 stands that settled and bought nothing yet; and one that paid for 30. */
 export const SETTLED_FIRST = {

@@ -48,8 +48,10 @@ const forged = async (change: (lines: JournalEntry[]) => JournalEntry[]): Promis
 
 const withCall = (id: string, change: (call: Call) => Call): Ledger => ({
   ...at.ledger,
-  calls: async (after, limit) =>
-    (await at.ledger.calls(after, limit)).map((call) => (call.id === id ? change(call) : call)),
+  subjects: async (after, limit) =>
+    (await at.ledger.subjects(after, limit)).map((one) =>
+      one.is === 'call' && one.id === id ? change(one) : one,
+    ),
 })
 
 const line = (move: Move, postings: JournalEntry['postings'] = []): JournalEntry => ({
@@ -196,11 +198,11 @@ describe('what somebody changed behind the back of the ledger is found', () => {
     expect(await found(withCall(served.id, (call) => ({ ...call, payTo: '0xbad' })))).toEqual(['stored'])
     const added = aCall()
     const invent = async (after: string | undefined, limit: number) =>
-      after ? [] : [...(await ledger.calls(after, limit)), added]
-    expect(await found({ ...ledger, calls: invent })).toEqual(['claims', 'stored'])
+      after ? [] : [...(await ledger.subjects(after, limit)), added]
+    expect(await found({ ...ledger, subjects: invent })).toEqual(['claims', 'stored'])
     const hide = async (after: string | undefined, limit: number) =>
-      (await ledger.calls(after, limit)).filter((call) => call.id !== served.id)
-    expect(await found({ ...ledger, calls: hide })).toEqual(['stored'])
+      (await ledger.subjects(after, limit)).filter((call) => call.id !== served.id)
+    expect(await found({ ...ledger, subjects: hide })).toEqual(['stored'])
   })
 
   test('an authorization that another call holds too', async () => {

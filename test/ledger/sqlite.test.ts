@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import type { Call } from '../../src/ledger/call.ts'
 import { decode, encode } from '../../src/ledger/codec.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import type { Ledger, Posted } from '../../src/ledger/ledger.ts'
+import type { Payable } from '../../src/ledger/moves.ts'
 import { sqliteLedger } from '../../src/ledger/sqlite.ts'
 import { openBooks } from '../../src/ledger/sqlite-books.ts'
 import { ledgerContract } from './contract.ts'
@@ -107,17 +109,17 @@ test('of two processes that claim the same authorizations at once, one gets each
     const theirs = mine.map(({ claim }) => aCall({ claim })).toReversed()
     const answer = once(other, 'message')
     other.send(encode(theirs.map((call) => moves(call).claim())))
-    const ours: Posted[] = []
+    const ours: Posted<Payable>[] = []
     // One at a time, so that both processes take turns.
     for (const call of mine) ours.push(await ledger.post(moves(call).claim()))
-    const others = decode<Posted[]>((await answer)[0]).toReversed()
+    const others = decode<Posted<Payable>[]>((await answer)[0]).toReversed()
     for (const [i, one] of ours.entries()) {
       expect([one.ok, others[i]!.ok].toSorted()).toEqual([false, true])
       const winner = one.ok ? mine[i]!.id : theirs.toReversed()[i]!.id
       expect((await ledger.callByClaim(mine[i]!.claim))?.id).toBe(winner)
     }
     // What the other process did to a call that we had in hand is seen here.
-    const held = ours.find((one) => one.ok)!.call!
+    const held = ours.find((one) => one.ok)!.call as Call
     expect((await ledger.call(held.id))?.service.at).toBe('claimed')
     const released = once(other, 'message')
     other.send(encode([moves(held).release]))

@@ -27,7 +27,11 @@ const COPIED = [
 ]
 const LONGEST_MS = 300_000
 
-type Outcome = { name: string; verdict: 'killed' | 'SURVIVED' | 'does not apply' | 'suite is red'; seconds: number }
+type Outcome = {
+  name: string
+  verdict: 'killed' | 'SURVIVED' | 'does not apply' | 'suite is red'
+  seconds: number
+}
 
 const copyRepo = (): string => {
   const copy = mkdtempSync(join(tmpdir(), 'farebox-mutants-'))
@@ -46,7 +50,10 @@ const judge = (copy: string, mutant: Mutant): Outcome['verdict'] => {
   const file = join(copy, mutant.file)
   const text = readFileSync(file, 'utf8')
   if (text.split(mutant.find).length !== 2) return 'does not apply'
-  writeFileSync(file, text.replace(mutant.find, () => mutant.put))
+  writeFileSync(
+    file,
+    text.replace(mutant.find, () => mutant.put),
+  )
   try {
     return passes(copy, mutant.tests) ? 'SURVIVED' : 'killed'
   } finally {

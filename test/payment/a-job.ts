@@ -2,6 +2,8 @@ import type { Hex } from '../../src/assets.ts'
 import type { Chain, Head, Inclusion, TokenEvent } from '../../src/chain/chain.ts'
 import { fail } from '../../src/errors.ts'
 import type { Call, Tx } from '../../src/ledger/call.ts'
+import type { Errand } from '../../src/ledger/errand.ts'
+import type { Payable } from '../../src/ledger/moves.ts'
 import { NO_MONEY } from '../../src/money.ts'
 import type { Job } from '../../src/payment/jobs.ts'
 
@@ -13,6 +15,8 @@ const word = (n: number, bytes: number): Hex => `0x${n.toString(16).padStart(byt
 
 /** A served call whose payment is being settled; two of them differ in their nonce only. */
 export const aCall = (n: number, change: Partial<Call> = {}): Call => ({
+  is: 'call',
+  kind: 'eip3009',
   id: `call_${n}`,
   claim: `claim_${n}`,
   chain: 'eip155:84532',
@@ -40,24 +44,49 @@ export const aCall = (n: number, change: Partial<Call> = {}): Call => ({
   ...change,
 })
 
-export const aTx = (call: Call, nonce = 0, hash: Hex = word(nonce + 1_000, 32)): Tx => ({
-  hash,
-  chain: call.chain,
-  settler: word(9, 20),
-  nonce,
-  raw: '0x02',
-  maxFee: 10n,
-  tip: 1n,
-  call: call.id,
-  at: call.at,
+/** A payout of credit from the settler's own balance. */
+export const aPayout = (n: number, change: Partial<Errand> = {}): Errand => ({
+  is: 'errand',
+  id: `payout_${n}`,
+  chain: 'eip155:84532',
+  token: TOKEN,
+  decimals: 6,
+  payer: word(7, 20),
+  from: word(9, 20),
+  to: word(7, 20),
+  amount: 1_000n,
+  at: NOW * 1000,
+  validAfter: 0n,
+  validBefore: 0n,
+  settlement: { at: 'settling', hash: word(n, 32) },
+  task: { kind: 'payout' },
+  ...change,
 })
 
-export const aJob = (call: Call, txs: readonly Tx[] = [aTx(call)], passedAt = NOW * 1000): Job => ({
-  call,
-  tx: txs.at(-1)!,
+/** A transaction that settles one item, or several in their order. */
+export const aTx = (of: Payable | readonly Payable[], nonce = 0, hash: Hex = word(nonce + 1_000, 32)): Tx => {
+  const items = 'is' in of ? [of] : of
+  return {
+    hash,
+    chain: 'eip155:84532',
+    settler: word(9, 20),
+    nonce,
+    raw: '0x02',
+    maxFee: 10n,
+    tip: 1n,
+    items: items.map((one) => one.id),
+    at: NOW * 1000,
+  }
+}
+
+export const aJob = (item: Payable, txs: readonly Tx[] = [aTx(item)], change: Partial<Job> = {}): Job => ({
+  item,
   txs,
-  sentAt: call.at,
-  passedAt,
+  waiting: false,
+  since: NOW * 1000,
+  alone: false,
+  passedAt: NOW * 1000,
+  ...change,
 })
 
 export const used = ({ token, payer, nonce }: Call, logIndex: number): TokenEvent => ({
@@ -68,10 +97,14 @@ export const used = ({ token, payer, nonce }: Call, logIndex: number): TokenEven
   logIndex,
 })
 
-export const moved = (
-  { token, payer: from, payTo: to, signed: amount }: Call,
-  logIndex: number,
-): TokenEvent => ({ kind: 'transfer', token, from, to, amount, logIndex })
+export const moved = (item: Payable, logIndex: number): TokenEvent => ({
+  kind: 'transfer',
+  token: item.token,
+  from: item.is === 'call' ? item.payer : item.from,
+  to: item.is === 'call' ? item.payTo : item.to,
+  amount: item.is === 'call' ? item.signed : item.amount,
+  logIndex,
+})
 
 /** The hash of a fake block. */
 export const blockHash = (block: bigint): Hex => word(Number(block) + 50_000, 32)
@@ -82,6 +115,7 @@ export const inBlock = (hash: Hex, block: bigint, logs: TokenEvent[], ok = true)
   blockHash: blockHash(block),
   ok,
   gas: 21_000n,
+  gasUsed: 21_000n,
   logs,
 })
 
@@ -98,8 +132,10 @@ export type FakeChain = {
   included: Map<Hex, Inclusion>
   /** Who used an authorization, by nonce. */
   users: Map<Hex, Hex>
-  /** Authorizations that the token calls used. */
+  /** Authorizations that the token or Permit2 calls used. */
   burnt: Set<Hex>
+  /** Transactions that moved what is asked for. */
+  movers: Hex[]
   /** Blocks that are not what they were, and blocks that this node does not have. */
   replaced: Set<bigint>
   finalized: bigint
@@ -114,6 +150,7 @@ export const fakeChain = (facts: Partial<FakeChain> = {}): { chain: Chain; facts
     included: new Map(),
     users: new Map(),
     burnt: new Set(),
+    movers: [],
     replaced: new Set(),
     finalized: 0n,
     down: false,
@@ -128,15 +165,14 @@ export const fakeChain = (facts: Partial<FakeChain> = {}): { chain: Chain; facts
     if (block > all.head) return undefined
     return all.replaced.has(block) ? word(1, 32) : blockHash(block)
   }
-  const chain: Chain = {
+  // What no test asks for is missing.
+  const chain = {
     id: 'eip155:84532',
     head: () => tell('head', aHead(all.head)),
     finalized: () => tell('finalized', all.finalized),
-    payer: (_, __, nonce) => tell('payer', { balance: 0n, used: all.burnt.has(nonce), isContract: false }),
-    reverts: () => tell('reverts', false),
+    isUsed: ({ nonce }) => tell('isUsed', all.burnt.has(nonce)),
     fees: ({ baseFee }) => ({ maxFee: baseFee * 2n + 1n, tip: 1n }),
     nonce: () => tell('nonce', 0),
-    gasBalance: () => tell('gasBalance', 0n),
     send: (raws) =>
       tell(
         'send',
@@ -148,13 +184,10 @@ export const fakeChain = (facts: Partial<FakeChain> = {}): { chain: Chain; facts
         hashes.map((hash) => all.included.get(hash)),
       ),
     blockHashes: (blocks) => tell(`blocks ${blocks}`, blocks.map(hashOf)),
-    transfers: () => tell('transfers', []),
     usedIn: (_, __, nonce, ___, to) =>
       to > all.head ? Promise.reject(fail('chain_unavailable')) : tell('usedIn', all.users.get(nonce)),
-    usesIn: () => tell('usesIn', []),
-    checkAsset: () => tell('checkAsset', undefined),
-    checkId: () => tell('checkId', undefined),
-    close: () => Promise.resolve(),
-  }
+    movedIn: (_, __, to) =>
+      to > all.head ? Promise.reject(fail('chain_unavailable')) : tell('movedIn', all.movers),
+  } satisfies Partial<Chain> as unknown as Chain
   return { chain, facts: all }
 }

@@ -10,8 +10,10 @@ import {
   type Kind,
   type MatchFacts,
   match,
+  type Use,
   unexplained,
 } from '../../src/reconcile/match.ts'
+import { BATCH_SETTLEMENT } from '../../src/wire/contracts.ts'
 import { ANN, aCall, aProof, BOB, BOOK, PAY_TO, word } from '../ledger/fixtures.ts'
 
 const OLD_PAY_TO: Hex = `0x${'0'.repeat(37)}01d`
@@ -35,14 +37,24 @@ const aRow = (change: Partial<BookedTransfer> = {}): BookedTransfer => ({
   payer: ANN,
   payTo: PAY_TO,
   amount: 100n,
+  what: 'payment',
   ...change,
 })
 
-const aUse = (change: Partial<Call> = {}, hash = word(1)) => ({
-  hash,
-  call: aCall({ payTo: PAY_TO, ...change }),
-})
-const none: Pick<MatchFacts, 'rows' | 'logs' | 'uses'> = { rows: [], logs: [], uses: [] }
+const aUse = (change: Partial<Call> = {}, hash = word(1), ours = false): Use => {
+  const call: Call = { ...aCall({ payTo: PAY_TO, ...change }), is: 'call', kind: change.kind ?? 'eip3009' }
+  return { hash, payer: call.payer, payTo: call.payTo, claim: call.claim, ours, call }
+}
+/** An authorization that no call of ours has. */
+const aStrangeUse = (ours: boolean): Use => ({ ...aUse({}, word(1), ours), call: undefined })
+const SETTLER: Hex = `0x${'0'.repeat(37)}5e7`
+const none: Omit<MatchFacts, 'asset' | 'ours'> = {
+  floats: new Set([SETTLER]),
+  rows: [],
+  logs: [],
+  uses: [],
+  flying: new Map(),
+}
 const judged = (facts: Partial<MatchFacts>): Finding[] => match({ asset: BOOK, ours, ...none, ...facts })
 const kinds = (facts: Partial<MatchFacts>): Kind[] => judged(facts).map((finding) => finding.kind)
 
@@ -55,7 +67,8 @@ const cases: [title: string, facts: Partial<MatchFacts>, expected: Kind[]][] = [
   ['nothing on either side', {}, []],
   ['a transfer that both have', { rows: [aRow()], logs: [aLog()] }, ['matched']],
   ['a booked transfer that the chain does not show', { rows: [aRow()] }, ['missing_on_chain']],
-  ['less on the chain than booked', { rows: [aRow()], logs: [aLog({ amount: 99n })] }, ['amount_differs']],
+  ['less on the chain than booked', { rows: [aRow()], logs: [aLog({ amount: 99n })] }, ['short']],
+  ['more on the chain than booked', { rows: [aRow()], logs: [aLog({ amount: 101n })] }, ['over']],
   [
     'the right sum in another log of the transaction',
     { rows: [aRow()], logs: [aLog({ logIndex: 2 })] },
@@ -88,7 +101,37 @@ const cases: [title: string, facts: Partial<MatchFacts>, expected: Kind[]][] = [
   ],
   ['money from nobody we know', { logs: [aLog({ from: BOB })] }, ['unsolicited']],
   ['money that we sent', { logs: [aLog({ from: PAY_TO, to: BOB })] }, ['outflow']],
-  ['money moved between our addresses', { logs: [aLog({ from: OLD_PAY_TO, to: PAY_TO })] }, ['outflow']],
+  ['money moved between our addresses', { logs: [aLog({ from: OLD_PAY_TO, to: PAY_TO })] }, ['internal']],
+  ['money for the settler, from us', { logs: [aLog({ from: PAY_TO, to: SETTLER })] }, ['outflow']],
+  ['money for the settler, from its owner', { logs: [aLog({ to: SETTLER })] }, ['funding']],
+  ['money of the settler that is no payout', { logs: [aLog({ from: SETTLER, to: BOB })] }, ['defunding']],
+  ['money that the settler sent to us', { logs: [aLog({ from: SETTLER })] }, ['defunding']],
+  [
+    'money out of the channels that we did not fetch',
+    { logs: [aLog({ from: BATCH_SETTLEMENT })] },
+    ['sweep'],
+  ],
+  [
+    'a payout that is booked',
+    {
+      rows: [aRow({ payer: SETTLER, payTo: BOB, what: 'payout' })],
+      logs: [aLog({ from: SETTLER, to: BOB })],
+    },
+    ['matched'],
+  ],
+  [
+    'a payout on its way',
+    { logs: [aLog({ from: SETTLER, to: BOB })], flying: new Map([[word(1), 'errand_1']]) },
+    ['in_flight'],
+  ],
+  ['money that nobody asked for, booked', { rows: [aRow({ what: 'inflow' })], logs: [aLog()] }, ['suspense']],
+  [
+    'a payment that our settler sent and no call is known for',
+    { logs: [aLog()], uses: [aStrangeUse(true)] },
+    ['missing_in_ledger'],
+  ],
+  ['the same, sent by somebody else', { logs: [aLog()], uses: [aStrangeUse(false)] }, ['unsolicited']],
+  ['a payment of a call that is being served', { logs: [aLog()], uses: [aUse({})] }, ['in_flight']],
   [
     'a transfer of nothing in our name',
     { logs: [aLog({ from: PAY_TO, to: BOB, amount: 0n }), aLog({ amount: 0n })] },
@@ -116,11 +159,11 @@ const cases: [title: string, facts: Partial<MatchFacts>, expected: Kind[]][] = [
   [
     'a token that delivered less than was signed',
     { logs: [aLog({ amount: 99n })], uses: [aUse()] },
-    ['amount_differs'],
+    ['short'],
   ],
   [
     'one use and two transfers of its sum',
-    { logs: [aLog(), aLog({ logIndex: 2 })], uses: [aUse()] },
+    { logs: [aLog(), aLog({ logIndex: 2 })], uses: [aUse(released)] },
     ['missing_in_ledger', 'unsolicited'],
   ],
 ]
@@ -134,15 +177,16 @@ test('of two authorizations of one payer in one transaction each transfer gets t
   const logs = [aLog({ amount: 7n }), aLog({ logIndex: 2, amount: 5n })]
   const found = judged({ logs, uses: [small, large] })
   expect(found.map(({ chain, call }) => [chain, call])).toEqual([
-    ['7', large.call.id],
-    ['5', small.call.id],
+    ['7', large.call!.id],
+    ['5', small.call!.id],
   ])
 })
 
 test('a finding says where, who and how much on both sides', () => {
   expect(judged({ rows: [aRow()], logs: [aLog({ amount: 99n })] })).toEqual([
     {
-      kind: 'amount_differs',
+      kind: 'short',
+      what: 'payment',
       asset: BOOK,
       hash: word(1),
       logIndex: 1,
@@ -159,7 +203,9 @@ test('a finding says where, who and how much on both sides', () => {
 test('only what no row explains is looked up', () => {
   const [known, strange] = [aLog(), aLog({ hash: word(2) })]
   const sent = aLog({ hash: word(3), from: PAY_TO, to: BOB })
-  expect(unexplained({ ours, rows: [aRow()], logs: [known, strange, sent] })).toEqual([strange])
+  expect(unexplained({ ours, floats: new Set(), rows: [aRow()], logs: [known, strange, sent] })).toEqual([
+    strange,
+  ])
 })
 
 test('every transfer and every row is told of once, in the order of the chain, and no unit is lost', () => {
@@ -206,5 +252,5 @@ test('every transfer and every row is told of once, in the order of the chain, a
 
 test('every kind says what it means and whether it agrees', () => {
   const agreeing = (Object.keys(KINDS) as Kind[]).filter((kind) => KINDS[kind].agrees)
-  expect(agreeing).toEqual(['matched', 'in_flight'])
+  expect(agreeing).toEqual(['matched', 'late', 'suspense', 'in_flight', 'internal'])
 })

@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Hex, LocalAccount } from 'viem'
+import {
+  EXACT_PROXY,
+  PERMIT2_EXACT_TYPES,
+  PERMIT2_UPTO_TYPES,
+  permit2Domain,
+  UPTO_PROXY,
+} from '../../src/wire/contracts.ts'
 import type { PaymentRequired, Requirement } from '../../src/wire/payment.ts'
 
 export type Authorized = {
@@ -62,6 +69,68 @@ export const signOffer = async (
     },
   })
   return { x402Version: 2, accepted: offer, payload: { signature, authorization } }
+}
+
+/** The first offer of a scheme, in one token if it matters. */
+export const offerOf = (
+  offers: readonly Requirement[],
+  scheme: Requirement['scheme'],
+  { asset, method }: { asset?: Hex; method?: 'eip3009' | 'permit2' } = {},
+): Requirement => {
+  const fits = (offer: Requirement) =>
+    offer.scheme === scheme &&
+    (asset === undefined || offer.asset === asset.toLowerCase()) &&
+    (method === undefined || (offer.extra.assetTransferMethod ?? 'eip3009') === method)
+  const found = offers.find(fits)
+  if (!found) throw new Error(`no offer of ${scheme}`)
+  return found
+}
+
+/** What a payer signs for Permit2, as it stands in the payload. */
+export type Permitted = {
+  from: Hex
+  permitted: { token: Hex; amount: string }
+  spender: Hex
+  nonce: string
+  deadline: string
+  witness: { to: Hex; validAfter: string; facilitator?: Hex }
+}
+
+/** Signs an offer of `upto`, or of `exact` by Permit2; `change` alters what is signed. */
+export const signPermit2 = async (
+  account: LocalAccount,
+  offer: Requirement,
+  change: Partial<Permitted> = {},
+) => {
+  const now = Math.floor(Date.now() / 1000)
+  const upto = offer.scheme === 'upto'
+  const signed: Permitted = {
+    from: account.address,
+    permitted: { token: offer.asset, amount: offer.amount },
+    spender: upto ? UPTO_PROXY : EXACT_PROXY,
+    nonce: BigInt(`0x${randomBytes(32).toString('hex')}`).toString(),
+    deadline: String(now + offer.maxTimeoutSeconds),
+    witness: {
+      to: offer.payTo,
+      validAfter: String(now - 600),
+      ...(upto && { facilitator: offer.extra.facilitatorAddress! }),
+    },
+    ...change,
+  }
+  const { permitted, spender, nonce, deadline, witness } = signed
+  const signature = await account.signTypedData({
+    domain: permit2Domain(Number(offer.network.split(':')[1])),
+    types: upto ? PERMIT2_UPTO_TYPES : PERMIT2_EXACT_TYPES,
+    primaryType: 'PermitWitnessTransferFrom',
+    message: {
+      permitted: { token: permitted.token, amount: BigInt(permitted.amount) },
+      spender,
+      nonce: BigInt(nonce),
+      deadline: BigInt(deadline),
+      witness: { ...witness, validAfter: BigInt(witness.validAfter) },
+    },
+  } as Parameters<LocalAccount['signTypedData']>[0])
+  return { x402Version: 2, accepted: offer, payload: { signature, permit2Authorization: signed } }
 }
 
 export const header = (payload: unknown): string => Buffer.from(JSON.stringify(payload)).toString('base64')

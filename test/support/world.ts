@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LocalAccount } from 'viem'
+import type { Hex, LocalAccount } from 'viem'
+import { encodeFunctionData, maxUint256, parseAbi } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import {
   type AnvilOptions,
@@ -15,6 +16,7 @@ import { type Config, readConfig } from '../../src/config.ts'
 import { quietLog } from '../../src/log.ts'
 import { type Farebox, type Options, startFarebox } from '../../src/main.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
+import { deployUsdt, mintUsdt, placeX402, x402 } from './x402-contracts.ts'
 
 export const PAY_TO = '0x1111111111111111111111111111111111111111'
 const SECRET = 'a-quote-secret-that-is-long-enough-for-tests'
@@ -23,6 +25,8 @@ const SECRET = 'a-quote-secret-that-is-long-enough-for-tests'
 export type World = {
   net: Localnet
   token: `0x${string}`
+  /** The test USDT; only where it was asked for. */
+  usdt: `0x${string}`
   upstream: Upstream
   farebox: Farebox
   /** POST here. */
@@ -31,6 +35,14 @@ export type World = {
   config: Config
   /** A new account with this many units (default 10 USDC). */
   payer: (units?: bigint) => Promise<LocalAccount>
+  /** A new account with this much of the test USDT (default 10). */
+  usdtPayer: (units?: bigint) => Promise<LocalAccount>
+  /** Sends a transaction as any account, which gets the coin for it; resolves when it is in a block. */
+  act: (from: Hex, to: Hex, data: Hex) => Promise<void>
+  /** Lets Permit2 move a token of an account; default without limit. */
+  approve: (account: LocalAccount, token?: Hex, amount?: bigint) => Promise<void>
+  /** Units that an account holds; default of the test USDC. */
+  balance: (of: Hex, token?: Hex) => Promise<bigint>
   rpc: <T = unknown>(method: string, params?: readonly unknown[]) => Promise<T>
   /** Runs ticks of the settler until nothing is pending. */
   settle: () => Promise<void>
@@ -46,6 +58,14 @@ export type WorldOptions = {
   extra?: string
   options?: Options
   confirmations?: number
+  /** Permit2 and the contracts of x402 are on the chain, and the USDC is paid by Permit2 too. */
+  x402?: boolean
+  /** The test USDT is taken beside the USDC; needs `x402`. */
+  usdt?: boolean
+  /** The settler's account is delegated to the batch executor at the start (EIP-7702), which takes nonces of its own. */
+  delegate?: boolean
+  /** What the chain's coin is said to be worth. */
+  nativeUsd?: string
 }
 
 export const CHAIN_ID = 84532
@@ -55,18 +75,22 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   const net = await startAnvil({ chainId: CHAIN_ID, ...wanted.anvil })
   const deployer = net.accounts[0]!.privateKey
   const token = (await deployUsdc({ url: net.url, deployerKey: deployer })).address
+  if (wanted.x402) await placeX402(net.url)
+  const usdt = wanted.usdt ? (await deployUsdt({ url: net.url, deployerKey: deployer })).address : '0x'
   const upstream = await startUpstream()
   const dir = mkdtempSync(join(tmpdir(), 'farebox-test-'))
   const store = wanted.store === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:'
-  const config = readConfig(yaml(net, token, upstream, store, wanted), {
+  const config = readConfig(yaml(net, assetsOf(token, usdt, wanted), upstream, store, wanted), {
     FAREBOX_QUOTE_SECRET: SECRET,
     FAREBOX_SETTLER_KEY: net.accounts[1]!.privateKey,
   })
+  if (wanted.x402 && !wanted.delegate) config.settler.delegate = 'never'
   const start = (options?: Options) => startFarebox(config, { log: quietLog, ...wanted.options, ...options })
   let farebox = await start()
   const world: World = {
     net,
     token,
+    usdt,
     upstream,
     dir,
     config,
@@ -81,6 +105,41 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
       if (units > 0n)
         await mint({ url: net.url, deployerKey: deployer, token, to: account.address, amount: units })
       return account
+    },
+    usdtPayer: async (units = 10_000_000n) => {
+      const account = privateKeyToAccount(generatePrivateKey())
+      if (units > 0n)
+        await mintUsdt({
+          url: net.url,
+          deployerKey: deployer,
+          token: usdt,
+          to: account.address,
+          amount: units,
+        })
+      return account
+    },
+    act: async (from, to, data) => {
+      await rpc(net.url, 'anvil_setBalance', [from, '0xde0b6b3a7640000'])
+      await rpc(net.url, 'anvil_impersonateAccount', [from])
+      const hash = await rpc(net.url, 'eth_sendTransaction', [{ from, to, data, gas: '0x493e0' }])
+      await rpc(net.url, 'anvil_stopImpersonatingAccount', [from])
+      const receiptOf = () => rpc<{ status: Hex } | null>(net.url, 'eth_getTransactionReceipt', [hash])
+      let receipt = await receiptOf()
+      for (let i = 0; !receipt && i < 100; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        receipt = await receiptOf()
+      }
+      if (receipt?.status !== '0x1') throw new Error(`a transaction to ${to} was not done`)
+    },
+    approve: (account, of = token, amount = maxUint256) =>
+      world.act(
+        account.address,
+        of,
+        encodeFunctionData({ abi: ERC20, functionName: 'approve', args: [x402.permit2, amount] }),
+      ),
+    balance: async (of, at = token) => {
+      const data = encodeFunctionData({ abi: ERC20, functionName: 'balanceOf', args: [of] })
+      return BigInt(await rpc<Hex>(net.url, 'eth_call', [{ to: at, data }, 'latest']))
     },
     rpc: (method, params) => rpc(net.url, method, params),
     settle: async () => {
@@ -104,9 +163,21 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   return world
 }
 
+const ERC20 = parseAbi([
+  'function approve(address spender, uint256 value)',
+  'function balanceOf(address owner) view returns (uint256)',
+])
+
+const assetsOf = (token: string, usdt: string, wanted: WorldOptions): string => {
+  const methods = wanted.x402 ? 'methods: [eip3009, permit2], eip2612: true' : 'methods: [eip3009]'
+  const usdc = `{ symbol: USDC, address: "${token}", decimals: 6, name: USD Coin, version: "2", ${methods} }`
+  const tether = `{ symbol: USDT, address: "${usdt}", decimals: 6, methods: [permit2] }`
+  return wanted.usdt ? `[${usdc}, ${tether}]` : `[${usdc}]`
+}
+
 const yaml = (
   net: Localnet,
-  token: string,
+  assets: string,
   upstream: Upstream,
   store: string,
   wanted: WorldOptions,
@@ -119,8 +190,8 @@ chains:
     rpc: ["${net.url}"]
     payTo: "${PAY_TO}"
     confirmations: ${wanted.confirmations ?? 1}
-    pollMs: 100
-    assets: [{ symbol: USDC, address: "${token}", decimals: 6, name: USD Coin, version: "2", methods: [eip3009] }]
+    pollMs: 100${wanted.nativeUsd === undefined ? '' : `\n    nativeUsd: "${wanted.nativeUsd}"`}
+    assets: ${assets}
 providers:
   - { id: up, type: openai, baseUrl: "${upstream.url}", firstByteMs: 2000, idleMs: 2000 }
 models:

@@ -1,0 +1,188 @@
+import type { Hex } from '../assets.ts'
+import { seconds } from '../clock.ts'
+import { fail, type Refusal } from '../errors.ts'
+import { newCallId } from '../ids.ts'
+import type { Call } from '../ledger/call.ts'
+import { turnOf } from '../ledger/call-moves.ts'
+import { type Channel, channelKey } from '../ledger/channel.ts'
+import { NO_MONEY } from '../money.ts'
+import { type AgreedChannel, agreeChannel, checkBase, checkVoucher, paymentKey } from '../payment/channel.ts'
+import type { Terms } from '../quote/seal.ts'
+import type { PaymentChannel } from '../wire/payment.ts'
+import { type Deposited, deposit, showDeposit } from './channel-deposit.ts'
+import type { Deps } from './deps.ts'
+import { type Held, taken } from './hold.ts'
+import { nameKey, nameTaken } from './repeat.ts'
+import type { Reply } from './reply.ts'
+
+export type ChannelVisit = {
+  digest: Hex
+  stream: boolean
+  /** How the caller calls it. */
+  name?: string | undefined
+  signal: AbortSignal
+  /** Unix seconds: the later of our clock and the chain's. */
+  now: number
+}
+
+/**
+ * Runs a call that is paid from a channel, with a deposit into it first where one comes along. One call at a time: others
+ * wait in line until it is billed, because each voucher builds on the charge before it.
+ */
+export const onChannel = async (
+  deps: Deps,
+  payment: PaymentChannel,
+  visit: ChannelVisit,
+  run: (terms: Terms, held: Held) => Promise<Reply>,
+): Promise<Reply> => {
+  const agreed = await agreedOn(deps, payment, visit.digest)
+  const leave = await deps.turns.enter(agreed.id, visit.signal)
+  try {
+    const { channel, deposited } = await funded(deps, agreed, payment, visit)
+    const held = await draw(deps, agreed, channel, visit)
+    const reply = showDeposit(await run(agreed.terms, held), deposited)
+    if (typeof reply.body !== 'string') return { ...reply, body: lasting(reply.body, leave) }
+    leave()
+    return reply
+  } catch (error) {
+    leave()
+    throw error
+  }
+}
+
+/** The turn lasts as long as the stream: it ends in the bill. */
+async function* lasting(body: AsyncGenerator<string>, leave: () => void): AsyncGenerator<string> {
+  try {
+    yield* body
+  } finally {
+    leave()
+  }
+}
+
+/** The quote and the channel that this payment is for, its voucher signed. What has paid before is told how that call stands. */
+const agreedOn = async (deps: Deps, payment: PaymentChannel, digest: Hex): Promise<AgreedChannel> => {
+  try {
+    const agreed = agreeChannel(payment, channelFacts(deps, digest))
+    await checkVoucher(agreed.till.asset.chain, agreed.payment)
+    await refuseUsed(deps, agreed, digest)
+    return agreed
+  } catch (error) {
+    throw (await usedBefore(deps, payment, digest)) ?? error
+  }
+}
+
+/** What channel payments are judged by. */
+export const channelFacts = (deps: Deps, digest: Hex) => {
+  const { tills, sealer, epoch, signer: settler, withdrawDelay } = deps.offers
+  const ours = seconds(deps.clock.now())
+  return { tills, open: sealer.open, digest, ours, epoch, settler, withdrawDelay }
+}
+
+/** A retry that comes too late for its quote must not be answered with a new price. */
+const usedBefore = async (
+  deps: Deps,
+  { accepted, channel }: PaymentChannel,
+  digest: Hex,
+): Promise<Refusal | undefined> => {
+  const terms = accepted.quote === undefined ? undefined : deps.offers.sealer.open(accepted.quote)
+  if (!terms || channel.kind !== 'voucher') return undefined
+  const id = channelKey(terms.chain, channel.voucher.channel)
+  const call = await deps.ledger.callByKey(paymentKey({ id, terms, payment: channel }))
+  return call?.signature === channel.voucher.signature && 'bill' in call.service
+    ? taken(call, digest)
+    : undefined
+}
+
+const refuseUsed = async (deps: Deps, agreed: AgreedChannel, digest: Hex): Promise<void> => {
+  const call = await deps.ledger.callByKey(paymentKey(agreed))
+  if (call && 'bill' in call.service) throw taken(call, digest)
+}
+
+type Funded = { channel: Channel; deposited: Deposited | undefined }
+
+/** The channel with enough in it: as it stands, or after the deposit that came with the voucher. */
+const funded = async (
+  deps: Deps,
+  agreed: AgreedChannel,
+  payment: PaymentChannel,
+  visit: ChannelVisit,
+): Promise<Funded> => {
+  const { till, payment: paid, amount } = agreed
+  const { max } = paid.voucher
+  const { channel: known, withdrawal } = await deps.channels.find(till, paid, max)
+  if (withdrawal) throw fail('channel_withdrawing')
+  await refuseUsed(deps, agreed, visit.digest)
+  const charged = known?.charged ?? 0n
+  if (max !== charged + amount && known) checkBase(known, max, amount)
+  // Money that is there already, because its deposit came through after all, needs no second one.
+  if (!paid.deposit || (known && max <= known.balance)) {
+    if (!known) throw fail('channel_mismatch', { signed: max, charged, amount })
+    return { channel: known, deposited: undefined }
+  }
+  if (max !== charged + amount) throw fail('channel_mismatch', { signed: max, charged, amount })
+  const deposited = await deposit(deps, agreed, payment, known, visit)
+  return { channel: deposited.channel, deposited }
+}
+
+/** Takes the channel's next turn in the ledger, where only one can have it. */
+const draw = async (
+  deps: Deps,
+  agreed: AgreedChannel,
+  channel: Channel,
+  visit: ChannelVisit,
+): Promise<Held> => {
+  const { max } = agreed.payment.voucher
+  if (channel.busy !== undefined) throw fail('channel_busy')
+  checkBase(channel, max, agreed.amount)
+  deps.probe('K0')
+  const call = newCall(deps, agreed, channel, visit)
+  const posted = await deps.ledger.post({ type: 'claim', call, limits: {} })
+  deps.probe('K1')
+  if (posted.ok) return { call: posted.call, counters: posted.counters }
+  if (posted.why === 'channel' && posted.channel?.busy === undefined && posted.channel)
+    checkBase(posted.channel, max, agreed.amount)
+  if (posted.why === 'claimed' && posted.call.is === 'call' && posted.call.key === call.key)
+    throw taken(posted.call, visit.digest)
+  const named =
+    posted.why === 'claimed' && posted.call.is === 'call' ? nameTaken(posted.call, call) : undefined
+  if (named) throw named
+  throw fail(posted.why === 'short' ? 'credit_spent' : 'channel_busy')
+}
+
+const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: ChannelVisit): Call => {
+  const { terms, till, payment, amount, id } = agreed
+  const { voucher, config } = payment
+  return {
+    is: 'call',
+    id: newCallId(),
+    kind: 'voucher',
+    claim: turnOf(channel),
+    key: paymentKey(agreed),
+    ...(visit.name !== undefined && { name: nameKey(config.payer, visit.name) }),
+    chain: till.asset.chain,
+    token: till.asset.address,
+    decimals: till.asset.decimals,
+    payer: config.payer,
+    payTo: till.payTo,
+    validAfter: 0n,
+    validBefore: 0n,
+    nonce: voucher.channel,
+    signature: voucher.signature,
+    signed: amount,
+    channel: id,
+    cumulative: voucher.max,
+    credit: terms.credit,
+    ceiling: terms.ceiling,
+    quoteId: terms.id,
+    requestDigest: visit.digest,
+    asked: terms.asked,
+    stream: visit.stream,
+    settleFirst: false,
+    at: deps.clock.now(),
+    // The money is in the channel already.
+    exposed: NO_MONEY,
+    pending: 0n,
+    service: { at: 'claimed' },
+    settlement: { at: 'none' },
+  }
+}

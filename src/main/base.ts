@@ -1,0 +1,86 @@
+import type { ChainId, Hex } from '../assets.ts'
+import { type Chain, createChain } from '../chain/chain.ts'
+import { addressOf } from '../chain/signatures.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { lockLedger } from '../ledger/lock.ts'
+import { memoryLedger } from '../ledger/memory.ts'
+import { sqliteLedger } from '../ledger/sqlite.ts'
+import { jsonLog, type Log, quietLog } from '../log.ts'
+import { createServing, type Serving } from '../payment/serving.ts'
+import { createSettler, type Settler } from '../payment/settler.ts'
+import { guardTills } from '../payment/till-guard.ts'
+import { openTills } from '../payment/tills.ts'
+import type { Till } from '../quote/offers.ts'
+import { openRelay, settlerExtras } from './facilitator.ts'
+
+/** What a program that embeds the router, or a test, may put in. */
+export type Options = { clock?: Clock; log?: Log; probe?: (point: string) => void }
+
+/** What lasts: the ledger and its lock, the chains with their tills, and who moves money on each. */
+export type Base = {
+  clock: Clock
+  log: Log
+  probe: (point: string) => void
+  ledger: Ledger
+  account: { key: Uint8Array; address: Hex }
+  chains: ReadonlyMap<ChainId, Chain>
+  tills: Till[]
+  settlers: ReadonlyMap<ChainId, Settler>
+  serving: Serving
+  close: () => Promise<void>
+}
+
+/** Opens the ledger, and the chains with what can be paid on them; nothing moves yet. */
+export const openBase = async (config: Config, options: Options): Promise<Base> => {
+  const clock = options.clock ?? systemClock
+  const log = options.log ?? (config.log.level === 'silent' ? quietLog : jsonLog(config.log.level))
+  const probe = options.probe ?? (() => {})
+  const path = sqlitePath(config.store)
+  const lock = path === undefined ? undefined : lockLedger(path)
+  const ledger = await openLedger(config.store, clock)
+  const account = { key: config.secrets.settlerKey, address: addressOf(config.secrets.settlerKey) }
+  const chains = new Map(
+    config.chains.map((one) => [one.id as ChainId, createChain(one.id as ChainId, one.rpc)]),
+  )
+  const close = async () => {
+    await ledger.close()
+    lock?.release()
+    await Promise.all([...chains.values()].map((one) => one.close()))
+    await relay?.close()
+  }
+  const relay = await openRelay(config)
+  const serving = createServing()
+  const settlers = new Map<ChainId, Settler>()
+  const tills: Till[] = []
+  const guarded = guardTills({ tills, ledger, chains, log })
+  for (const { id, confirmations, pollMs, maxFeeGwei } of config.chains) {
+    const maxFee = BigInt(Math.round(maxFeeGwei * 1e9))
+    const chain = chains.get(id as ChainId)!
+    const { batch } = config.settler
+    const count = () => serving.count(chain.id)
+    const common = { chain, account, clock, log, confirmations, pollMs, maxFee, probe, batch, serving: count }
+    const facts = { ...common, ledger: guarded }
+    const delegate = () => config.settler.delegate === 'auto' && isPaidUpto(tills, chain.id)
+    settlers.set(chain.id, createSettler({ ...facts, delegate, ...settlerExtras(config, chain, relay, log) }))
+  }
+  try {
+    for (const chain of chains.values()) await chain.checkId()
+    tills.push(...(await openTills(config.assets, chains, log)))
+    return { clock, log, probe, ledger, account, chains, tills, settlers, serving, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const isPaidUpto = (tills: readonly Till[], chain: ChainId): boolean =>
+  tills.some(({ asset, ways }) => asset.chain === chain && ways.some(({ scheme }) => scheme === 'upto'))
+
+/** Opens the ledger that a config names. */
+export const openLedger = async (store: string, clock: Clock): Promise<Ledger> =>
+  store === 'memory:' ? memoryLedger({ clock }) : sqliteLedger(sqlitePath(store)!)
+
+const sqlitePath = (store: string): string | undefined =>
+  store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : undefined

@@ -1,0 +1,157 @@
+import type { ChainId } from '../assets.ts'
+import type { Deps } from '../call/deps.ts'
+import { toHex } from '../chain/signatures.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { type ChannelDesk, createChannelDesk } from '../payment/channel-desk.ts'
+import { createCoverCheck, createFundsCheck, createSignatureCheck } from '../payment/check.ts'
+import { leastUnits } from '../payment/gas-policy.ts'
+import { createSponsor } from '../payment/sponsor.ts'
+import { openAiProvider } from '../providers/openai.ts'
+import type { Provider } from '../providers/provider.ts'
+import { simulatedProvider } from '../providers/simulated.ts'
+import { createLearner } from '../quote/learn.ts'
+import { createQuoter } from '../quote/quote.ts'
+import type { Sealer } from '../quote/seal.ts'
+import { createHealth } from '../route/health.ts'
+import { openAccounts } from './accounts.ts'
+import type { Base } from './base.ts'
+import { needsTwo } from './facilitator.ts'
+
+const SETTLE_FIRST_MS = 60_000
+const RECHECK_MS = 10_000
+const MAX_TIMEOUT_SECONDS = 300
+
+/** What is opened after the base: the doors to providers and callers. `closed`: when the last process ended well, ms. */
+export type Doors = {
+  providers: ReadonlyMap<string, Provider>
+  sealer: Sealer
+  publicUrl: string
+  desk: ChannelDesk
+  closed: number
+}
+
+/** Everything about channels. */
+export const openDesk = ({ chains, channels, payers }: Config, base: Base): ChannelDesk =>
+  createChannelDesk({
+    ...base,
+    confirmations: new Map(chains.map((one) => [one.id as ChainId, one.confirmations])),
+    settler: base.account.address,
+    contracts: payers.contracts === 'settle-first',
+    policy: { above: channels.claimAbove, afterMs: channels.claimAfterSeconds * 1_000 },
+    withdrawDelayMs: channels.withdrawDelaySeconds * 1_000,
+  })
+
+/** Everything that a call needs. */
+export const createDeps = (
+  config: Config,
+  base: Base,
+  { providers, sealer, publicUrl, desk, closed }: Doors,
+): Deps => {
+  const { ledger, clock, log, probe, account, tills, chains, settlers } = base
+  const contracts = config.payers.contracts === 'settle-first'
+  const health = createHealth({ clock })
+  const learner = createLearner()
+  const chainConfig = (id: ChainId) => config.chains.find((one) => one.id === id)!
+  const gasPolicy = (id: ChainId) => ({
+    nativeUsd: chainConfig(id).nativeUsd,
+    share: config.settler.gasSharePercent,
+  })
+  const sponsor = createSponsor({
+    tills,
+    limits: config.sponsor,
+    ledger,
+    account,
+    chainOf: (id) => chains.get(id)!,
+    settlerOf: (id) => settlers.get(id)!,
+    nativeUsd: (id) => chainConfig(id).nativeUsd,
+    maxFee: (id) => BigInt(Math.round(chainConfig(id).maxFeeGwei * 1e9)),
+    clock,
+    log,
+  })
+  return {
+    ledger,
+    quoter: createQuoter({
+      catalog: config.catalog,
+      health,
+      learner,
+      clock,
+      margin: config.pricing.marginPercent,
+      defaultMaxOutput: config.pricing.defaultMaxOutput,
+      ttl: config.quote.ttlSeconds,
+    }),
+    offers: {
+      tills,
+      sealer,
+      epoch: ledger.epoch,
+      maxTimeout: MAX_TIMEOUT_SECONDS,
+      signer: account.address,
+      withdrawDelay: config.channels.withdrawDelaySeconds,
+      onTrust: config.exposure.perCall,
+      least: (till, way) =>
+        leastUnits(gasPolicy(till.asset.chain), way, settlers.get(till.asset.chain)!.head(), till.asset),
+      small: config.settler.smallPayments,
+    },
+    health,
+    learner,
+    clock,
+    log,
+    provider: (id) => providers.get(id),
+    settler: (chain) => settlers.get(chain)!,
+    serving: base.serving.enter,
+    isContract: contracts
+      ? async ({ till, authorization }) =>
+          (await chains.get(till.asset.chain)!.code(authorization.from)) !== 'none'
+      : async () => false,
+    checkSignature: createSignatureCheck({
+      tills,
+      settler: account.address,
+      askContract: contracts
+        ? (chain, payer, digest, signature) => chains.get(chain)!.isSignedBy(payer, toHex(digest), signature)
+        : undefined,
+    }),
+    checkFunds: createFundsCheck({
+      chainOf: (call) => chains.get(call.chain)!,
+      refresh: (call) => settlers.get(call.chain)!.tick(),
+      counter: ledger.counter,
+      contracts,
+      settler: account.address,
+      clock,
+      sponsor,
+      needsTwo: (call) => needsTwo(config, call),
+    }),
+    sponsor,
+    covers: createCoverCheck({
+      chainOf: (call) => chains.get(call.chain)!,
+      counter: ledger.counter,
+      sponsor,
+      refresh: (call) => settlers.get(call.chain)!.tick(),
+    }),
+    recheckMs: RECHECK_MS,
+    account,
+    ...openAccounts(config, { ...base, publicUrl, closed }),
+    exposure: config.exposure,
+    firstByteMs: Math.max(...config.providers.map((one) => one.firstByteMs)),
+    channels: desk.channels,
+    turns: desk.turns,
+    deposits: desk.deposits,
+    settleFirstMs: SETTLE_FIRST_MS,
+    resource: `${publicUrl}/v1/chat/completions`,
+    probe,
+  }
+}
+
+/** Opens a provider by its type. */
+export const openProvider = (one: Config['providers'][number], config: Config, clock: Clock): Provider => {
+  if (one.type === 'simulated')
+    return simulatedProvider({ id: one.id, clock, firstTokenMs: 250, tokenMs: 25 })
+  const official = one.baseUrl!.startsWith('https://api.openai.com')
+  return openAiProvider({
+    id: one.id,
+    baseUrl: one.baseUrl!,
+    key: config.secrets.providerKeys[one.id],
+    maxTokensField: one.maxTokensField ?? (official ? 'max_completion_tokens' : 'max_tokens'),
+    firstByteMs: one.firstByteMs,
+    idleMs: one.idleMs,
+  })
+}

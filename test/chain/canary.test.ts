@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Fields, Log } from '../../src/log.ts'
+import { buy, header, offersOf, post, signOffer } from '../support/pay.ts'
+import { chunk, goodAnswer, type Script } from '../support/upstream.ts'
+import { hello, startWorld, type World } from '../support/world.ts'
+
+const ASKED = 'canary-in-the-question-7f3a'
+const ANSWERED = 'canary-in-the-answer-c41e'
+const REFUSED = 'canary-in-the-refusal-90bd'
+
+let world: World
+const lines: string[] = []
+
+const note = (event: string, fields?: Fields) => void lines.push(JSON.stringify({ event, ...fields }))
+const log: Log = { info: note, warn: note, error: note }
+
+beforeAll(async () => {
+  world = await startWorld({ store: 'sqlite', options: { log } })
+})
+afterAll(() => world.close())
+
+const question = (more: Record<string, unknown> = {}) =>
+  hello({ messages: [{ role: 'user', content: `Say ${ASKED} and nothing else.` }], ...more })
+
+const telling: Script = ({ body, response, write }) => {
+  if (!body['stream']) {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const choices = [{ index: 0, message: { role: 'assistant', content: ANSWERED }, finish_reason: 'stop' }]
+    response.end(JSON.stringify({ choices, usage: { prompt_tokens: 10, completion_tokens: 2 } }))
+    return
+  }
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  write(chunk({ content: ANSWERED }))
+  write(chunk({}, 'stop'))
+  response.end('data: [DONE]\n\n')
+}
+
+const failing: Script = ({ response }) => {
+  response.writeHead(400, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ error: { message: `${REFUSED}: cannot say ${ASKED}` } }))
+}
+
+const breaking: Script = ({ response, write }) => {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  write(chunk({ content: ANSWERED }))
+  setTimeout(() => response.destroy(), 20)
+}
+
+test('no word of a question, an answer or a provider’s refusal is in any byte at rest, in a log, or in what is told of a call', async () => {
+  const payer = await world.payer()
+  const told: string[] = []
+  const call = async (script: Script, body: unknown) => {
+    world.upstream.script(script)
+    const response = await buy(world.chat, payer, body)
+    const text = await response.text()
+    const id = response.headers.get('x-farebox-call') ?? ''
+    for (const path of ['calls', 'receipts']) {
+      told.push(await (await fetch(`${world.farebox.url}/v1/${path}/${id}`)).text())
+    }
+    return text
+  }
+  expect(await call(telling, question())).toContain(ANSWERED)
+  expect(await call(telling, question({ stream: true }))).toContain(ANSWERED)
+  expect(await call(breaking, question({ stream: true }))).toContain('stream_broken')
+  expect(await call(failing, question())).toContain('upstream_rejected')
+
+  // Refused before anything: a swapped body, a field that nobody knows, a body that is no JSON.
+  world.upstream.script(goodAnswer)
+  const asked = await post(world.chat, question())
+  told.push(await asked.clone().text(), asked.headers.get('payment-required') ?? '')
+  const payment = header(await signOffer(payer, offersOf(asked)[0]!))
+  const others = [question({ max_tokens: 49 }), { ...question(), nonsense: 1 }, `{"messages": ["${ASKED}"`]
+  for (const body of others) {
+    told.push(await (await post(world.chat, body, { 'payment-signature': payment })).text())
+  }
+  await world.settle()
+
+  const files = readdirSync(world.dir).map((name) => readFileSync(join(world.dir, name), 'latin1'))
+  expect(files.length).toBeGreaterThan(0)
+  expect(lines.length).toBeGreaterThan(4)
+  const everything = [...files, ...lines, ...told].join('\n')
+  for (const canary of [ASKED, ANSWERED, REFUSED]) {
+    expect(everything.includes(canary), canary).toBe(false)
+    expect(everything.includes(Buffer.from(canary).toString('base64').slice(0, 20)), canary).toBe(false)
+  }
+})
