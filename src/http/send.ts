@@ -44,10 +44,11 @@ export const send = async (c: Context<Env>, reply: Reply, stalledMs = STALLED_MS
 
 // Finished is what the system has taken whole: a caller who resets after that may have read it all.
 const watch = (outgoing: ServerResponse, lost: () => void): void => {
-  if (outgoing.destroyed) return lost()
-  outgoing.once('close', () => {
+  const judge = () => {
     if (!outgoing.writableFinished) lost()
-  })
+  }
+  if (outgoing.destroyed) judge()
+  else outgoing.once('close', judge)
 }
 
 /** Aborts when the caller goes away before its answer is complete. */

@@ -1,249 +1,196 @@
 /**
- * The crash matrix: a router is killed with SIGKILL at a named point of a paid call, started again, and judged by what
- * the chain, the provider and the client saw. `npm run campaign` runs the long form; the test suite a short one.
+ * The crash matrix: a router is killed with SIGKILL at a named point of its work, another goes on with its ledger, and
+ * the oracle judges what is left. `npm run campaign` runs the long form; the test suite a short one.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type LocalAccount, parseAbiItem } from 'viem'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import type { ChainId, Hex } from '../../src/assets.ts'
-import { createChain } from '../../src/chain/chain.ts'
-import { deployUsdc, type Localnet, localClient, mint, startAnvil } from '../../src/cli/demo/localnet.ts'
+import type { Hex } from 'viem'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
-import { sqliteLedger } from '../../src/ledger/sqlite.ts'
-import { reconcile } from '../../src/reconcile/reconcile.ts'
-import { header, offersOf, post, signOffer } from '../support/pay.ts'
-import { type RouterFiles, routerFiles, startRouter } from '../support/process.ts'
-import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { hello, PAY_TO } from '../support/world.ts'
+import type { Farebox } from '../../src/main.ts'
+import { CHAIN_ID } from '../support/world.ts'
+import { type Buying, order, show, toldOf } from './client.ts'
+import { dispatches, judge, PRICE } from './oracle.ts'
+import { BEFORE_DISPATCH, type Mode, type Work } from './points.ts'
+import { after, type Ground, openSite, type Site } from './site.ts'
+import type { Signing } from './ways.ts'
 
-export type Mode = 'json' | 'sse'
-export type Outcome = { name: string; served: number; transfers: number; charged: string; problems: string[] }
+export type Outcome = { name: string; calls: number; served: number; problems: string[] }
 
-/** Where a router can be told to die, and what the provider and the chain may have seen when all is over. */
-export const POINTS = {
-  K0: { upstream: [0], transfers: [0] },
-  K1: { upstream: [0], transfers: [0] },
-  K2: { upstream: [0], transfers: [0] },
-  K3: { upstream: [0], transfers: [0] },
-  K4: { upstream: [1], transfers: [1] },
-  K5: { upstream: [1], transfers: [1] },
-  K6: { upstream: [1], transfers: [1] },
-  K7: { upstream: [1], transfers: [1] },
-  K8: { upstream: [1], transfers: [1] },
-} as const satisfies Record<string, { upstream: readonly number[]; transfers: readonly number[] }>
+export type Death = { point: string; mode: Mode }
 
-export type Point = keyof typeof POINTS
+const DEATH_MS = 30_000
 
-type Site = {
-  net: Localnet
-  token: Hex
-  upstream: Upstream
-  payer: LocalAccount
-  files: RouterFiles
-  dir: string
-}
-
-const BUDGET = 1_000_000n
-
-/** Kills a router at one point of one call, restarts it, and tells what is left. */
-export const crashAt = async (net: Localnet, token: Hex, point: Point, mode: Mode): Promise<Outcome> => {
-  const site = await openSite(net, token)
+/** Kills one router after the other on one ledger, each at a point of its own call, and judges what is left of all. */
+export const crashAt = async (ground: Ground, work: Work, deaths: readonly Death[]): Promise<Outcome> => {
+  const site = await openSite(ground)
   try {
-    const body = hello({ stream: mode === 'sse' })
-    const first = await startRouter(site.files, point)
-    const chat = `${first.url}/v1/chat/completions`
-    const offer = offersOf(await post(chat, body))[0]!
-    const payment = { 'payment-signature': header(await signOffer(site.payer, offer)) }
-    await post(chat, body, payment)
-      .then((one) => one.text())
-      .catch(() => 'lost')
-    const how = await Promise.race([first.ended, after(15_000)])
-    const problems = how === 'SIGKILL' ? [] : [`the router was to die at ${point}, but: ${how}`]
-    if (how !== 'SIGKILL') first.kill('SIGKILL')
-
-    const second = await startRouter(site.files)
-    const seenBefore = site.upstream.seen.length
-    if (point !== 'K0') problems.push(...(await replay(second.url, body, payment)))
-    if (site.upstream.seen.length !== seenBefore)
-      problems.push('a replay after the crash reached the provider')
-    second.kill('SIGTERM')
-    await second.ended
-    const outcome = await judge(site, `${point} ${mode}`)
-    const allowed = POINTS[point]
-    if (!(allowed.upstream as readonly number[]).includes(outcome.served))
-      problems.push(`the provider was asked ${outcome.served} times`)
-    if (!(allowed.transfers as readonly number[]).includes(outcome.transfers))
-      problems.push(`${outcome.transfers} transfers`)
-    return { ...outcome, problems: [...problems, ...outcome.problems] }
-  } finally {
-    await closeSite(site)
-  }
-}
-
-/** Kills a router at a random moment while calls run, `calls` of them, restarts it, and tells what is left. */
-export const crashAnywhere = async (
-  net: Localnet,
-  token: Hex,
-  random: () => number,
-  calls: number,
-): Promise<Outcome> => {
-  const site = await openSite(net, token)
-  try {
-    const first = await startRouter(site.files)
-    const wait = Math.floor(random() * 400)
-    const buying = Array.from({ length: calls }, (_, i) => buyOne(first.url, site.payer, i % 2 === 0))
-    setTimeout(() => first.kill('SIGKILL'), wait)
-    const answers = await Promise.all(buying)
-    await first.ended
-    const second = await startRouter(site.files)
+    const earlier = await prepare(site, work, deaths)
+    const buyings = [...earlier]
+    const gifts = new Map<Hex, bigint>()
     const problems: string[] = []
-    for (const { body, payment } of answers) {
-      if (payment) problems.push(...(await replay(second.url, body, payment, true)))
+    for (const [i, { point, mode }] of deaths.entries()) {
+      if (work === 'batch' && RESTED.has(point)) await rest(site)
+      if (work === 'reconcile') {
+        await site.transfer(earlier[i]!.entry.payer, site.payTo, 5n)
+        gifts.set(earlier[i]!.entry.payer, 5n)
+      }
+      const mortal = await site.mortal(point)
+      const ways = WAYS_OF[work] ?? [work as Signing]
+      const own: Buying[] = []
+      const running = ways.map(async (way) => {
+        const account = way === 'voucher' ? earlier[i]!.account : await site.payer()
+        const one = await order({ url: mortal!.url, way, account, mode, charged: way === 'voucher' ? PRICE : 0n })
+        own.push(one)
+        await show(site.upstream, mortal!.url, one)
+      })
+      await Promise.all(running.map((one) => one.catch(() => 'lost')))
+      problems.push(...(await ended(mortal, point)))
+      const asked = own.some(({ entry }) => dispatches(site.upstream.seen, entry.mark) > 0)
+      if (own.length < ways.length) problems.push(`killed at ${point} before it was asked for a price`)
+      if (asked === BEFORE_DISPATCH.has(point) && ways.length > 0 && !(work === 'deposit' && !asked))
+        problems.push(`killed at ${point}, and the provider was ${asked ? '' : 'not '}asked`)
+      buyings.push(...own)
     }
-    second.kill('SIGTERM')
-    await second.ended
-    const outcome = await judge(site, `random kill after ${wait} ms, ${calls} calls`)
-    const complete = answers.filter((one) => one.complete).length
-    if (outcome.transfers < complete)
-      problems.push(`${complete} complete answers, but ${outcome.transfers} transfers`)
-    if (outcome.served > calls)
-      problems.push(`${calls} payments, but the provider was asked ${outcome.served} times`)
-    return { ...outcome, problems: [...problems, ...outcome.problems] }
+    const name = `${work} ${deaths.map(({ point, mode }) => `${point} ${mode}`).join(', ')}`
+    return await aftermath(site, name, buyings, { problems, gifts })
   } finally {
-    await closeSite(site)
+    await site.close()
   }
 }
 
-const buyOne = async (url: string, payer: LocalAccount, stream: boolean) => {
-  const body = hello({ stream })
-  const chat = `${url}/v1/chat/completions`
-  let payment: Record<string, string> | undefined
+const WAYS_OF: Partial<Record<Work, Signing[]>> = {
+  batch: ['exact-3009', 'exact-permit2', 'exact-3009'],
+  reconcile: [],
+  payout: [],
+}
+
+/** What a dead router left of a batch would kill the next one here before it is called. */
+const RESTED: ReadonlySet<string> = new Set(['K7', 'K12'])
+
+/** What must have happened before anything goes wrong: channels to draw on, credit to pay out, payers. */
+const prepare = async (site: Site, work: Work, deaths: readonly Death[]): Promise<Buying[]> => {
+  if (work === 'payout') await site.give(site.settler, 10_000_000n)
+  if (work !== 'voucher' && work !== 'payout' && work !== 'reconcile') return []
+  const modes = work === 'payout' ? deaths.slice(0, 1) : deaths
+  const router = await site.router()
   try {
-    const offer = offersOf(await post(chat, body))[0]!
-    payment = { 'payment-signature': header(await signOffer(payer, offer)) }
-    const answer = await post(chat, body, payment)
-    const text = await answer.text()
-    return { body, payment, complete: answer.status === 200 && (!stream || text.includes('[DONE]')) }
-  } catch {
-    return { body, payment, complete: false }
-  }
-}
-
-/** Presents the same payment again until its call has come to rest: it must never be served a second time. */
-const replay = async (
-  url: string,
-  body: unknown,
-  payment: Record<string, string>,
-  mayBeNew = false,
-): Promise<string[]> => {
-  const again = await post(`${url}/v1/chat/completions`, body, payment)
-  await again.text()
-  if (again.status === 200 && !mayBeNew) return ['the same payment was served again']
-  if (again.status === 402) return []
-  if (again.status !== 409 && again.status !== 200) return [`a replay got ${again.status}`]
-  const id = again.headers.get('x-farebox-call')
-  for (let i = 0; i < 200; i++) {
-    const call = (await (await fetch(`${url}/v1/calls/${id}`)).json()) as {
-      settlement: string
-      service: string
-    }
-    if (['settled', 'lost', 'none'].includes(call.settlement)) return []
-    await after(50)
-  }
-  return [`call ${id} did not come to rest in 10 s`]
-}
-
-/** The oracle: the chain's logs and the provider's log against the ledger file. */
-const judge = async (site: Site, name: string): Promise<Outcome> => {
-  const client = await localClient(site.net.url, site.net.accounts[0]!.privateKey)
-  const logs = await client.getLogs({
-    address: site.token,
-    event: parseAbiItem('event Transfer(address indexed from, address indexed to, uint256 value)'),
-    args: { from: site.payer.address, to: PAY_TO },
-    fromBlock: 0n,
-  })
-  const ledger = await sqliteLedger(site.files.db)
-  const id: ChainId = `eip155:${site.net.chainId}`
-  const chain = createChain(id, [site.net.url])
-  try {
-    const asset = {
-      chain: id,
-      address: site.token.toLowerCase() as Hex,
-      symbol: 'USDC',
-      decimals: 6,
-      name: 'USD Coin',
-      version: '2',
-      methods: ['eip3009'] as const,
-    }
-    const violations = await checkInvariants(ledger, { now: Date.now() })
-    const calls = await ledger.calls(undefined, 10_000)
-    const mine = new Set(logs.map((log) => log.transactionHash))
-    const report = await reconcile({
-      ledger,
-      chain,
-      tills: [{ asset, payTo: PAY_TO }],
-      from: firstBlock(site),
+    const buying = modes.map(async ({ mode }) => {
+      const way = work === 'voucher' ? 'deposit' : 'exact-3009'
+      const one = await order({ url: router.url, way, account: await site.payer(), mode })
+      await show(site.upstream, router.url, one)
+      return one
     })
-    const bills = calls.map((call) => ('bill' in call.service ? call.service.bill.charged : 0n))
-    const problems = [
-      ...violations.map((one) => `${one.invariant}: ${one.subject} ${one.detail}`),
-      ...(calls.some((call) => call.settlement.at === 'settling' || call.settlement.at === 'included')
-        ? ['a payment is still open']
-        : []),
-      ...(calls.some((call) => ['claimed', 'dispatched', 'streaming'].includes(call.service.at))
-        ? ['a service is still open']
-        : []),
-      ...(report.agrees ? [] : [`the ledger and the chain differ: ${JSON.stringify(report).slice(0, 500)}`]),
-    ]
-    return {
-      name,
-      served: site.upstream.seen.length,
-      transfers: mine.size,
-      charged: bills.reduce((sum, one) => sum + one, 0n).toString(),
-      problems,
-    }
+    const all = await Promise.all(buying)
+    await quiet(site, router, 1)
+    return all
   } finally {
-    await ledger.close()
-    await chain.close()
+    await router.close(1_000)
   }
 }
 
-const starts = new WeakMap<Site, bigint>()
-const firstBlock = (site: Site): bigint => starts.get(site)!
-
-const openSite = async (net: Localnet, token: Hex): Promise<Site> => {
-  const payer = privateKeyToAccount(generatePrivateKey())
-  await mint({
-    url: net.url,
-    deployerKey: net.accounts[0]!.privateKey,
-    token,
-    to: payer.address,
-    amount: BUDGET,
-  })
-  const upstream = await startUpstream()
-  const dir = mkdtempSync(join(tmpdir(), 'farebox-crash-'))
-  const files = routerFiles({
-    dir,
-    rpc: net.url,
-    chainId: net.chainId,
-    token,
-    upstream: upstream.url,
-    settlerKey: net.accounts[1]!.privateKey,
-  })
-  const site = { net, token, upstream, payer, files, dir }
-  starts.set(site, (await (await localClient(net.url, net.accounts[0]!.privateKey)).getBlockNumber()) + 1n)
-  return site
+/** Lets a router that nobody calls finish what the last one left. */
+const rest = async (site: Site): Promise<void> => {
+  const router = await site.router()
+  await quiet(site, router, 1)
+  await router.close(1_000)
 }
 
-const closeSite = async ({ upstream, dir }: Site): Promise<void> => {
-  await upstream.close()
-  rmSync(dir, { recursive: true, force: true })
+/** Kills a router at a random moment while calls of every way run, `calls` of them. */
+export const crashAnywhere = async (ground: Ground, random: () => number, calls: number): Promise<Outcome> => {
+  const site = await openSite(ground)
+  try {
+    const first = await site.mortal()
+    const kinds: Signing[] = ['exact-3009', 'exact-permit2', 'upto', 'deposit']
+    const picked = Array.from({ length: calls }, (_, i) => ({
+      way: kinds[Math.floor(random() * kinds.length)]!,
+      mode: i % 2 === 0 ? ('json' as const) : ('sse' as const),
+    }))
+    const wait = Math.floor(random() * 600)
+    const signing = picked.map(async ({ way, mode }) => order({ url: first!.url, way, account: await site.payer(), mode }))
+    const buyings = await Promise.all(signing)
+    const running = buyings.map((one) => show(site.upstream, first!.url, one))
+    await after(wait)
+    first!.kill('SIGKILL')
+    await first!.ended
+    await Promise.all(running)
+    const name = `random kill after ${wait} ms, ${calls} calls`
+    return await aftermath(site, name, buyings, { problems: [], gifts: new Map() })
+  } finally {
+    await site.close()
+  }
 }
 
-const after = (ms: number): Promise<string> =>
-  new Promise((resolve) => setTimeout(() => resolve(`${ms} ms passed`), ms))
+const ended = async (mortal: { ended: Promise<string>; kill: (signal: NodeJS.Signals) => void } | undefined, point: string) => {
+  const how = mortal ? await Promise.race([mortal.ended, after(DEATH_MS)]) : 'SIGKILL'
+  if (how === 'SIGKILL') return []
+  mortal!.kill('SIGKILL')
+  await mortal!.ended
+  return [`the router was to die at ${point}, but: ${how}`]
+}
+
+type Left = { problems: string[]; gifts: ReadonlyMap<Hex, bigint> }
+
+/** Starts a router on what the dead one left, shows every payment again, waits a minute of its time, and judges. */
+const aftermath = async (site: Site, name: string, buyings: readonly Buying[], left: Left): Promise<Outcome> => {
+  const router = await site.router()
+  try {
+    const ids = new Map<Buying, string>()
+    for (const one of buyings) {
+      const told = await show(site.upstream, router.url, one)
+      if (told !== undefined) ids.set(one, told)
+    }
+    await quiet(site, router, 6)
+    // Once more, now that all is over: still the same, and by now its id is told.
+    for (const one of buyings) ids.set(one, (await show(site.upstream, router.url, one)) ?? ids.get(one) ?? '')
+    await quiet(site, router, 1)
+    for (const [{ entry }, id] of ids) {
+      const told = await toldOf(router.url, id)
+      if (told) entry.told = told
+    }
+    const { problems, gifts } = left
+    const { ledger } = router.deps
+    const book = `eip155:${CHAIN_ID}/${site.ground.token}`
+    const violations = await checkInvariants(ledger, { now: site.clock.now() })
+    const verdict = await judge({
+      url: site.ground.net.url,
+      token: site.ground.token,
+      payTo: site.payTo,
+      settler: site.settler,
+      seen: site.upstream.seen,
+      entries: buyings.map((one) => one.entry),
+      gifts,
+      creditOf: (payer: Hex) => ledger.balance(book, `credit:${payer.toLowerCase()}`),
+      booked: -(await ledger.balance(book, 'chain:payTo')),
+      open: await openIn(router),
+    })
+    const said = violations.map((one) => `${one.invariant}: ${one.subject} ${one.detail}`)
+    return { name, calls: buyings.length, served: site.upstream.seen.length, problems: [...problems, ...said, ...verdict] }
+  } finally {
+    await router.close(1_000)
+  }
+}
+
+/** So many times ten seconds of a router's time in which nobody calls it: it looks at the chain and claims its channels. */
+export const quiet = async (site: Site, router: Farebox, tens: number): Promise<void> => {
+  const settler = router.deps.settler(`eip155:${CHAIN_ID}`)
+  for (let i = 0; i < tens; i++) {
+    await settler.tick()
+    for (let tries = 0; tries < 50 && settler.pending() > 0; tries++) {
+      await after(20)
+      await settler.tick()
+    }
+    await router.keeper.tick('now')
+    site.forward(10_000)
+  }
+  for (let tries = 0; tries < 100 && settler.pending() > 0; tries++) {
+    await settler.tick()
+    await after(20)
+  }
+}
+
+/** What is still under way in a ledger. */
+const openIn = async ({ deps: { ledger } }: Farebox): Promise<string[]> => [
+  ...(await ledger.open()).map((one) => `${one.kind} ${one.id}: ${one.service.at}, ${one.settlement.at}`),
+  ...(await ledger.openErrands()).map((one) => `${one.task.kind} ${one.id}: ${one.settlement.at}`),
+]
 
 /** A small seeded generator, so that a failing run can be repeated. */
 export const seeded = (seed: number) => {
@@ -253,35 +200,3 @@ export const seeded = (seed: number) => {
     return state / 2 ** 32
   }
 }
-
-const main = async (): Promise<void> => {
-  const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
-  const kills = Number(process.env['KILLS'] ?? 25)
-  const rounds = Number(process.env['ROUNDS'] ?? 3)
-  console.log(`crash campaign: seed ${seed}, ${rounds} rounds of the matrix, ${kills} random kills`)
-  const net = await startAnvil()
-  const token = (await deployUsdc({ url: net.url, deployerKey: net.accounts[0]!.privateKey })).address
-  const random = seeded(seed)
-  let bad = 0
-  const tell = ({ name, served, transfers, charged, problems }: Outcome) => {
-    bad += problems.length
-    console.log(
-      `${problems.length === 0 ? 'ok ' : 'BAD'} ${name.padEnd(40)} provider ${served}, transfers ${transfers}, charged ${charged}`,
-    )
-    for (const problem of problems) console.log(`      ${problem}`)
-  }
-  try {
-    for (let round = 0; round < rounds; round++) {
-      for (const point of Object.keys(POINTS) as Point[]) {
-        for (const mode of ['json', 'sse'] as const) tell(await crashAt(net, token, point, mode))
-      }
-    }
-    for (let i = 0; i < kills; i++) tell(await crashAnywhere(net, token, random, 8))
-  } finally {
-    await net.stop()
-  }
-  console.log(bad === 0 ? 'nothing lost' : `${bad} problems`)
-  process.exitCode = bad === 0 ? 0 : 1
-}
-
-if (process.argv[1]?.endsWith('crash.ts')) await main()

@@ -98,6 +98,8 @@ test('or once it has waited long enough', async () => {
 
 test('many channels are claimed in one transaction', async () => {
   await open('channels: { claimAbove: "0.00004", claimAfterSeconds: 3600 }')
+  // Only the look below claims, however long the calls take.
+  await world.farebox.keeper.stop()
   for (const calls of [3, 1, 1]) await buy(calls)
   const count = () => world.rpc('eth_getTransactionCount', [world.farebox.deps.account.address, 'latest'])
   const before = Number(await count())

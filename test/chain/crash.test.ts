@@ -1,35 +1,32 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { deployUsdc, type Localnet, startAnvil } from '../../src/cli/demo/localnet.ts'
-import { crashAnywhere, crashAt, POINTS, type Point, seeded } from '../campaign/crash.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { crashAnywhere, crashAt, seeded } from '../campaign/crash.ts'
+import { deathsOf, POINTS, type Work } from '../campaign/points.ts'
+import { type Ground, openGround } from '../campaign/site.ts'
 
-let net: Localnet
-let token: `0x${string}`
+let ground: Ground
 beforeAll(async () => {
-  net = await startAnvil()
-  token = (await deployUsdc({ url: net.url, deployerKey: net.accounts[0]!.privateKey })).address
+  ground = await openGround()
 })
-afterAll(() => net.stop())
+afterAll(() => ground?.stop())
 
-const cases = (Object.keys(POINTS) as Point[]).flatMap(
-  (point) =>
-    [
-      [point, 'json'],
-      [point, 'sse'],
-    ] as const,
-)
+const PATIENCE_MS = 240_000
+const all = (Object.keys(POINTS) as Work[]).map((work, i) => [work, POINTS[work].join(', '), i] as const)
 
-test.each(cases)(
-  'a kill -9 at %s of a call (%s) loses nothing and serves nobody twice',
-  async (point, mode) => {
-    expect((await crashAt(net, token, point, mode)).problems).toEqual([])
-  },
-)
+describe.concurrent('routers that die one after the other lose nothing, serve nobody twice and charge nobody twice', () => {
+  test.each(all)(
+    '%s: killed at %s',
+    async (work, _, turn) => {
+      expect((await crashAt(ground, work, deathsOf(work, turn))).problems).toEqual([])
+    },
+    PATIENCE_MS,
+  )
 
-test('a kill -9 at a random moment under load loses nothing', async () => {
-  const seed = Date.now() % 2 ** 31
-  const random = seeded(seed)
-  for (let i = 0; i < 3; i++) {
-    const { problems } = await crashAnywhere(net, token, random, 8)
-    expect(problems, `seed ${seed}`).toEqual([])
-  }
+  test(
+    'payments of every kind: killed at some moment under load',
+    async () => {
+      const { problems, name } = await crashAnywhere(ground, seeded(1), 8)
+      expect(problems, name).toEqual([])
+    },
+    PATIENCE_MS,
+  )
 })

@@ -115,9 +115,9 @@ test('nobody can read calls or receipts without knowing their id', async () => {
   expect(await say('/v1/calls')).toBe('404 not_found There is nothing at this path.')
 })
 
-test('headers of seventeen kilobytes are refused before anything is read', async () => {
+test('headers of thirty-three kilobytes are refused before anything is read', async () => {
   const answer = await costingNothing(world, () =>
-    raw('/v1/chat/completions', [`X-Payment: ${'A'.repeat(17_000)}`]),
+    raw('/v1/chat/completions', [`X-Payment: ${'A'.repeat(33_000)}`]),
   )
   expect(answer.status).toBe(431)
 })

@@ -102,6 +102,7 @@ test('of an upto payment just as much moves as the resource server says, and nev
   const shop = await sum(SHOP)
   expect(await client.settle(payload, { ...requirement, amount: '25001' })).toMatchObject({
     success: false,
+    // Here the code is payment_exceeds_signed.
     errorReason: 'invalid_upto_evm_payload_settlement_exceeds_amount',
   })
   expect(await client.settle(payload, { ...requirement, amount: '0' })).toMatchObject({
@@ -324,7 +325,11 @@ test('it is closed to everybody but this machine until keys are given, and then 
   doors.config.facilitator.serve.enabled = true
   doors.config.secrets.facilitator.keys = [key]
   await doors.restart()
-  expect((await ask({}, doors.farebox.url)).status).toBe(403)
+  const closed = await ask({}, doors.farebox.url)
+  expect([closed.status, await closed.text()]).toEqual([
+    403,
+    expect.stringContaining('facilitator_forbidden'),
+  ])
   expect((await ask({ authorization: 'Bearer wrong-key-wrong-key' }, doors.farebox.url)).status).toBe(403)
   expect((await ask({ authorization: `Bearer ${key}` }, doors.farebox.url)).status).toBe(200)
   await doors.close()

@@ -54,6 +54,24 @@ const earnCredit = async (by = payer): Promise<bigint> => {
   return free(by)
 }
 
+/** A payout as a process leaves it behind that dies right after it was ordered. */
+const errand = (amount: bigint): Errand => ({
+  is: 'errand',
+  id: newErrandId(),
+  chain: NETWORK,
+  token: token(),
+  decimals: 6,
+  payer: lower(payer),
+  from: settler(),
+  to: lower(payer),
+  amount,
+  at: Date.now(),
+  validAfter: 0n,
+  validBefore: 0n,
+  settlement: { at: 'due' },
+  task: { kind: 'payout' },
+})
+
 type Challenge = { info: Record<string, unknown>; supportedChains: { chainId: string; type: string }[] }
 
 /** A sign-in by the official client: asks, signs, and returns the header. `change` alters the message before it is signed. */
@@ -95,11 +113,10 @@ test('a payer keeps its credit while the settler holds too little for it and for
   expect(await earnCredit(other)).toBe(credit)
   expect(await refusal(await take())).toEqual([503, 'payout_unavailable'])
   await fund(credit + 10n)
-  await world.rpc('evm_setAutomine', [false])
-  expect((await take()).status).toBe(202)
+  // On its way, and not sent yet.
+  await world.farebox.deps.ledger.post({ type: 'order', errand: errand(credit) })
   expect(await refusal(await take({}, other))).toEqual([503, 'payout_unavailable'])
-  await world.rpc('evm_setAutomine', [true])
-  await world.rpc('evm_mine')
+  await world.restart()
   await world.settle()
   expect([await free(), await free(other)]).toEqual([0n, credit])
   await fund(1_000_000n)
@@ -290,23 +307,6 @@ describe('a sign-in', () => {
 })
 
 describe('a payout that is interrupted is paid once', () => {
-  const errand = (amount: bigint): Errand => ({
-    is: 'errand',
-    id: newErrandId(),
-    chain: NETWORK,
-    token: token(),
-    decimals: 6,
-    payer: lower(payer),
-    from: settler(),
-    to: lower(payer),
-    amount,
-    at: Date.now(),
-    validAfter: 0n,
-    validBefore: 0n,
-    settlement: { at: 'due' },
-    task: { kind: 'payout' },
-  })
-
   test('after it was ordered', async () => {
     const credit = await earnCredit()
     const before = await world.balance(payer.address)

@@ -285,6 +285,7 @@ const ELSEWHERE: Record<string, Code[]> = {
   ],
   'chain/quotes.test.ts': ['quote_expired', 'quote_body_mismatch', 'quote_payer_mismatch', 'credit_spent'],
   'chain/replays.test.ts': ['payment_in_flight', 'payment_already_used'],
+  'chain/facilitator.test.ts': ['facilitator_busy', 'facilitator_forbidden', 'payment_exceeds_signed'],
   'chain/doors.test.ts': ['not_found', 'method_not_allowed', 'call_not_found'],
   'chain/failover.test.ts': [
     'upstream_rejected',

@@ -36,9 +36,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'transaction sent that was not stored',
     file: 'src/payment/outbox.ts',
-    find: 'const posted = await posting\n      stored = posted.ok && shipments.send(tx, posted.calls)',
-    put: 'sender.send({ tx, sentAt: 0 } as never)\n      const posted = await posting\n      stored = posted.ok && shipments.send(tx, posted.calls)',
-    tests: ['test/chain/settlement.test.ts'],
+    find: 'stored = posted.ok && shipments.send(tx, posted.calls)',
+    put: 'sender.send({ tx, sentAt: 0 } as never)\n      stored = posted.ok && shipments.send(tx, posted.calls)',
+    tests: ['test/chain/queue.test.ts', 'test/chain/settlement.test.ts'],
   },
   {
     name: 'settlement that is slow answered with a new price',
