@@ -38,6 +38,12 @@ export const runProgram = async (
       .option('-u, --url <url>', 'a Farebox', 'http://127.0.0.1:8402')
       .option('-m, --model <model>', 'model to ask', 'auto')
       .option('--max-tokens <n>', 'most output tokens', Number)
+  const withWays = (one: Command) =>
+    one
+      .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
+      .option('--scheme <way>', 'pay so, in this order: channel, exact, upto, permit2', collect, [])
+      .option('--channel <usd>', 'pay out of channels, with deposits of this much')
+      .option('--rpc <spec>', 'look at this chain for allowances: eip155:ID=URL', collect, [])
 
   withConfig(command('serve', 'Run the router.'))
     .option(
@@ -69,20 +75,20 @@ export const runProgram = async (
       code = await quote({ ...options, prompt, out })
     },
   )
-  withBuyer(command('call <prompt>', 'Buy one call: pays with the wallet key in FAREBOX_WALLET_KEY.'))
+  withWays(
+    withBuyer(command('call <prompt>', 'Buy one call: pays with the wallet key in FAREBOX_WALLET_KEY.')),
+  )
     .option('--stream', 'print the answer as it comes')
     .option('--max-usd <usd>', 'pay at most this much', '0.10')
-    .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
     .action(async (prompt: string, options) => {
       const { call } = await import('./call.ts')
       code = await call({ ...options, prompt, env, out })
     })
-  command('proxy', 'Run a local OpenAI endpoint that pays: point any OpenAI client at it.')
+  withWays(command('proxy', 'Run a local OpenAI endpoint that pays: point any OpenAI client at it.'))
     .option('-u, --url <url>', 'a Farebox', 'http://127.0.0.1:8402')
     .option('-p, --port <port>', 'port to listen on, loopback only', Number, 8403)
     .option('--max-usd <usd>', 'pay at most this much per call', '0.10')
     .option('--max-total <usd>', 'pay at most this much in total', '5')
-    .option('--asset <spec>', 'also pay with this token: eip155:ID/0xADDRESS[:decimals]', collect, [])
     .action(async (options) => {
       const { proxy } = await import('./proxy.ts')
       code = await proxy({ ...options, env, out })

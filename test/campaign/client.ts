@@ -57,7 +57,7 @@ export const show = async ({ seen }: Pick<Upstream, 'seen'>, url: string, { entr
   }
 }
 
-const readAnswer = (mode: Mode, answer: Response, text: string): Partial<Heard> => {
+const readAnswer = (mode: Entry['mode'], answer: Response, text: string): Partial<Heard> => {
   if (answer.status !== 200) return { code: (JSON.parse(text) as { error: { code: string } }).error.code }
   const comment = /^: PAYMENT-RESPONSE (\S+)/m.exec(text)?.[1]
   const receipt = mode === 'sse' ? comment : answer.headers.get('payment-response')

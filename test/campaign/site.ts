@@ -15,7 +15,13 @@ import { CHAIN_ID } from '../support/world.ts'
 import { placeX402, x402 } from '../support/x402-contracts.ts'
 
 /** A chain with a token and every contract of x402; sites stand on it side by side. */
-export type Ground = { net: Localnet; token: Hex; stop: () => Promise<void> }
+export type Ground = {
+  net: Localnet
+  token: Hex
+  /** Runs one after the other what gives out nonces of the issuer. */
+  inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  stop: () => Promise<void>
+}
 
 /** A till, a settler, a provider and a ledger of their own: what one case does, no other case sees. */
 export type Site = {
@@ -50,7 +56,13 @@ export const openGround = async (): Promise<Ground> => {
   const net = await startAnvil({ chainId: CHAIN_ID })
   const { address } = await deployUsdc({ url: net.url, deployerKey: net.accounts[0]!.privateKey })
   await placeX402(net.url)
-  return { net, token: address.toLowerCase() as Hex, stop: net.stop }
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const next = turn.then(work, work)
+    turn = next.catch(() => {})
+    return next
+  }
+  return { net, token: address.toLowerCase() as Hex, inTurn, stop: net.stop }
 }
 
 export const openSite = async (ground: Ground): Promise<Site> => {
@@ -91,7 +103,7 @@ export const openSite = async (ground: Ground): Promise<Site> => {
     await send(account, data)
   }
   const give: Site['give'] = (to, units) =>
-    send(issuer, encodeFunctionData({ abi: ERC20, functionName: 'mint', args: [to, units] }))
+    ground.inTurn(() => send(issuer, encodeFunctionData({ abi: ERC20, functionName: 'mint', args: [to, units] })))
 
   return {
     ground,

@@ -12,8 +12,8 @@ import type { Signing } from './ways.ts'
 /** One router of a stage, payments to it, and the oracle's verdict on both. */
 export type Trial = {
   router: Hostile
-  /** Buys one call in each way, all at once, and tells the ids of their calls. */
-  buy: (ways: readonly Signing[], mode: Entry['mode']) => Promise<Buying[]>
+  /** Signs for one call in each way, does what is to be done `before` they are shown, and shows them all at once. */
+  buy: (ways: readonly Signing[], mode: Entry['mode'], before?: () => Promise<unknown>) => Promise<Buying[]>
   /** What was done to these payments lets the chain refuse them. */
   spoil: (buyings: readonly Buying[]) => void
   idOf: (buying: Buying) => string
@@ -40,7 +40,7 @@ export const openTrial = async (stage: Stage, { batch = false, ...options }: Tri
   const bought = new Map<Buying, string>()
   const spoiled = new Set<string>()
 
-  const buy: Trial['buy'] = async (ways, mode) => {
+  const buy: Trial['buy'] = async (ways, mode, before) => {
     const { timestamp } = await rpc<{ timestamp: Hex }>(url, 'eth_getBlockByNumber', ['latest', false])
     const now = Math.max(Number(timestamp), Math.floor(Date.now() / 1000))
     const signed: Buying[] = []
@@ -50,6 +50,7 @@ export const openTrial = async (stage: Stage, { batch = false, ...options }: Tri
       const end = now + (way === 'upto' ? 890 : 290)
       signed.push(await order({ url: router.farebox.url, way, account, mode, end }))
     }
+    await before?.()
     const shown = signed.map(async (one) => {
       const call = await show(world.upstream, router.farebox.url, one)
       bought.set(one, call ?? '')
