@@ -12,6 +12,8 @@ export type Sample = {
   count: number
   /** Answers of any other status, which count for nothing. */
   failed: number
+  /** Requests to the chain's node while the calls ran, for each of them: head, settlements and proofs of all calls. */
+  nodeRequests?: number
 }
 /** The medians of its rounds, and the rounds. */
 export type Row = { load: string; who: string; c: number } & Sample & { rounds: Sample[] }
@@ -56,6 +58,9 @@ const toRow = ({ load, who, c, rounds }: { load: string; who: string; c: number;
     cpuMs: rounds.some((one) => one.cpuMs === null) ? null : of((one) => one.cpuMs ?? 0),
     count: rounds.reduce((sum, one) => sum + one.count, 0),
     failed: rounds.reduce((sum, one) => sum + one.failed, 0),
+    ...(rounds.some((one) => one.nodeRequests !== undefined) && {
+      nodeRequests: of((one) => one.nodeRequests ?? 0),
+    }),
     rounds,
   }
 }

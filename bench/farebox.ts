@@ -32,7 +32,7 @@ chains:
   - id: ${asset.chain}
     rpc: ["${net.url}"]
     payTo: "${PAY_TO}"
-    assets: [{ symbol: USDC, address: "${asset.address}" }]
+    assets: [{ symbol: USDC, address: "${asset.address}", methods: [eip3009, permit2] }]
 providers:
   - { id: mock, type: openai, baseUrl: "${upstream.url}/v1" }
 models:

@@ -7,6 +7,8 @@ import { path, type World } from './world.ts'
 /** What the money of @x402/hono's calls goes to, and what one costs (token units): the same order as Farebox's quote. */
 export const X402_PAY_TO: Hex = '0x2222222222222222222222222222222222222222'
 const X402_AMOUNT = '750'
+/** What an `upto` of it moves. */
+const X402_USED = '630'
 
 /** Installs the peers into a folder of their own, once; false when the registry cannot give them. */
 export const installPeers = (): boolean => {
@@ -55,6 +57,7 @@ export const startX402 = ({ net, asset, upstream }: World): Promise<ServerProces
     asset: asset.address,
     payTo: X402_PAY_TO,
     amount: X402_AMOUNT,
+    used: X402_USED,
     key: net.accounts[2]!.privateKey,
     upstream: upstream.url,
   }

@@ -1,14 +1,17 @@
 /**
- * Where Farebox's CPU goes on the paid path: `node bench/profile.ts [calls] [--stream]`. Prints, for each of its two threads, the
- * time by place; the profiles themselves go to bench/results/*.cpuprofile, for Chrome's DevTools.
+ * Where Farebox's CPU goes on the paid path: `node bench/profile.ts [calls] [--scheme exact|permit2|upto|voucher] [--stream]`.
+ * Prints, for each of its two threads, the time by place; the profiles themselves go to bench/results/*.cpuprofile, for
+ * Chrome's DevTools.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openChannels } from './channels.ts'
 import { JSON_HEADERS, requestBody, startFareboxServer } from './farebox.ts'
-import { inTurns, presign } from './payments.ts'
 import { cores, stepAside } from './process.ts'
-import { CHAT, settled } from './rounds/cast.ts'
+import { type Cast, CHAT, settled } from './rounds/cast.ts'
+import { type PaidWay, payments, WAYS } from './rounds/paid.ts'
 import { path, startWorld } from './world.ts'
 
 type Frame = { functionName: string; url: string; lineNumber: number }
@@ -18,7 +21,13 @@ type Profile = { nodes: Node[]; startTime: number; samples: number[]; timeDeltas
 type Window = { from: number; to: number }
 
 const ROWS = 40
-const stream = process.argv.includes('--stream')
+const { values, positionals } = parseArgs({
+  options: { stream: { type: 'boolean', default: false }, scheme: { type: 'string', default: 'exact' } },
+  allowPositionals: true,
+})
+const { stream } = values
+const way = values.scheme as PaidWay
+if (!WAYS.includes(way)) throw new Error(`--scheme is one of ${WAYS.join(', ')}`)
 const results = path('results')
 
 const record = async (calls: number): Promise<Window> => {
@@ -28,14 +37,17 @@ const record = async (calls: number): Promise<Window> => {
     const execArgv = ['--cpu-prof', '--cpu-prof-interval=250', `--cpu-prof-dir=${results}`]
     const farebox = await startFareboxServer(world, 'sqlite', { execArgv })
     separateThreads(farebox.pid)
-    const payers = await world.payers(200)
+    const payers = await world.payers(200, 'approved')
+    const cast: Cast = { world, farebox, portkey: undefined, x402: undefined, payers }
     const job = {
       url: `${farebox.url}${CHAT}`,
       body: requestBody('bench/small', { stream }),
       headers: JSON_HEADERS,
       concurrency: 16,
     }
-    const sign = (count: number) => presign(world, { ...job, payers: inTurns(payers, count) })
+    if (way === 'voucher')
+      cast.channels = await openChannels(world, { ...job, body: requestBody('bench/small'), payers })
+    const sign = (calls: number) => payments(cast, { ...job, calls, way })
     await world.fire({ ...job, each: await sign(2_000) }, 200)
     await settled(farebox)
     const each = await sign(calls)
@@ -96,7 +108,7 @@ const placeOf = (frames: readonly Frame[]): string => {
   return frames.find(({ url }) => url.startsWith('node:'))?.url ?? 'node'
 }
 
-const calls = Number(process.argv.find((one) => /^\d+$/.test(one)) ?? 6_000)
+const calls = Number(positionals[0] ?? 6_000)
 mkdirSync(results, { recursive: true })
 for (const file of readdirSync(results)) if (file.endsWith('.cpuprofile')) rmSync(join(results, file))
 const window = await record(calls)

@@ -1,4 +1,6 @@
 import type { Row } from './book.ts'
+import { PAID, type PaidWay, WAYS, X402 } from './rounds/paid.ts'
+import { SLOW } from './rounds/slow.ts'
 import { median } from './stats.ts'
 
 /** What the aims are about: aim, what was measured, what it is, and of which values. */
@@ -11,6 +13,8 @@ export const ratios = (rows: readonly Row[]): string[][] => {
   const slow = best(rows, 'json, 1 s blocks', '@x402/hono paid')
   const fast = best(rows, 'json, 1 s blocks', 'Farebox paid')
   return [
+    ...(['voucher', 'exact'] as const).map((way) => perSecond(rows, way)),
+    ...WAYS.map((way) => firstByteWithin(rows, way)),
     ratio(
       '≥ 40 ×',
       'Farebox paid calls/s, of @x402/hono’s (one block a transaction, its best case)',
@@ -57,6 +61,64 @@ export const firstByteAdded = (rows: readonly Row[], who: string, c: number): nu
   return median(
     mine.rounds.map((one, i) => one.firstByte - (direct.rounds[i]?.firstByte ?? direct.firstByte)),
   )
+}
+
+const CALLS_AIM = 4_000
+const FIRST_BYTE_AIM_MS = 200
+
+const perSecond = (rows: readonly Row[], way: PaidWay): string[] => {
+  const row = best(rows, 'json', PAID[way])
+  if (!row) return []
+  const is = `${row.perSecond.toFixed(0)}/s, ${verdict(row.perSecond >= CALLS_AIM)}`
+  return [`≥ ${CALLS_AIM}/s`, `${PAID[way]}, calls/s on one core`, is, `c=${row.c}`]
+}
+
+const firstByteWithin = (rows: readonly Row[], way: PaidWay): string[] => {
+  const of = (who: string) => rows.find((row) => row.load === SLOW && row.who === who)
+  const [mine, stock] = [of(PAID[way]), of(X402.exact)]
+  if (!mine) return []
+  const is = `${mine.firstByte.toFixed(1)} ms, ${verdict(mine.firstByte < FIRST_BYTE_AIM_MS)}`
+  const what = `${PAID[way]}, first byte with a block every 2 s`
+  return ['no wait', what, is, stock ? `@x402/hono ${stock.firstByte.toFixed(0)} ms` : '']
+}
+
+export const verdict = (met: boolean): string => (met ? 'met' : 'missed')
+
+/** One row by scheme: calls/s by concurrency, CPU, first byte with slow blocks, and how that compares with the stock `exact`. */
+export const bySchemes = (rows: readonly Row[]): string[][] => {
+  const stock = best(rows, 'json', X402.exact)
+  const named = [
+    ...WAYS.map((way) => [SCHEME[way], PAID[way]]),
+    ['@x402/hono exact', X402.exact],
+    ['@x402/hono upto', X402.upto],
+  ]
+  return named.flatMap(([scheme, who]) => {
+    const top = best(rows, 'json', who!)
+    if (!top) return []
+    const at = (c: number) =>
+      rows.find((row) => row.load === 'json' && row.who === who && row.c === c)?.perSecond.toFixed(0) ?? ''
+    const slow = rows.find((row) => row.load === SLOW && row.who === who)
+    return [
+      [
+        scheme!,
+        at(1),
+        at(16),
+        at(64),
+        top.cpuMs?.toFixed(2) ?? '',
+        stock ? (top.perSecond / stock.perSecond).toFixed(1) : '',
+        stock?.cpuMs && top.cpuMs ? (stock.cpuMs / top.cpuMs).toFixed(1) : '',
+        top.nodeRequests?.toFixed(3) ?? '',
+        slow ? slow.firstByte.toFixed(1) : '',
+      ],
+    ]
+  })
+}
+
+const SCHEME: Readonly<Record<PaidWay, string>> = {
+  exact: 'exact, EIP-3009',
+  permit2: 'exact, Permit2',
+  upto: 'upto',
+  voucher: 'batch-settlement, vouchers',
 }
 
 /** The best row of a contestant over its concurrencies. */

@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Row } from './book.ts'
+import type { Row as GasRow } from './gas/report.ts'
 import type { Machine } from './machine.ts'
-import { firstByteAdded, ratios } from './ratios.ts'
+import type { Backlog } from './money.ts'
+import { bySchemes, firstByteAdded, ratios, verdict } from './ratios.ts'
 import type { Reconciled, Tail } from './rounds/paid.ts'
 import type { Storm } from './rounds/storm.ts'
 
@@ -17,13 +19,17 @@ export type Report = {
   reconciled: Reconciled
   /** Answers of 200 and transfers of the stock middleware. */
   x402: { answered: number; transfers: number }
+  settlements: Backlog[]
+  gas: GasRow[]
 }
 
 /** The report as Markdown: ratios first, then what they are made of. */
 export const toMarkdown = (report: Report): string =>
   [
     machineLine(report),
-    table(['aim', 'measured', 'is', 'of'], ratios(report.rows)),
+    table(['aim', 'measured', 'is', 'of'], [...ratios(report.rows), ...report.settlements.map(backlogAim)]),
+    '### By payment scheme',
+    schemeTable(report.rows),
     '### JSON, 1 KB asked, 1 KB answered',
     loadTable(report.rows, 'json'),
     '### JSON, a block every second instead of one for every transaction',
@@ -38,6 +44,11 @@ export const toMarkdown = (report: Report): string =>
     '### After the last answer',
     tailTable(report.tails),
     reconciledLine(report),
+    '### Settling a backlog, a block of 30 M gas every 2 s',
+    backlogTable(report.settlements),
+    '### Gas of one settled call',
+    gasTable(report.gas),
+    '![Gas for one settled call, by the number settled together](gas/gas.svg)',
   ].join('\n\n')
 
 /** Replaces what stands between the markers in a file. */
@@ -116,6 +127,65 @@ const tailTable = (tails: readonly Tail[]): string =>
       cpuMsWithSettlement.toFixed(2),
     ]),
   )
+
+const schemeTable = (rows: readonly Row[]): string =>
+  table(
+    [
+      'paid by',
+      'calls/s, c=1',
+      'c=16',
+      'c=64',
+      'CPU ms a call',
+      '× stock exact',
+      'CPU ×',
+      'node requests a call',
+      'first byte ms, 2 s blocks',
+    ],
+    bySchemes(rows),
+  )
+
+const BACKLOG_AIM = 300
+
+const backlogAim = ({ scheme, settledPerSecond }: Backlog): string[] => [
+  `≥ ${BACKLOG_AIM}/s`,
+  `payments settled, ${scheme}, 2 s blocks of 30 M gas`,
+  `${settledPerSecond.toFixed(0)}/s, ${verdict(settledPerSecond >= BACKLOG_AIM)}`,
+  '',
+]
+
+const backlogTable = (backlogs: readonly Backlog[]): string =>
+  table(
+    [
+      'scheme',
+      'payments',
+      'unsettled',
+      'signed/s',
+      'settled/s',
+      'transactions',
+      'gas a payment',
+      'block filled',
+    ],
+    backlogs.map((one) => [
+      one.scheme,
+      String(one.payments),
+      String(one.unsettled),
+      String(one.intake.perSecond),
+      `**${one.settledPerSecond.toFixed(0)}**`,
+      String(one.transactions),
+      String(one.gasPerPayment),
+      `${Math.round(one.blockFill * 100)} %`,
+    ]),
+  )
+
+const gasTable = (rows: readonly GasRow[]): string => {
+  const sizes = [...new Set(rows.map(({ n }) => n))]
+  const cell = (way: string, n: number) =>
+    rows.find((row) => row.way === way && row.n === n)?.gasPerCall.toLocaleString('en-US') ?? ''
+  return table(
+    ['way', ...sizes.map((n) => `N = ${n}`)],
+    [...new Set(rows.map(({ way }) => way))].map((way) => [way, ...sizes.map((n) => cell(way, n))]),
+  )
+}
 
 const reconciledLine = ({ reconciled: { paid, booked, onChain, differ }, x402 }: Report): string =>
   `Farebox: ${paid} payments made, ${booked} transfers in the ledger, ${onChain} on the chain, ${differ} that differ. ` +

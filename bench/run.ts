@@ -6,11 +6,13 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createBook } from './book.ts'
 import { describeMachine } from './machine.ts'
+import { gasRows, settleBacklog } from './money.ts'
 import { peerVersions } from './peers.ts'
 import { stepAside } from './process.ts'
 import { type Report, splice, toMarkdown } from './report.ts'
 import { type Cast, startCast, stopCast, warmUp } from './rounds/cast.ts'
-import { paidRound, reconcileAll, reconcileX402, type Tail, x402Round } from './rounds/paid.ts'
+import { PAID, paidRound, reconcileAll, reconcileX402, type Tail, WAYS, x402Round } from './rounds/paid.ts'
+import { slowRound } from './rounds/slow.ts'
 import { storms } from './rounds/storm.ts'
 import { streamRound } from './rounds/stream.ts'
 import { unpaidRound } from './rounds/unpaid.ts'
@@ -24,6 +26,8 @@ const bench = async (rounds: number, say: (line: string) => void): Promise<Repor
     const machine = await describeMachine(world.dir)
     const cast = await startCast(world)
     const found = await measure(cast, rounds, say).finally(() => stopCast(cast))
+    say('settling a backlog')
+    const settlements = (['exact', 'upto'] as const).map(settleBacklog).filter((one) => one !== undefined)
     const versions = cast.portkey ? peerVersions() : {}
     return {
       at: new Date().toISOString(),
@@ -31,6 +35,8 @@ const bench = async (rounds: number, say: (line: string) => void): Promise<Repor
       machine,
       versions,
       ...found,
+      settlements,
+      gas: gasRows(),
     }
   } finally {
     await world.close()
@@ -50,7 +56,11 @@ const measure = async (cast: Cast, rounds: number, say: (line: string) => void) 
   for (let round = 0; round < rounds; round++) {
     for (const c of [1, 16, 64] as const) await unpaidRound(cast, book, c)
     for (const c of [1, 4, 16]) await x402Round(cast, book, c)
-    for (const c of [1, 16, 64]) tails.push(await paidRound(cast, book, { c, calls: c === 1 ? 200 : 2_000 }))
+    for (const c of [1, 16]) await x402Round(cast, book, c, 'json', 50, 'upto')
+    for (const c of [1, 16, 64]) {
+      const calls = c === 1 ? 200 : 2_000
+      for (const way of WAYS) tails.push(await paidRound(cast, book, { c, calls, way }))
+    }
     for (const c of [1, 16] as const) await streamRound(cast, book, 'sse paced', c)
     await streamRound(cast, book, 'sse', 16)
   }
@@ -68,10 +78,11 @@ const measure = async (cast: Cast, rounds: number, say: (line: string) => void) 
     await x402Round(cast, book, 16, load, 48)
     tails.push(await paidRound(cast, book, { c: 16, calls: 2_000, load }))
   })
+  await slowRound(cast, book)
   const stormed = await storms(cast)
   return {
     rows: book.rows(),
-    tails: tails.filter((tail) => tail.c > 1),
+    tails: tails.filter((tail) => tail.c > 1 && tail.who !== PAID.voucher),
     storms: stormed,
     reconciled: await reconcileAll(cast),
     x402: await reconcileX402(cast),

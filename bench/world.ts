@@ -7,6 +7,7 @@ import type { Asset, Hex } from '../src/assets.ts'
 import { addressOf } from '../src/chain/signatures.ts'
 import { left, uint } from '../src/chain/typed-data.ts'
 import { deployUsdc, type Localnet, rpc, startAnvil } from '../src/cli/demo/localnet.ts'
+import { placeX402, x402 } from '../test/support/x402-contracts.ts'
 import { type ServerProcess, startServer } from './process.ts'
 import type { TransferKey } from './servers/farebox.ts'
 import type { Job, Shots } from './shoot.ts'
@@ -26,8 +27,8 @@ export type World = {
   fire: (job: Job, expected: number) => Promise<Shots>
   /** The same without expectations. */
   shoot: (job: Job) => Promise<Shots>
-  /** New accounts with 10,000 USDC each. */
-  payers: (count: number) => Promise<Payer[]>
+  /** New accounts with 10,000 USDC each; `approved`: Permit2 may move them. */
+  payers: (count: number, approved?: 'approved') => Promise<Payer[]>
   /** Runs something on a chain with a block every so many seconds instead of one for every transaction. */
   withBlocks: <T>(seconds: number, run: () => Promise<T>) => Promise<T>
   /** Every transfer to an address, as the chain tells it. */
@@ -38,7 +39,8 @@ export type World = {
 const CHAIN_ID = 31_337
 const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
 const MINT = '0x40c10f19'
-const MINT_BATCH = 100
+const APPROVE = '0x095ea7b3'
+const BATCH = 100
 const HEARTBEAT_MS = 500
 
 /** Starts the world; everything in it runs beside the core that is measured. */
@@ -47,6 +49,7 @@ export const startWorld = async (): Promise<World> => {
   const deployer = net.accounts[0]!
   const token = await deployUsdc({ url: net.url, deployerKey: deployer.privateKey })
   const address = token.address.toLowerCase() as Hex
+  await placeX402(net.url)
   const upstream = await startServer({ script: path('servers/upstream.ts'), core: 'beside' })
   const shooter = await startServer({ script: path('servers/shooter.ts'), core: 'beside' })
   const dir = mkdtempSync(join(tmpdir(), 'farebox-bench-'))
@@ -62,7 +65,7 @@ export const startWorld = async (): Promise<World> => {
       decimals: 6,
       name: 'USD Coin',
       version: '2',
-      methods: ['eip3009'],
+      methods: ['eip3009', 'permit2'],
     },
     dir,
     upstream,
@@ -76,13 +79,15 @@ export const startWorld = async (): Promise<World> => {
       }
       return shots
     },
-    payers: async (count) => {
+    payers: async (count, approved) => {
       const made = Array.from({ length: count }, () => randomBytes(32)).map((key) => ({
         key,
         address: addressOf(key),
       }))
-      for (let i = 0; i < made.length; i += MINT_BATCH) {
-        await mint(net, deployer.address, address, made.slice(i, i + MINT_BATCH))
+      for (let i = 0; i < made.length; i += BATCH) {
+        const some = made.slice(i, i + BATCH)
+        await mint(net, deployer.address, address, some)
+        if (approved) await approve(net, address, some)
       }
       return made
     },
@@ -127,19 +132,37 @@ const mint = async (net: Localnet, from: Hex, to: Hex, payers: readonly Payer[])
   const units = Buffer.from(uint(10_000_000_000n)).toString('hex')
   // anvil answers a batch out of order: without nonces of their own they would replace each other.
   const next = Number(await rpc<Hex>(net.url, 'eth_getTransactionCount', [from, 'pending']))
-  const batch = payers.map(({ address }, id) => {
+  const sends = payers.map(({ address }, i) => {
     const data = `${MINT}${Buffer.from(left(address)).toString('hex')}${units}`
-    return {
-      jsonrpc: '2.0',
-      id,
-      method: 'eth_sendTransaction',
-      params: [{ from, to, data, gas: '0x30000', nonce: `0x${(next + id).toString(16)}` }],
-    }
+    return { from, to, data, gas: '0x30000', nonce: `0x${(next + i).toString(16)}` }
   })
+  await rpcBatch(
+    net,
+    'eth_sendTransaction',
+    sends.map((send) => [send]),
+  )
+}
+
+// Payers hold no coin of the chain and anvil does not know their keys: both are lent to them for this.
+const approve = async (net: Localnet, to: Hex, payers: readonly Payer[]): Promise<void> => {
+  const data = `${APPROVE}${x402.permit2.slice(2).toLowerCase().padStart(64, '0')}${'f'.repeat(64)}`
+  await rpcBatch(
+    net,
+    'anvil_setBalance',
+    payers.map(({ address }) => [address, '0xde0b6b3a7640000']),
+  )
+  await rpc(net.url, 'anvil_autoImpersonateAccount', [true])
+  const sends = payers.map(({ address: from }) => [{ from, to, data, gas: '0x30000' }])
+  await rpcBatch(net, 'eth_sendTransaction', sends)
+  await rpc(net.url, 'anvil_autoImpersonateAccount', [false])
+}
+
+const rpcBatch = async (net: Localnet, method: string, calls: readonly unknown[][]): Promise<void> => {
+  const batch = calls.map((params, id) => ({ jsonrpc: '2.0', id, method, params }))
   const headers = { 'content-type': 'application/json' }
   const answer = await fetch(net.url, { method: 'POST', headers, body: JSON.stringify(batch) })
   const failed = ((await answer.json()) as { error?: { message: string } }[]).find((one) => one.error)
-  if (failed) throw new Error(`minting failed: ${failed.error?.message}`)
+  if (failed) throw new Error(`${method} failed: ${failed.error?.message}`)
 }
 
 export const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))

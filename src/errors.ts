@@ -68,7 +68,7 @@ export const REFUSALS = {
   deposit_too_small: { status: 402, title: 'The deposit of {amount} units is too small: {least} are needed.', hint: 'Deposit at least what the voucher signs for, and `extra.minDeposit` of the offer.', retry: false, x402: 'invalid_batch_settlement_evm_deposit_below_min_deposit' },
   refund_by_voucher: { status: 402, title: 'This path gives back what is left in a payment channel.', hint: 'Sign a voucher for all that was charged, and GET again with PAYMENT-SIGNATURE of type refund; for an answer, POST.', retry: false },
   refund_nothing_left: { status: 402, title: 'Nothing is left in this channel that could be given back.', hint: 'Nothing to do: all of it was charged or given back.', retry: false, x402: 'invalid_batch_settlement_evm_refund_no_balance' },
-  refund_amount_invalid: { status: 402, title: 'A refund must be of one unit or more.', hint: 'Leave the amount out to get back all that is left.', retry: false, x402: 'invalid_batch_settlement_evm_refund_amount_invalid' },
+  refund_amount_invalid: { status: 402, title: 'A refund of a part must be worth its gas: {least} units or more.', hint: 'Leave the amount out to get back all that is left.', retry: false, x402: 'invalid_batch_settlement_evm_refund_amount_invalid' },
   payment_rejected_before: { status: 402, title: 'This authorization was presented before and rejected ({why}).', hint: `${NOT_CHARGED} ${NEW_QUOTE}`, retry: false },
 
   model_not_found: { status: 404, title: 'There is no model {model} here.', hint: 'GET /v1/models lists what can be called.', retry: false },

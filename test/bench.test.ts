@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createBook, sampleOf } from '../bench/book.ts'
+import { openChannels } from '../bench/channels.ts'
 import { JSON_HEADERS, requestBody, startFareboxServer } from '../bench/farebox.ts'
 import { inTurns, presign } from '../bench/payments.ts'
 import type { ServerProcess } from '../bench/process.ts'
 import { splice, toMarkdown } from '../bench/report.ts'
-import { CHAT, settled } from '../bench/rounds/cast.ts'
-import { reconcileAll } from '../bench/rounds/paid.ts'
+import { type Cast, CHAT, settled } from '../bench/rounds/cast.ts'
+import { payments, reconcileAll } from '../bench/rounds/paid.ts'
 import { storm } from '../bench/rounds/storm.ts'
 import { median, spreadOf } from '../bench/stats.ts'
 import { startWorld, type World } from '../bench/world.ts'
@@ -73,6 +74,24 @@ test('payments signed beforehand buy one call each, and all of them are found on
   expect(reconciled).toEqual({ paid: 4, booked: 4, onChain: 4, differ: 0 })
 })
 
+test('calls paid by Permit2 and by upto are found on the chain; vouchers move nothing and need no correction', async () => {
+  const payers = await world.payers(2, 'approved')
+  const cast: Cast = { world, farebox, portkey: undefined, x402: undefined, payers }
+  const url = `${farebox.url}${CHAT}`
+  const body = requestBody('bench/small')
+  cast.channels = await openChannels(world, { url, body, payers })
+  expect(cast.channels.each).toBe(630n)
+  const before = await reconcileAll(cast)
+  for (const way of ['permit2', 'upto', 'voucher'] as const) {
+    const each = await payments(cast, { url, body, calls: 4, way })
+    await world.fire({ url, body, headers: JSON_HEADERS, concurrency: 2, each }, 200)
+  }
+  await settled(farebox)
+  const after = await reconcileAll(cast)
+  expect(after.onChain - before.onChain).toBe(8)
+  expect(after).toMatchObject({ paid: after.onChain, booked: after.onChain, differ: 0 })
+})
+
 test('a payer with credit is served without a transfer', async () => {
   const payers = await world.payers(1)
   const url = `${farebox.url}${CHAT}`
@@ -114,8 +133,11 @@ test('the report shows ratios of medians and replaces only what is between its m
     storms: [],
     reconciled: { paid: 1, booked: 1, onChain: 1, differ: 0 },
     x402: { answered: 1, transfers: 1 },
+    settlements: [],
+    gas: [{ way: 'one at a time', n: 1, gas: 83_811, gasPerCall: 83_811 }],
   })
-  expect(markdown).toContain('| 50.0 × | 1000 (c=16) / 20 (c=4) |')
+  expect(markdown).toMatch(/\| 50\.0 × +\| 1000 \(c=16\) \/ 20 \(c=4\) +\|/)
+  expect(markdown).toMatch(/\| 1000\/s, missed +\|/)
   const dir = mkdtempSync(join(tmpdir(), 'farebox-bench-test-'))
   const file = join(dir, 'page.md')
   writeFileSync(file, 'before\n<!-- numbers:begin -->\nold\n<!-- numbers:end -->\nafter\n')

@@ -1,5 +1,6 @@
+import { type Channels, openChannels, signVouchers } from '../channels.ts'
 import { JSON_HEADERS, requestBody, startFareboxServer } from '../farebox.ts'
-import { inTurns, presign } from '../payments.ts'
+import { inTurns, presign, type Way } from '../payments.ts'
 import { installPeers, portkeyHeaders, startPortkey, startX402 } from '../peers.ts'
 import type { ServerProcess } from '../process.ts'
 import type { Payer, World } from '../world.ts'
@@ -10,8 +11,10 @@ export type Cast = {
   farebox: ServerProcess
   portkey: ServerProcess | undefined
   x402: ServerProcess | undefined
-  /** Funded, and with a settled call behind them. */
+  /** Funded, and with a settled call behind them; Permit2 may move their money. */
   payers: Payer[]
+  /** One of each payer, once warm. */
+  channels?: Channels
 }
 
 export const CHAT = '/v1/chat/completions'
@@ -24,7 +27,7 @@ export const startCast = async (world: World): Promise<Cast> => {
   const farebox = await startFareboxServer(world)
   const portkey = peers ? await startPortkey() : undefined
   const x402 = peers ? await startX402(world) : undefined
-  return { world, farebox, portkey, x402, payers: await world.payers(PAYERS) }
+  return { world, farebox, portkey, x402, payers: await world.payers(PAYERS, 'approved') }
 }
 
 /**
@@ -34,13 +37,19 @@ export const startCast = async (world: World): Promise<Cast> => {
 export const warmUp = async (cast: Cast, calls = 2_000): Promise<void> => {
   const { world, farebox, portkey, payers } = cast
   const url = `${farebox.url}${CHAT}`
-  const buy = async (body: string, count: number) => {
-    const each = await presign(world, { url, body, payers: inTurns(payers, count) })
+  const buy = async (body: string, count: number, way: Way = 'exact') => {
+    const each = await presign(world, { url, body, payers: inTurns(payers, count), way })
     await world.fire({ url, body, headers: JSON_HEADERS, concurrency: 16, each }, 200)
     await settled(farebox)
   }
   await buy(requestBody('bench/dear', { max_tokens: 4_000 }), payers.length)
-  await buy(requestBody('bench/small'), calls)
+  const body = requestBody('bench/small')
+  await buy(body, calls)
+  await buy(body, calls / 2, 'permit2')
+  await buy(body, calls / 2, 'upto')
+  cast.channels = await openChannels(world, { url, body, payers })
+  const each = await signVouchers(world, cast.channels, { url, body, calls })
+  await world.fire({ url, body, headers: JSON_HEADERS, concurrency: 16, each }, 200)
   if (portkey) {
     const job = {
       url: `${portkey.url}${CHAT}`,

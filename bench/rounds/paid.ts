@@ -1,4 +1,5 @@
 import { type Book, sampleOf } from '../book.ts'
+import { signVouchers } from '../channels.ts'
 import { JSON_HEADERS, PAY_TO, requestBody } from '../farebox.ts'
 import { type Headers, inTurns, offerIn, pay, presign, separatorOf } from '../payments.ts'
 import { X402_PAY_TO } from '../peers.ts'
@@ -17,20 +18,34 @@ export type Tail = {
 /** Payments made, transfers in the ledger, transfers on the chain, and those found in only one of the two. */
 export type Reconciled = { paid: number; booked: number; onChain: number; differ: number }
 
-const X402_CALLS = 100
+const X402_CALLS = 60
 
-/** Calls paid by @x402/hono's `exact`; every one settles on the chain before it is answered. */
+/** The rows of the stock middleware, by scheme. */
+export const X402 = { exact: '@x402/hono paid', upto: '@x402/hono paid, upto' } as const
+
+/** The rows of Farebox, by what its payers sign. */
+export const PAID = {
+  exact: 'Farebox paid',
+  permit2: 'Farebox paid, Permit2',
+  upto: 'Farebox paid, upto',
+  voucher: 'Farebox paid, voucher',
+} as const
+export type PaidWay = keyof typeof PAID
+export const WAYS = Object.keys(PAID) as PaidWay[]
+
+/** Calls paid at @x402/hono; every one settles on the chain before it is answered. */
 export const x402Round = async (
   { world, x402, payers }: Cast,
   book: Book,
   c: number,
   load = 'json',
   calls = X402_CALLS,
+  way: 'exact' | 'upto' = 'exact',
 ): Promise<void> => {
   if (!x402) return
   const job = { url: `${x402.url}${CHAT}`, body: requestBody('mock'), headers: JSON_HEADERS, concurrency: c }
-  const each = await x402Payments(world, job.url, inTurns(payers, calls))
-  book.add(load, '@x402/hono paid', c, await sampleOf(200, () => shootX402(world, { ...job, each }), x402))
+  const each = await x402Payments(world, job.url, inTurns(payers, calls), way)
+  book.add(load, X402[way], c, await sampleOf(200, () => shootX402(world, { ...job, each }), x402))
 }
 
 /** Fires at the stock middleware, which now and then refuses a good payment under load: those are counted, not fatal. */
@@ -45,6 +60,7 @@ export const x402Payments = async (
   world: World,
   url: string,
   payers: readonly Payer[],
+  way: 'exact' | 'upto' = 'exact',
 ): Promise<Headers[]> => {
   const ask = {
     url,
@@ -54,32 +70,49 @@ export const x402Payments = async (
     each: [{}],
     keep: 'payment-required',
   }
-  const offer = offerIn((await world.fire(ask, 402)).kept[0]!)
+  const offer = offerIn((await world.fire(ask, 402)).kept[0]!, way)
   const separator = separatorOf(world.asset)
   const headers: Headers[] = []
-  for (const payer of payers) headers.push(await pay(offer, payer, separator))
+  for (const payer of payers)
+    headers.push({ ...(await pay(offer, payer, separator)), ...(way === 'upto' && { 'bench-upto': '1' }) })
   return headers
 }
 
-export type PaidLoad = { c: number; calls: number; who?: string; load?: string; payers?: readonly Payer[] }
+export type PaidLoad = {
+  c: number
+  calls: number
+  way?: PaidWay
+  who?: string
+  load?: string
+  payers?: readonly Payer[]
+}
 
-/** Calls paid by Farebox's `exact`, quoted and signed beforehand; then waits until the last of them is settled. */
+/** Calls paid at Farebox, quoted and signed beforehand; then waits until the last of them is settled. */
 export const paidRound = async (cast: Cast, book: Book, wanted: PaidLoad): Promise<Tail> => {
   const { world, farebox } = cast
-  const { c, calls, who = 'Farebox paid', load = 'json', payers = cast.payers } = wanted
+  const { c, calls, way = 'exact', who = PAID[way], load = 'json' } = wanted
   const job = {
     url: `${farebox.url}${CHAT}`,
     body: requestBody('bench/small'),
     headers: JSON_HEADERS,
     concurrency: c,
   }
-  const each = await presign(world, { ...job, payers: inTurns(payers, calls) })
-  const before = await farebox.cpuMs()
+  const each = await payments(cast, { ...wanted, ...job, way })
+  const [before, asked] = [await farebox.cpuMs(), await farebox.ask<number>('nodeRequests')]
   const sample = await sampleOf(200, () => world.fire({ ...job, each }, 200), farebox)
+  const nodeRequests = (await farebox.ask<number>('nodeRequests')) - asked
   const settledAfterMs = await settled(farebox)
-  book.add(load, who, c, sample)
+  book.add(load, who, c, { ...sample, nodeRequests: nodeRequests / calls })
   return { who, c, calls, settledAfterMs, cpuMsWithSettlement: ((await farebox.cpuMs()) - before) / calls }
 }
+
+export type Bought = { url: string; body: string; calls: number; way: PaidWay; payers?: readonly Payer[] }
+
+/** Payments for so many calls, signed, whatever the scheme. */
+export const payments = (cast: Cast, { url, body, calls, way, payers }: Bought): Promise<Headers[]> =>
+  way === 'voucher'
+    ? signVouchers(cast.world, cast.channels!, { url, body, calls })
+    : presign(cast.world, { url, body, payers: inTurns(payers ?? cast.payers, calls), way })
 
 /** Compares Farebox's ledger with the chain, transfer by transfer. */
 export const reconcileAll = async ({ world, farebox }: Cast): Promise<Reconciled> => {

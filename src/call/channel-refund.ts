@@ -3,10 +3,10 @@ import { type Code, type Details, errorBody, fail, REFUSALS, Refusal, type Refus
 import { newErrandId } from '../ids.ts'
 import { type Channel, channelKey } from '../ledger/channel.ts'
 import type { Claim, Errand } from '../ledger/errand.ts'
-import { minOf } from '../money.ts'
+import { maxOf, minOf } from '../money.ts'
 import { checkBase, checkConfig, checkVoucher, isOffered } from '../payment/channel.ts'
 import { movedResponse } from '../payment/channel-answer.ts'
-import type { Till } from '../quote/offers.ts'
+import { leastDeposit, type Till } from '../quote/offers.ts'
 import { BATCH_SETTLEMENT } from '../wire/contracts.ts'
 import { encodeHeaderJson } from '../wire/json.ts'
 import {
@@ -78,10 +78,12 @@ const claimed = async (deps: Deps, channel: Channel, signal: AbortSignal): Promi
   return after
 }
 
-const errandOf = (deps: Deps, { asset }: Till, channel: Channel, wanted: bigint | undefined): Errand => {
+const errandOf = (deps: Deps, till: Till, channel: Channel, wanted: bigint | undefined): Errand => {
+  const { asset } = till
   const rest = channel.balance - channel.charged
   if (rest <= 0n) throw fail('refund_nothing_left')
-  if (wanted === 0n) throw fail('refund_amount_invalid')
+  const least = maxOf(leastDeposit(deps.offers, till), 1n)
+  if (wanted !== undefined && wanted < rest && wanted < least) throw fail('refund_amount_invalid', { least })
   const { id, config, refundNonce, charged, claimed: from, voucher } = channel
   const claim: Claim | undefined =
     charged > from && voucher

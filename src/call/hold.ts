@@ -8,8 +8,7 @@ import { COUNTER } from '../ledger/moves.ts'
 import { NO_MONEY } from '../money.ts'
 import { claimKey } from '../payment/check.ts'
 import type { Agreed } from '../payment/terms.ts'
-import type { Till } from '../quote/offers.ts'
-import type { Payment } from '../wire/payment.ts'
+import type { Payment, PaymentChannel } from '../wire/payment.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
 import { nameKey, nameTaken } from './repeat.ts'
@@ -49,7 +48,7 @@ export const hold = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promis
  */
 export const usedBefore = async (deps: Deps, payment: Payment, digest: Hex): Promise<Refusal | undefined> => {
   if ('channel' in payment) return undefined
-  for (const { asset } of tillsOf(deps, payment)) {
+  for (const asset of assetsOf(deps, payment)) {
     const claim = claimKey(asset, payment.authorization)
     const call = await deps.ledger.callByClaim(claim)
     // Found on the chain and not by a call of this ledger, such as one that a lost ledger served.
@@ -60,13 +59,14 @@ export const usedBefore = async (deps: Deps, payment: Payment, digest: Hex): Pro
   return undefined
 }
 
-const tillsOf = (deps: Deps, payment: Payment): readonly Till[] => {
-  if (payment.version === 1) return deps.offers.tills
-  const { network, asset } = payment.accepted
-  return deps.offers.tills.filter(
-    (one) => one.asset.chain === network && one.asset.address === asset.toLowerCase(),
-  )
-}
+/** Tokens that a payment may be in. Also one that is no longer taken: what it paid for before must not be priced anew. */
+const assetsOf = (
+  deps: Deps,
+  payment: Exclude<Payment, PaymentChannel>,
+): readonly { chain: string; address: Hex }[] =>
+  payment.version === 1
+    ? deps.offers.tills.map((one) => one.asset)
+    : [{ chain: payment.accepted.network, address: payment.accepted.asset.toLowerCase() as Hex }]
 
 /** Ends a claim that was never dispatched; returns what to tell the caller. */
 export const reject = async (deps: Deps, call: Call, error: unknown): Promise<unknown> => {

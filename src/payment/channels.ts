@@ -94,6 +94,9 @@ export const createChannels = (facts: ChannelsFacts): Channels => {
     const held = before ? before.balance : state.totalClaimed
     const more = state.balance - held
     if ((before && more === 0n) || (await isMoving(before ?? { id, claiming: undefined }))) return before
+    // What moved while the chain was asked is booked by now: taken over as well, it would count twice.
+    const current = await ledger.channel(id)
+    if (current?.balance !== before?.balance) return current
     const [blockHash] = await facts.chainOf(till.asset.chain).blockHashes([block])
     if (blockHash === undefined) throw fail('chain_unavailable', { why: 'a block is gone' })
     const proof = { hash: blockHash, block, blockHash, logIndex: -1, gas: 0n }
@@ -130,12 +133,21 @@ export const createChannels = (facts: ChannelsFacts): Channels => {
       const doubtful = !channel || need > channel.balance || last?.state.withdrawal !== undefined
       const fresh = Math.min(FRESH_MS, (config.withdrawDelay * 1_000) / 3)
       used.set(assetKey(till.asset), id)
-      if (age < (doubtful ? SOON_MS : fresh)) return judged(channel, last!)
+      // A look that shows too little is not relied on: it is made again, and what it shows is booked.
+      if (age < (doubtful ? SOON_MS : fresh) && !isPhantom(channel, last!, need))
+        return judged(channel, last!)
       const [now] = await look(till.asset.chain, [voucher.channel])
-      return judged(await takeOver({ till, payment }, channel, now!), now!)
+      const after = await takeOver({ till, payment }, channel, now!)
+      if (isPhantom(after, now!, need))
+        throw fail('chain_unavailable', { why: 'the channel holds less than was put into it' })
+      return judged(after, now!)
     },
   }
 }
+
+/** What is needed is in our records only. */
+const isPhantom = (channel: Channel | undefined, { state }: Look, need: bigint): boolean =>
+  channel !== undefined && need > state.balance && need <= channel.balance
 
 const judged = (channel: Channel | undefined, { state }: Look): Found => {
   // Somebody else claims with our key, or our records are older than the chain: what is served now could not be claimed.

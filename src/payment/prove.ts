@@ -7,6 +7,8 @@ import { isExpired, isOver, isPast } from './expiry.ts'
 import { isMade, type Job } from './jobs.ts'
 import { expected, judge, nonceOf, proofOf } from './proof.ts'
 import { onceEach, type Standing, standing } from './standing.ts'
+import { mayHideLogs, showsUse, whyUnpaid } from './unpaid.ts'
+import { mayHaveUsed } from './uses.ts'
 
 export type Finding =
   | { kind: 'paid'; proof: Proof; moved?: bigint }
@@ -99,8 +101,10 @@ const proveOne = async (
   if (mine.length > 0) {
     if (!mine.every((one) => isDeep(facts, one))) return undefined
     const inCompany = ours.at(-1)!.tx.items.length > 1
-    const still = inCompany && !isExpired(item, head) && !(await isUsed(chain, item))
-    return still ? { kind: 'again', alone: true } : lost(whyUnpaid(mine), gas)
+    const used = await isUsed(chain, item)
+    if (mayHideLogs(item, used, ours) && now - (job.passedAt ?? now) < GONE_MS) return undefined
+    const still = inCompany && !isExpired(item, head) && !used
+    return still ? { kind: 'again', alone: true } : lost(whyUnpaid(item, ours), gas)
   }
   if (over) return (await isKept(facts, job)) ? undefined : lost('the authorization expired', 0n)
   if (isExpired(item, head) || !impatient || job.relayed) return undefined
@@ -198,8 +202,7 @@ const ofOthers = async (
     if (!one?.canonical) return undefined
     const proven = await proofIn(one)
     if (proven) return proven
-    if (authorization.kind === 'eip3009' && !showsUse(item, authorization.nonce, one.inclusion))
-      return undefined
+    if (authorization.kind === 'eip3009' && !showsUse(item, one.inclusion)) return undefined
   }
   return 'none'
 }
@@ -218,24 +221,16 @@ const usesOf = async (
   }
   if (!(await isUsed(chain, item))) return []
   const { payer, payTo, amount } = expected(item)
-  return chain.movedIn(
+  const moved = await chain.movedIn(
     { token: item.token, from: payer as `0x${string}`, to: payTo as `0x${string}`, amount },
     since,
     to,
   )
+  return mayHaveUsed(chain, item, nonce, moved)
 }
-
-const showsUse = (item: Payable, nonce: string, { logs }: Inclusion): boolean =>
-  logs.some(
-    (log) =>
-      log.kind === 'used' && log.token === item.token && log.payer === item.payer && log.nonce === nonce,
-  )
 
 const isDeep = ({ head, confirmations }: ProveFacts, { block }: Inclusion): boolean =>
   head.number - block + 1n >= BigInt(confirmations)
-
-const whyUnpaid = (mine: readonly Inclusion[]): string =>
-  mine.some((one) => one.ok) ? 'the token reported success and moved something else' : 'the transfer reverted'
 
 const lost = (why: string, gas: bigint): Finding => ({ kind: 'lost', why, gas })
 

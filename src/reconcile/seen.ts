@@ -101,8 +101,9 @@ export const bookChannel = async (facts: BookFacts, finding: ChannelFinding): Pr
   const proof = await proofOf(facts, finding)
   if (!proof) return false
   const id = channelKey(chain.id, event.channel)
-  const channel = await ledger.channel(id)
   const [state] = await chain.channels([event.channel])
+  // Read last: a deposit of ours that is proven meanwhile must not count twice.
+  const channel = await ledger.channel(id)
   if (!state) return false
   const key = seenKey(chain.id, finding)
   const put = (task: Task, amount: bigint) =>

@@ -27,12 +27,23 @@ export const order = async ({ url, way, account, mode, charged = 0n, end }: Orde
   // Of an `exact` enough is left over to be paid out.
   const body = hello({ messages, stream: mode === 'sse', max_tokens: 300 })
   const chat = `${url}/v1/chat/completions`
-  const { payment, amount } = await sign({ way, account, chat, body, charged, ...(end !== undefined && { end }) })
+  const { payment, amount } = await sign({
+    way,
+    account,
+    chat,
+    body,
+    charged,
+    ...(end !== undefined && { end }),
+  })
   return { entry: { way, payer: account.address, mark, amount, mode, heard: [] }, account, body, payment }
 }
 
 /** Shows a payment, and notes what comes back; returns the id of its call when it is told. */
-export const show = async ({ seen }: Pick<Upstream, 'seen'>, url: string, { entry, body, payment }: Buying): Promise<string | undefined> => {
+export const show = async (
+  { seen }: Pick<Upstream, 'seen'>,
+  url: string,
+  { entry, body, payment }: Buying,
+): Promise<string | undefined> => {
   const asked = dispatches(seen, entry.mark)
   let heard: Heard = { status: 0, whole: false, bytes: 0, asked }
   try {
@@ -77,7 +88,12 @@ export const toldOf = async (url: string, id: string): Promise<Told | undefined>
   if (!id.startsWith('call')) return undefined
   const answer = await fetch(`${url}/v1/calls/${id}`)
   if (answer.status !== 200) return undefined
-  const told = (await answer.json()) as { charged: string | null; refunded?: string; settlement: string; transaction: string | null }
+  const told = (await answer.json()) as {
+    charged: string | null
+    refunded?: string
+    settlement: string
+    transaction: string | null
+  }
   return {
     charged: BigInt(told.charged ?? '0'),
     refunded: BigInt(told.refunded ?? '0'),

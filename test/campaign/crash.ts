@@ -12,7 +12,7 @@ import { BEFORE_DISPATCH, type Mode, type Work } from './points.ts'
 import { after, type Ground, openSite, type Site } from './site.ts'
 import type { Signing } from './ways.ts'
 
-export type Outcome = { name: string; calls: number; served: number; problems: string[] }
+export type Outcome = { name: string; deaths: number; calls: number; served: number; problems: string[] }
 
 export type Death = { point: string; mode: Mode }
 
@@ -37,7 +37,13 @@ export const crashAt = async (ground: Ground, work: Work, deaths: readonly Death
       const own: Buying[] = []
       const running = ways.map(async (way) => {
         const account = way === 'voucher' ? earlier[i]!.account : await site.payer()
-        const one = await order({ url: mortal!.url, way, account, mode, charged: way === 'voucher' ? PRICE : 0n })
+        const one = await order({
+          url: mortal!.url,
+          way,
+          account,
+          mode,
+          charged: way === 'voucher' ? PRICE : 0n,
+        })
         own.push(one)
         await show(site.upstream, mortal!.url, one)
       })
@@ -50,7 +56,7 @@ export const crashAt = async (ground: Ground, work: Work, deaths: readonly Death
       buyings.push(...own)
     }
     const name = `${work} ${deaths.map(({ point, mode }) => `${point} ${mode}`).join(', ')}`
-    return await aftermath(site, name, buyings, { problems, gifts })
+    return await aftermath(site, name, buyings, { problems, gifts, deaths: deaths.length })
   } finally {
     await site.close()
   }
@@ -94,7 +100,11 @@ const rest = async (site: Site): Promise<void> => {
 }
 
 /** Kills a router at a random moment while calls of every way run, `calls` of them. */
-export const crashAnywhere = async (ground: Ground, random: () => number, calls: number): Promise<Outcome> => {
+export const crashAnywhere = async (
+  ground: Ground,
+  random: () => number,
+  calls: number,
+): Promise<Outcome> => {
   const site = await openSite(ground)
   try {
     const first = await site.mortal()
@@ -103,22 +113,44 @@ export const crashAnywhere = async (ground: Ground, random: () => number, calls:
       way: kinds[Math.floor(random() * kinds.length)]!,
       mode: i % 2 === 0 ? ('json' as const) : ('sse' as const),
     }))
-    const wait = Math.floor(random() * 600)
-    const signing = picked.map(async ({ way, mode }) => order({ url: first!.url, way, account: await site.payer(), mode }))
+    const wait = Math.floor(random() ** 2 * 600)
+    const again = random() < 0.5 ? Math.floor(random() * 300) : undefined
+    const signing = picked.map(async ({ way, mode }) =>
+      order({ url: first!.url, way, account: await site.payer(), mode }),
+    )
     const buyings = await Promise.all(signing)
     const running = buyings.map((one) => show(site.upstream, first!.url, one))
     await after(wait)
     first!.kill('SIGKILL')
     await first!.ended
     await Promise.all(running)
-    const name = `random kill after ${wait} ms, ${calls} calls`
-    return await aftermath(site, name, buyings, { problems: [], gifts: new Map() })
+    if (again !== undefined) await killAgain(site, buyings, again)
+    const kills = again === undefined ? `${wait} ms` : `${wait} ms and ${again} ms`
+    const name = `killed after ${kills}, ${calls} calls`
+    return await aftermath(site, name, buyings, {
+      problems: [],
+      gifts: new Map(),
+      deaths: again === undefined ? 1 : 2,
+    })
   } finally {
     await site.close()
   }
 }
 
-const ended = async (mortal: { ended: Promise<string>; kill: (signal: NodeJS.Signals) => void } | undefined, point: string) => {
+/** A second death, while the first is being recovered from and everybody comes back at once. */
+const killAgain = async (site: Site, buyings: readonly Buying[], wait: number): Promise<void> => {
+  const mortal = await site.mortal()
+  const shown = buyings.map((one) => show(site.upstream, mortal!.url, one))
+  await after(wait)
+  mortal!.kill('SIGKILL')
+  await mortal!.ended
+  await Promise.all(shown)
+}
+
+const ended = async (
+  mortal: { ended: Promise<string>; kill: (signal: NodeJS.Signals) => void } | undefined,
+  point: string,
+) => {
   const how = mortal ? await Promise.race([mortal.ended, after(DEATH_MS)]) : 'SIGKILL'
   if (how === 'SIGKILL') return []
   mortal!.kill('SIGKILL')
@@ -126,10 +158,15 @@ const ended = async (mortal: { ended: Promise<string>; kill: (signal: NodeJS.Sig
   return [`the router was to die at ${point}, but: ${how}`]
 }
 
-type Left = { problems: string[]; gifts: ReadonlyMap<Hex, bigint> }
+type Left = { problems: string[]; gifts: ReadonlyMap<Hex, bigint>; deaths: number }
 
 /** Starts a router on what the dead one left, shows every payment again, waits a minute of its time, and judges. */
-const aftermath = async (site: Site, name: string, buyings: readonly Buying[], left: Left): Promise<Outcome> => {
+const aftermath = async (
+  site: Site,
+  name: string,
+  buyings: readonly Buying[],
+  left: Left,
+): Promise<Outcome> => {
   const router = await site.router()
   try {
     const ids = new Map<Buying, string>()
@@ -139,13 +176,14 @@ const aftermath = async (site: Site, name: string, buyings: readonly Buying[], l
     }
     await quiet(site, router, 6)
     // Once more, now that all is over: still the same, and by now its id is told.
-    for (const one of buyings) ids.set(one, (await show(site.upstream, router.url, one)) ?? ids.get(one) ?? '')
+    for (const one of buyings)
+      ids.set(one, (await show(site.upstream, router.url, one)) ?? ids.get(one) ?? '')
     await quiet(site, router, 1)
     for (const [{ entry }, id] of ids) {
       const told = await toldOf(router.url, id)
       if (told) entry.told = told
     }
-    const { problems, gifts } = left
+    const { problems, gifts, deaths } = left
     const { ledger } = router.deps
     const book = `eip155:${CHAIN_ID}/${site.ground.token}`
     const violations = await checkInvariants(ledger, { now: site.clock.now() })
@@ -162,7 +200,13 @@ const aftermath = async (site: Site, name: string, buyings: readonly Buying[], l
       open: await openIn(router),
     })
     const said = violations.map((one) => `${one.invariant}: ${one.subject} ${one.detail}`)
-    return { name, calls: buyings.length, served: site.upstream.seen.length, problems: [...problems, ...said, ...verdict] }
+    return {
+      name,
+      deaths,
+      calls: buyings.length,
+      served: site.upstream.seen.length,
+      problems: [...problems, ...said, ...verdict],
+    }
   } finally {
     await router.close(1_000)
   }
@@ -194,7 +238,8 @@ const openIn = async ({ deps: { ledger } }: Farebox): Promise<string[]> => [
 
 /** A small seeded generator, so that a failing run can be repeated. */
 export const seeded = (seed: number) => {
-  let state = seed >>> 0
+  // Seeds that follow each other begin far from each other.
+  let state = Math.imul(seed ^ 0x9e3779b9, 2654435761) >>> 0
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     return state / 2 ** 32

@@ -9,7 +9,14 @@ import type { Seen } from '../support/upstream.ts'
 import type { Signing } from './ways.ts'
 
 /** One answer that a client got; `asked`: how often the provider had been asked for this call before it. */
-export type Heard = { status: number; code?: string; whole: boolean; bytes: number; asked: number; charged?: bigint }
+export type Heard = {
+  status: number
+  code?: string
+  whole: boolean
+  bytes: number
+  asked: number
+  charged?: bigint
+}
 
 /** What the router tells a client about one of its calls. */
 export type Told = { charged: bigint; refunded: bigint; settlement: string; transaction: string | null }
@@ -73,7 +80,9 @@ const service = ({ seen }: Evidence, { mark, way, heard }: Entry): string[] => {
     ...(heard.filter((one) => one.whole).length > 1 ? [`${name}: answered twice`] : []),
     ...(heard.some((one) => one.whole) && asked === 0 ? [`${name}: answered without the provider`] : []),
     ...heard.flatMap((one) => [
-      ...(one.status === 402 && one.asked > 0 ? [`${name}: a new price after the provider was asked`] : []),
+      ...(one.status === 402 && one.asked > 0
+        ? [`${name}: ${one.status} ${one.code} after the provider was asked`]
+        : []),
       ...(one.status >= 500 && one.code === 'internal' ? [`${name}: ${one.status} ${one.code}`] : []),
       ...(one.charged !== undefined && one.charged !== PRICE ? [`${name}: a receipt of ${one.charged}`] : []),
     ]),
@@ -102,8 +111,12 @@ const money = async (
     problems.push(`${name}: ${paid.length} transfers for ${alone.length} payments`)
   if (back.length > 1) problems.push(`${name}: ${back.length} payouts`)
   if (moved !== charged - refunded + credit + unitsOf(back))
-    problems.push(`${name}: paid ${moved}, charged ${charged}, refunded ${refunded}, credit ${credit}, paid out ${unitsOf(back)}`)
-  const due = sum(alone.filter((one) => isDue(evidence, one)).map((one) => (one.way === 'upto' ? PRICE : one.amount)))
+    problems.push(
+      `${name}: paid ${moved}, charged ${charged}, refunded ${refunded}, credit ${credit}, paid out ${unitsOf(back)}`,
+    )
+  const due = sum(
+    alone.filter((one) => isDue(evidence, one)).map((one) => (one.way === 'upto' ? PRICE : one.amount)),
+  )
   if (moved < due) problems.push(`${name}: answers for ${due}, paid ${moved}`)
   if (moved > sum(alone.map((one) => one.amount))) problems.push(`${name}: more than was signed`)
   if (moved > 0n && alone.every((one) => dispatches(seen, one.mark) === 0) && credit !== moved)
@@ -121,7 +134,9 @@ const channels = ({ entries, payTo }: Evidence, transfers: readonly Transfer[]):
   return [
     ...(charged === claimed ? [] : [`channels: charged ${charged}, claimed ${claimed}`]),
     ...(claimed > unitsOf(deposits.flat()) ? [`channels: claimed ${claimed} of less`] : []),
-    ...deposits.flatMap((one, i) => (one.length > 1 ? [`channel of ${payers[i]}: ${one.length} deposits`] : [])),
+    ...deposits.flatMap((one, i) =>
+      one.length > 1 ? [`channel of ${payers[i]}: ${one.length} deposits`] : [],
+    ),
   ]
 }
 
@@ -145,7 +160,9 @@ const fair = ({ seen, spoiled }: Evidence, { way, mark, told, heard, mode, amoun
     ...(kept > PRICE || kept > amount ? [`${name}: charged ${kept}`] : []),
     ...(kept > 0n && dispatches(seen, mark) === 0 ? [`${name}: charged, and the provider never asked`] : []),
     ...(whole && told && told.charged !== PRICE ? [`${name}: answered in full for ${told.charged}`] : []),
-    ...(!whole && kept > 0n && (mode === 'json' || bytes === 0) ? [`${name}: charged ${kept} for no answer`] : []),
+    ...(!whole && kept > 0n && (mode === 'json' || bytes === 0)
+      ? [`${name}: charged ${kept} for no answer`]
+      : []),
   ]
 }
 
@@ -155,12 +172,18 @@ const till = async (evidence: Evidence, transfers: readonly Transfer[]): Promise
   const held = (await heldBy(evidence)) - (evidence.since?.held ?? 0n)
   return [
     ...(held === inflow ? [] : [`the till holds ${held}, its transfers are ${inflow}`]),
-    ...(evidence.booked === inflow ? [] : [`the ledger has received ${evidence.booked}, the chain says ${inflow}`]),
+    ...(evidence.booked === inflow
+      ? []
+      : [`the ledger has received ${evidence.booked}, the chain says ${inflow}`]),
   ]
 }
 
 /** Units that the till holds now. */
-export const heldBy = async ({ url, token, payTo }: Pick<Evidence, 'url' | 'token' | 'payTo'>): Promise<bigint> => {
+export const heldBy = async ({
+  url,
+  token,
+  payTo,
+}: Pick<Evidence, 'url' | 'token' | 'payTo'>): Promise<bigint> => {
   const data = `0x70a08231${payTo.slice(2).toLowerCase().padStart(64, '0')}`
   return BigInt(await rpc<Hex>(url, 'eth_call', [{ to: token, data }, 'latest']))
 }

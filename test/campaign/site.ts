@@ -103,7 +103,9 @@ export const openSite = async (ground: Ground): Promise<Site> => {
     await send(account, data)
   }
   const give: Site['give'] = (to, units) =>
-    ground.inTurn(() => send(issuer, encodeFunctionData({ abi: ERC20, functionName: 'mint', args: [to, units] })))
+    ground.inTurn(() =>
+      send(issuer, encodeFunctionData({ abi: ERC20, functionName: 'mint', args: [to, units] })),
+    )
 
   return {
     ground,
@@ -160,5 +162,5 @@ models:
   - { id: test/small, hosts: [{ provider: up, model: upstream-model }], inputPerMillion: "1", outputPerMillion: "2" }
 channels: { claimAbove: "0.000001", claimAfterSeconds: 1 }
 payouts: { above: "0.0003", least: "0.0001" }
-reconcile: { from: ${from} }
+reconcile: { from: ${from}, overlapBlocks: 1 }
 `

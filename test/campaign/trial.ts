@@ -28,10 +28,15 @@ export type Trial = {
 export type TrialOptions = HostileOptions & { batch?: boolean }
 
 /** Opens a router on a stage with Permit2, whose till is judged from now on. `batch`: three settlements wait for each other. */
-export const openTrial = async (stage: Stage, { batch = false, ...options }: TrialOptions = {}): Promise<Trial> => {
+export const openTrial = async (
+  stage: Stage,
+  { batch = false, ...options }: TrialOptions = {},
+): Promise<Trial> => {
   const { world } = stage
   const url = world.net.url
-  world.config.settler.batch = batch ? { maxDelayMs: 60_000, min: 3, max: 100 } : { maxDelayMs: 0, min: 1, max: 1 }
+  world.config.settler.batch = batch
+    ? { maxDelayMs: 60_000, min: 3, max: 100 }
+    : { maxDelayMs: 0, min: 1, max: 1 }
   const router = await stage.open(options)
   const token = world.token.toLowerCase() as Hex
   const id: ChainId = `eip155:${world.net.chainId}`

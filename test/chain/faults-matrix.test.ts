@@ -1,11 +1,11 @@
 import { encodeAbiParameters, encodeEventTopics, type Hex } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
+import type { Call } from '../../src/ledger/call.ts'
 import { believed, openTrial, type Trial } from '../campaign/trial.ts'
 import type { Signing } from '../campaign/ways.ts'
-import type { Call } from '../../src/ledger/call.ts'
 import { type Stage, startStage } from '../support/hostile.ts'
-import { type Illness, type IllNode, startIllNode } from '../support/ill-node.ts'
+import { type IllNode, type Illness, startIllNode } from '../support/ill-node.ts'
 import { type Behaviour, behind, dead, type NodeAnswer, type NodeCall } from '../support/rpc-proxy.ts'
 
 let stage: Stage
@@ -42,38 +42,53 @@ type Fault = {
   /** How the node behaves while the call is served and its payment is sent. */
   first?: () => Promise<Behaviour> | Behaviour
   /** And from then on; as at first when left out. */
-  then?: () => Behaviour
+  later?: () => Behaviour
   gateway?: Illness
   /** Nothing can come into a block before the node is well. */
   held?: boolean
 }
 
 const FAULTS: Readonly<Record<string, Fault>> = {
-  'takes the transaction and loses its answer': { first: () => sendsOnly(async (calls, forward) => void (await forward(calls))) },
+  'takes the transaction and loses its answer': {
+    first: () => sendsOnly(async (calls, forward) => void (await forward(calls))),
+  },
   'takes the transaction and answers 40 seconds later': { first: () => late() },
   'takes no transaction': { first: () => sendsOnly(dead) },
-  'falls three blocks behind': { then: () => behind(3) },
+  'falls three blocks behind': { later: () => behind(3) },
   'shows the same head for ever': { first: () => frozen() },
   'leaves the logs out of its receipts': {
-    then: () => changed((call, answer) => withResult(call, answer, 'eth_getTransactionReceipt', (one) => ({ ...one, logs: [] }))),
-  },
-  'says that every transaction failed, in a block that is not there': {
-    then: () =>
+    later: () =>
       changed((call, answer) =>
-        withResult(call, answer, 'eth_getTransactionReceipt', (one) => ({ ...one, status: '0x0', logs: [], blockHash: FAKE })),
+        withResult(call, answer, 'eth_getTransactionReceipt', (one) => ({ ...one, logs: [] })),
       ),
   },
-  'serves another chain from now on': { then: () => elsewhere() },
-  'serves another chain from now on and says so': { then: () => renamed() },
-  'answers with words': { then: () => changed((_, answer) => ({ ...answer, result: 'busy' })) },
-  'shows good receipts of what is in no block': { then: () => forging(), held: true },
+  'says that every transaction failed, in a block that is not there': {
+    later: () =>
+      changed((call, answer) =>
+        withResult(call, answer, 'eth_getTransactionReceipt', (one) => ({
+          ...one,
+          status: '0x0',
+          logs: [],
+          blockHash: FAKE,
+        })),
+      ),
+  },
+  'serves another chain from now on': { later: () => elsewhere() },
+  'serves another chain from now on and says so': { later: () => renamed() },
+  'answers with words': { later: () => changed((_, answer) => ({ ...answer, result: 'busy' })) },
+  'shows good receipts of what is in no block': { later: () => forging(), held: true },
   'is over its limit': { gateway: 'limit' },
   'answers with a web page': { gateway: 'page' },
   'answers by halves': { gateway: 'half' },
 }
 
 const FAKE: Hex = `0x${'11'.repeat(32)}`
-const withResult = (call: NodeCall, answer: NodeAnswer, method: string, change: (result: object) => object): NodeAnswer =>
+const withResult = (
+  call: NodeCall,
+  answer: NodeAnswer,
+  method: string,
+  change: (result: object) => object,
+): NodeAnswer =>
   call.method === method && answer.result ? { ...answer, result: change(answer.result as object) } : answer
 
 let release: () => void = () => {}
@@ -137,11 +152,16 @@ const forging = (): Behaviour => {
 }
 
 const forged = (calls: readonly Call[], { method, params }: NodeCall, answer: NodeAnswer): NodeAnswer => {
-  if (method === 'eth_getTransactionCount') return { ...answer, result: `0x${(Number(answer.result) + 1).toString(16)}` }
+  if (method === 'eth_getTransactionCount')
+    return { ...answer, result: `0x${(Number(answer.result) + 1).toString(16)}` }
   if (method !== 'eth_getTransactionReceipt') return answer
   const at = { blockNumber: '0x1', blockHash: FAKE, transactionHash: params[0], transactionIndex: '0x0' }
   const logs = calls.flatMap(({ token, payer, payTo: to, nonce, signed }, i) => {
-    const use = encodeEventTopics({ abi: eip3009Abi, eventName: 'AuthorizationUsed', args: { authorizer: payer, nonce } })
+    const use = encodeEventTopics({
+      abi: eip3009Abi,
+      eventName: 'AuthorizationUsed',
+      args: { authorizer: payer, nonce },
+    })
     const move = encodeEventTopics({ abi: eip3009Abi, eventName: 'Transfer', args: { from: payer, to } })
     const value = encodeAbiParameters([{ type: 'uint256' }], [signed])
     const place = { ...at, address: token, removed: false }
@@ -158,33 +178,36 @@ const cases = Object.keys(FAULTS).flatMap((name, i) =>
 )
 
 describe('a node that', () => {
-  test.each(cases)('%s: what is paid for (%s, %s) is settled once, and never taken for settled before', async (name, kind, mode) => {
-    const fault = FAULTS[name]!
-    const ill = await startIllNode()
-    gateway = ill
-    const urls = (node: string) => {
-      ill.aim(node)
-      return [fault.gateway ? ill.url : node]
-    }
-    trial = await openTrial(stage, { batch: kind === 'batch', urls })
-    const { node } = trial.router
-    const buyings = await trial.buy(WAYS[kind], mode, async () => {
-      if (fault.held) await stage.hold()
-      node.behave(await fault.first?.())
-    })
-    expect(buyings.map((one) => one.entry.heard.at(-1)?.status)).toEqual(buyings.map(() => 200))
-    await expect.poll(isSent).toBe(true)
-    if (fault.then) node.behave(fault.then())
-    ill.fall(fault.gateway ?? 'well')
-    await trial.look(4)
-    expect((await believed(stage, trial, buyings)).unfounded).toBe(0)
-    release()
-    node.behave()
-    ill.fall('well')
-    await stage.rpc('evm_setAutomine', [true])
-    await stage.mine()
-    await trial.settle()
-    expect((await believed(stage, trial, buyings)).settled).toBe(buyings.length)
-    expect(await trial.verdict()).toEqual([])
-  })
+  test.each(cases)(
+    '%s: what is paid for (%s, %s) is settled once, and never taken for settled before',
+    async (name, kind, mode) => {
+      const fault = FAULTS[name]!
+      const ill = await startIllNode()
+      gateway = ill
+      const urls = (node: string) => {
+        ill.aim(node)
+        return [fault.gateway ? ill.url : node]
+      }
+      trial = await openTrial(stage, { batch: kind === 'batch', urls })
+      const { node } = trial.router
+      const buyings = await trial.buy(WAYS[kind], mode, async () => {
+        if (fault.held) await stage.hold()
+        node.behave(await fault.first?.())
+      })
+      expect(buyings.map((one) => one.entry.heard.at(-1)?.status)).toEqual(buyings.map(() => 200))
+      await expect.poll(isSent).toBe(true)
+      if (fault.later) node.behave(fault.later())
+      ill.fall(fault.gateway ?? 'well')
+      await trial.look(4)
+      expect((await believed(stage, trial, buyings)).unfounded).toBe(0)
+      release()
+      node.behave()
+      ill.fall('well')
+      await stage.rpc('evm_setAutomine', [true])
+      await stage.mine()
+      await trial.settle()
+      expect((await believed(stage, trial, buyings)).settled).toBe(buyings.length)
+      expect(await trial.verdict()).toEqual([])
+    },
+  )
 })

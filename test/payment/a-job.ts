@@ -186,6 +186,18 @@ export const fakeChain = (facts: Partial<FakeChain> = {}): { chain: Chain; facts
     blockHashes: (blocks) => tell(`blocks ${blocks}`, blocks.map(hashOf)),
     usedIn: (_, __, nonce, ___, to) =>
       to > all.head ? Promise.reject(fail('chain_unavailable')) : tell('usedIn', all.users.get(nonce)),
+    // Sent to a contract of somebody's own, which tells nothing.
+    history: {
+      sent: async (hashes: readonly Hex[]) =>
+        hashes.map((hash) => ({
+          hash,
+          from: word(3, 20),
+          to: word(4, 20),
+          nonce: 0,
+          input: '0x' as Hex,
+          block: 90n,
+        })),
+    } as unknown as Chain['history'],
     movedIn: (_, __, to) =>
       to > all.head ? Promise.reject(fail('chain_unavailable')) : tell('movedIn', all.movers),
   } satisfies Partial<Chain> as unknown as Chain

@@ -20,9 +20,12 @@ export const startIllNode = async (): Promise<IllNode> => {
     const parts: Buffer[] = []
     for await (const part of request) parts.push(part as Buffer)
     if (ill === 'limit') return void response.writeHead(429, { 'retry-after': '1' }).end()
-    if (ill === 'page') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>busy</html>')
+    if (ill === 'page')
+      return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>busy</html>')
     const headers = { 'content-type': 'application/json' }
-    const reply = await fetch(target, { method: 'POST', headers, body: Buffer.concat(parts) }).catch(() => undefined)
+    const reply = await fetch(target, { method: 'POST', headers, body: Buffer.concat(parts) }).catch(
+      () => undefined,
+    )
     if (!reply) return void response.destroy()
     const text = await reply.text()
     response.writeHead(200, headers).end(ill === 'half' ? text.slice(0, text.length / 2) : text)
