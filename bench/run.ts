@@ -1,5 +1,5 @@
 /**
- * bench/: Farebox beside its peers, in one run, as ratios. `npm run bench`, or `node bench/run.ts [--write] [--rounds 3]`;
+ * bench/: Farebox beside its peers, in one run, as ratios. `npm run bench`, or `node bench/run.ts [--write] [--rounds 2]`;
  * `--write` puts the numbers into bench/README.md. Raw results always go to bench/results/latest.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -90,7 +90,7 @@ const measure = async (cast: Cast, rounds: number, say: (line: string) => void) 
 }
 
 const { values } = parseArgs({
-  options: { write: { type: 'boolean', default: false }, rounds: { type: 'string', default: '3' } },
+  options: { write: { type: 'boolean', default: false }, rounds: { type: 'string', default: '2' } },
 })
 const began = performance.now()
 const report = await bench(Number(values.rounds), (line) =>

@@ -232,3 +232,10 @@ test('division rounds up, and exactly where it can', () => {
     many,
   )
 })
+
+test('a price of more digits than a float holds is exact', () => {
+  const parts = [{ tokens: 9_007_199_254_740_991, rate: 9_007_199_254_740_993n as Rate }]
+  const exact = 9_007_199_254_740_991n * 9_007_199_254_740_993n * 1_000_000n
+  const divisor = 10n ** 18n
+  expect(costOf(parts, 0n)).toBe((exact + divisor - 1n) / divisor)
+})

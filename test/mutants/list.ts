@@ -115,7 +115,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/payment/terms.ts',
     find: "if (terms.digest !== facts.digest) throw fail('quote_body_mismatch')",
     put: '',
-    tests: ['test/chain/refused-payments.test.ts'],
+    tests: ['test/chain/quotes.test.ts'],
   },
   {
     name: 'quote honoured for ever',
