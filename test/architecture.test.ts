@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 /** The one order of the house: a file imports from its own place or from places to the left. */
 const ORDER = (
   'clock errors ids money assets log ‹ wire ‹ client ‹ chain ‹ providers ‹ ledger ‹ accounts ‹ catalog ‹ ' +
-  'route ‹ quote ‹ payment ‹ call ‹ reconcile ‹ http ‹ config ‹ cli ‹ main ‹ index'
+  'route ‹ quote ‹ settle ‹ payment ‹ channel ‹ call ‹ reconcile ‹ http ‹ config ‹ cli ‹ main ‹ index'
 )
   .split(' ‹ ')
   .map((names) => names.split(' '))
@@ -25,7 +25,7 @@ const PURE = [
   'quote/estimate.ts',
   'quote/tokens.ts',
   'payment/terms.ts',
-  'payment/proof.ts',
+  'settle/proof.ts',
   'reconcile/match.ts',
   'client/policy.ts',
   'chain/agree.ts',

@@ -1,7 +1,7 @@
 import { fail } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
 import type { Payable } from '../ledger/moves.ts'
-import type { Way } from '../payment/outbox.ts'
+import type { Way } from '../settle/outbox.ts'
 import type { Deps } from './deps.ts'
 import { reject } from './hold.ts'
 

@@ -9,8 +9,8 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import { createNotary } from '../payment/notary.ts'
 import { createPayouts } from '../payment/payout.ts'
-import type { Settler } from '../payment/settler.ts'
 import type { Till } from '../quote/offers.ts'
+import type { Settler } from '../settle/settler.ts'
 
 type Facts = {
   ledger: Ledger

@@ -9,10 +9,10 @@ import { memoryLedger } from '../ledger/memory.ts'
 import { sqliteLedger } from '../ledger/sqlite.ts'
 import { jsonLog, type Log, quietLog } from '../log.ts'
 import { createServing, type Serving } from '../payment/serving.ts'
-import { createSettler, type Settler } from '../payment/settler.ts'
 import { guardTills } from '../payment/till-guard.ts'
 import { openTills } from '../payment/tills.ts'
 import type { Till } from '../quote/offers.ts'
+import { createSettler, type Settler } from '../settle/settler.ts'
 import { openRelay, settlerExtras } from './facilitator.ts'
 
 /** What a program that embeds the router, or a test, may put in. */

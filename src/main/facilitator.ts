@@ -7,11 +7,11 @@ import type { Resource } from '../http/resources.ts'
 import type { Call } from '../ledger/call.ts'
 import type { Log } from '../log.ts'
 import type { Usd } from '../money.ts'
-import { createAgreement } from '../payment/agreement.ts'
-import { openCoinbase } from '../payment/coinbase.ts'
 import { createFacilitator } from '../payment/facilitate.ts'
-import { createRelay, type Relay } from '../payment/relay.ts'
-import type { SettlerFacts } from '../payment/settler.ts'
+import { createAgreement } from '../settle/agreement.ts'
+import { openCoinbase } from '../settle/coinbase.ts'
+import { createRelay, type Relay } from '../settle/relay.ts'
+import type { SettlerFacts } from '../settle/settler.ts'
 
 /** The facilitator that settles for us, if one is configured. Throws when its package or keys are missing. */
 export const openRelay = async (config: Config): Promise<Relay | undefined> => {

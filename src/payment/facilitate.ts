@@ -6,10 +6,10 @@ import { newErrandId } from '../ids.ts'
 import type { Errand } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Till } from '../quote/offers.ts'
+import { paymentAction } from '../settle/action.ts'
+import type { Settler } from '../settle/settler.ts'
 import type { Authorization, Payment } from '../wire/payment.ts'
-import { paymentAction } from './action.ts'
 import { type Met, meets, type Requirements } from './meets.ts'
-import type { Settler } from './settler.ts'
 import { checkTime } from './terms.ts'
 
 export type VerifyAnswer = { isValid: boolean; payer?: Hex; invalidReason?: string }

@@ -10,7 +10,7 @@ import { ACCOUNT } from '../ledger/moves.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Usd } from '../money.ts'
 import type { Till } from '../quote/offers.ts'
-import type { Settler } from './settler.ts'
+import type { Settler } from '../settle/settler.ts'
 
 /** What a payer asks for. `amount` in units, all free credit when left out. `nonce`: of the sign-in; the same one is the same payout. */
 export type Wish = { payer: Hex; till: Till; amount?: bigint | undefined; nonce?: string }

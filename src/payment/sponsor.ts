@@ -14,6 +14,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Usd } from '../money.ts'
 import type { Till } from '../quote/offers.ts'
+import type { Settler } from '../settle/settler.ts'
 import { PERMIT2 } from '../wire/contracts.ts'
 import {
   type Declaration,
@@ -23,7 +24,6 @@ import {
 import type { Sponsored } from '../wire/payment.ts'
 import { invalid, judgeAllowance } from './allowance.ts'
 import { usdOfGas } from './gas-policy.ts'
-import type { Settler } from './settler.ts'
 import type { Agreed } from './terms.ts'
 
 /** Allowances for Permit2 that come with a payment, and whose gas we pay. */

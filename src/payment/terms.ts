@@ -1,6 +1,6 @@
 /**
- * payment/: who pays, with what, and when the money moves. terms.ts judges a payment against its quote (pure);
- * check.ts asks the curve and the chain; settler.ts moves the money and proves that it moved; receipt.ts signs for it.
+ * payment/: who pays, and with what. terms.ts judges a payment against its quote (pure); check.ts asks the curve and the
+ * chain; sponsor.ts takes the allowances that come along; payout.ts gives credit back; receipt.ts signs for it all.
  */
 import type { Hex } from '../assets.ts'
 import { chainNumber, V1_NETWORKS } from '../assets.ts'

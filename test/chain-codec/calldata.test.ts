@@ -143,14 +143,23 @@ test('the collectors get what the official facilitator sends them', () => {
 
 test('batches of calls are written as Multicall3 and our executor read them', () => {
   const items = fc.array(
-    fc.record({ target: hex(20), data: anyBytes, gas: fc.bigInt({ min: 1n, max: 2n ** 24n - 1n }), allowFailure: fc.boolean() }),
+    fc.record({
+      target: hex(20),
+      data: anyBytes,
+      gas: fc.bigInt({ min: 1n, max: 2n ** 24n - 1n }),
+      allowFailure: fc.boolean(),
+    }),
     { maxLength: 5 },
   )
   const abi = parseAbi(['function execute(bytes items)'])
   const types = ['uint24', 'address', 'uint16', 'bytes'] as const
   each(items, (batch) => {
-    const packed = batch.map(({ gas, target, data }) => encodePacked(types, [Number(gas), target, size(data), data]))
-    expect(execute(batch)).toBe(encodeFunctionData({ abi, functionName: 'execute', args: [concat(['0x', ...packed])] }))
+    const packed = batch.map(({ gas, target, data }) =>
+      encodePacked(types, [Number(gas), target, size(data), data]),
+    )
+    expect(execute(batch)).toBe(
+      encodeFunctionData({ abi, functionName: 'execute', args: [concat(['0x', ...packed])] }),
+    )
     const calls = batch.map(({ target, data, allowFailure }) => ({ target, callData: data, allowFailure }))
     expect(aggregate3(batch)).toBe(
       encodeFunctionData({ abi: multicall3Abi, functionName: 'aggregate3', args: [calls] }),

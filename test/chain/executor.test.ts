@@ -93,7 +93,12 @@ test('too little gas for all caps fails the last items, never a half-done batch'
 test('every amount of gas either does nothing at all or accounts for every item', async () => {
   for (let given = 70_000n; given < 400_000n; given += 7_001n) {
     const ids = [nextId++, nextId++] as const
-    const items = [makers.burn(0n, 60_000n), good(ids[0], 60_000n), makers.spin(0n, 50_000n), good(ids[1], 60_000n)]
+    const items = [
+      makers.burn(0n, 60_000n),
+      good(ids[0], 60_000n),
+      makers.spin(0n, 50_000n),
+      good(ids[1], 60_000n),
+    ]
     const receipt = await execute(items, settler, false, given)
     const hits = await Promise.all(ids.map(hitsOf))
     const done = [1n, 3n].filter((index) => !failuresIn(receipt).includes(index)).length

@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Call, Tx } from '../../src/ledger/call.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
-import type { Way } from '../../src/payment/outbox.ts'
+import type { Way } from '../../src/settle/outbox.ts'
 import { type Hostile, type Stage, startStage } from '../support/hostile.ts'
 import type { NodeCall } from '../support/rpc-proxy.ts'
 

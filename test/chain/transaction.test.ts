@@ -6,7 +6,7 @@ import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import type { Hex } from '../../src/assets.ts'
 import { addressOf, fromHex, toHex } from '../../src/chain/signatures.ts'
 import { signTransaction, TRANSFER_GAS, transferData } from '../../src/chain/transaction.ts'
-import { capped } from '../../src/payment/fees.ts'
+import { capped } from '../../src/settle/fees.ts'
 
 const hex = (bytes: number) =>
   fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((value): Hex => toHex(value))

@@ -14,8 +14,8 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { memoryLedger } from '../../src/ledger/memory.ts'
 import { quietLog } from '../../src/log.ts'
 import { NO_MONEY } from '../../src/money.ts'
-import type { BatchPolicy } from '../../src/payment/batch.ts'
-import { createSettler, type Settler } from '../../src/payment/settler.ts'
+import type { BatchPolicy } from '../../src/settle/batch.ts'
+import { createSettler, type Settler } from '../../src/settle/settler.ts'
 import { placeX402, x402 } from './x402-contracts.ts'
 
 export type Key = { key: Uint8Array; address: Hex }

@@ -1,3 +1,7 @@
+/**
+ * settle/: money that moves on a chain. What is due becomes a transaction of its own or a part of one (batch.ts decides),
+ * is stored before it is sent (outbox.ts), and counts once the logs of a canonical block prove it (prove.ts, proof.ts).
+ */
 import type { Chain, Head } from '../chain/chain.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Clock } from '../clock.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createTurns } from '../../src/payment/channel-turns.ts'
+import { createTurns } from '../../src/channel/turns.ts'
 
 const refused = async (turn: Promise<unknown>) =>
   turn.then(

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Call } from '../../src/ledger/call.ts'
 import type { Payable } from '../../src/ledger/moves.ts'
-import type { Job } from '../../src/payment/jobs.ts'
-import { type Finding, prove } from '../../src/payment/prove.ts'
+import type { Job } from '../../src/settle/jobs.ts'
+import { type Finding, prove } from '../../src/settle/prove.ts'
 import { aCall, aHead, aJob, aPayout, aTx, fakeChain, inBlock, moved, NOW, used } from './a-job.ts'
 
 const call = aCall(1)

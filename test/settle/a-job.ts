@@ -5,7 +5,7 @@ import type { Call, Tx } from '../../src/ledger/call.ts'
 import type { Errand } from '../../src/ledger/errand.ts'
 import type { Payable } from '../../src/ledger/moves.ts'
 import { NO_MONEY } from '../../src/money.ts'
-import type { Job } from '../../src/payment/jobs.ts'
+import type { Job } from '../../src/settle/jobs.ts'
 
 export const TOKEN: Hex = `0x${'aa'.repeat(20)}`
 export const PAYEE: Hex = `0x${'bb'.repeat(20)}`

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { capped, dearer, raised } from '../../src/payment/fees.ts'
+import { capped, dearer, raised } from '../../src/settle/fees.ts'
 
 const fees = (maxFee: bigint, tip: bigint) => ({ maxFee, tip })
 const CAP = 500n

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { createAppetite } from '../../src/payment/appetite.ts'
-import { type BatchFacts, type BatchPolicy, groups } from '../../src/payment/batch.ts'
-import type { Job } from '../../src/payment/jobs.ts'
+import { createAppetite } from '../../src/settle/appetite.ts'
+import { type BatchFacts, type BatchPolicy, groups } from '../../src/settle/batch.ts'
+import type { Job } from '../../src/settle/jobs.ts'
 import { aCall, aJob, aTx, inBlock } from './a-job.ts'
 
 const policy: BatchPolicy = { maxDelayMs: 1_000, min: 2, max: 5 }

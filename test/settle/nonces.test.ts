@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { createNonces } from '../../src/payment/nonces.ts'
+import { createNonces } from '../../src/settle/nonces.ts'
 
 const SHORT = 15_000
 const MINUTE = 60_000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createWindow } from '../../src/payment/window.ts'
+import { createWindow } from '../../src/settle/window.ts'
 import { blockHash, fakeChain } from './a-job.ts'
 
 const at = (block: bigint) => ({ block, blockHash: blockHash(block) })

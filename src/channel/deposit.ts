@@ -10,12 +10,12 @@ import type { Channel } from '../ledger/channel.ts'
 import type { DepositBy, Errand } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { bookOf, COUNTER } from '../ledger/moves.ts'
+import { claimKey } from '../payment/check.ts'
+import { checkTime } from '../payment/terms.ts'
+import { actionOf } from '../settle/action.ts'
 import { BATCH_SETTLEMENT, ERC3009_COLLECTOR } from '../wire/contracts.ts'
 import { type Deposit, isPlainSignature, type PaymentChannel } from '../wire/payment.ts'
-import { actionOf } from './action.ts'
-import type { AgreedChannel } from './channel.ts'
-import { claimKey } from './check.ts'
-import { checkTime } from './terms.ts'
+import type { AgreedChannel } from './agree.ts'
 
 export type DepositFacts = {
   ledger: Ledger

@@ -7,13 +7,13 @@ import type { Claim, Errand } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Till } from '../quote/offers.ts'
+import { actionOf } from '../settle/action.ts'
+import type { Settler } from '../settle/settler.ts'
 import { BATCH_SETTLEMENT } from '../wire/contracts.ts'
-import { actionOf } from './action.ts'
-import { isOffered } from './channel.ts'
-import { type ClaimPolicy, claimable, claimOf, dueClaims, type Unclaimed } from './channel-claims.ts'
-import type { Turns } from './channel-turns.ts'
+import { isOffered } from './agree.ts'
 import type { Channels } from './channels.ts'
-import type { Settler } from './settler.ts'
+import { type ClaimPolicy, claimable, claimOf, dueClaims, type Unclaimed } from './claims.ts'
+import type { Turns } from './turns.ts'
 
 /** Claims what channels owe us before their payers could take it out. */
 export type Keeper = {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { TokenEvent } from '../../src/chain/chain.ts'
 import type { Call } from '../../src/ledger/call.ts'
 import type { Payable } from '../../src/ledger/moves.ts'
-import { type JudgeFacts, judge } from '../../src/payment/proof.ts'
+import { type JudgeFacts, judge } from '../../src/settle/proof.ts'
 import { aCall, aPayout, aTx, inBlock, moved, used } from './a-job.ts'
 
 const call = aCall(1)

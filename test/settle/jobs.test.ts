@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createJobs, jobOf } from '../../src/payment/jobs.ts'
+import { createJobs, jobOf } from '../../src/settle/jobs.ts'
 import { aCall, aJob, aPayout, aTx } from './a-job.ts'
 
 const never = new AbortController().signal

@@ -1,3 +1,7 @@
+/**
+ * channel/: many calls out of one deposit (x402 batch-settlement). agree.ts judges a voucher (pure), channels.ts knows
+ * how channels stand, turns.ts lets calls in one after the other, deposit.ts takes money in, keeper.ts claims it.
+ */
 import { assetKey, type ChainId, type Hex } from '../assets.ts'
 import type { Chain, ChannelState } from '../chain/chain.ts'
 import type { Clock } from '../clock.ts'
@@ -9,9 +13,9 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import { maxOf } from '../money.ts'
 import type { Till } from '../quote/offers.ts'
+import type { Settler } from '../settle/settler.ts'
 import { BATCH_SETTLEMENT } from '../wire/contracts.ts'
 import type { ChannelPayment } from '../wire/payment.ts'
-import type { Settler } from './settler.ts'
 
 /** What the chain said of a channel in a block that counts as settled, and when we asked, ms. */
 export type Look = { state: ChannelState; block: bigint; at: number }

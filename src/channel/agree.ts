@@ -3,11 +3,11 @@ import { channelIdOf, voucherDigest } from '../chain/channel.ts'
 import { curve } from '../chain/signatures.ts'
 import { fail } from '../errors.ts'
 import { type Channel, channelKey } from '../ledger/channel.ts'
+import { agreeOffer, type TermsFacts } from '../payment/terms.ts'
 import { amountOf, type Till } from '../quote/offers.ts'
 import type { Terms } from '../quote/seal.ts'
 import type { ChannelPayment, PaymentChannel } from '../wire/payment.ts'
 import { isPlainSignature } from '../wire/payment.ts'
-import { agreeOffer, type TermsFacts } from './terms.ts'
 
 /** A channel that is paid from, under terms that its payer accepted; `amount` is what the voucher must add, in units. */
 export type AgreedChannel = {

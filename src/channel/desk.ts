@@ -5,12 +5,12 @@ import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { Till } from '../quote/offers.ts'
-import type { ClaimPolicy } from './channel-claims.ts'
-import { createDeposits, type DepositFacts, type Deposits } from './channel-deposit.ts'
-import { createTurns, type Turns } from './channel-turns.ts'
+import type { Settler } from '../settle/settler.ts'
 import { type Channels, createChannels } from './channels.ts'
+import type { ClaimPolicy } from './claims.ts'
+import { createDeposits, type DepositFacts, type Deposits } from './deposit.ts'
 import { createKeeper, type Keeper } from './keeper.ts'
-import type { Settler } from './settler.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 /** All that payment channels need, made together: they share whose turn it is and what the chain said. */
 export type ChannelDesk = { channels: Channels; turns: Turns; deposits: Deposits; keeper: Keeper }
