@@ -1,6 +1,6 @@
 import { toUnits } from '../assets.ts'
 import { errorBody } from '../errors.ts'
-import { type Bill, type Call, toMove } from '../ledger/call.ts'
+import { type Bill, type Call, movesWhole, toMove } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
 import type { Move } from '../ledger/moves.ts'
 import { reasonOf } from '../log.ts'
@@ -42,7 +42,7 @@ const serveStream = async (
 ): Promise<Reply> => {
   const { model, provider } = attempt.route
   // Served implies intended: that the money is to move is stored before the first byte leaves.
-  await pay(deps, call, { type: 'stream', id: call.id, model, provider }, movesWhole(call))
+  await pay(deps, call, { type: 'stream', id: call.id, model, provider }, isToMove(call))
   deps.probe('K4')
   return {
     status: 200,
@@ -142,7 +142,7 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
   }
   const billed: Call = { ...call, service: { at: partial ? 'partial' : 'served', bill } }
   // A stream whose payment moves whole is paid for since its first byte.
-  const open = movesWhole(call) ? attempt.answer.kind === 'json' : call.kind === 'upto' && toMove(billed) > 0n
+  const open = isToMove(call) ? attempt.answer.kind === 'json' : call.kind === 'upto' && toMove(billed) > 0n
   const posted = await pay(deps, billed, { type: 'bill', id: call.id, bill, partial }, open)
   if (usage.source === 'reported') {
     deps.learner.observe(route.model, {
@@ -167,8 +167,7 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
 }
 
 /** All that was signed moves, whatever is charged, and it has not moved yet. */
-const movesWhole = ({ kind, signed, settleFirst }: Call): boolean =>
-  (kind === 'eip3009' || kind === 'permit2') && signed > 0n && !settleFirst
+const isToMove = (call: Call): boolean => movesWhole(call) && call.signed > 0n && !call.settleFirst
 
 /** Posts a move, and with it that the money of the call is to move from now on, when it is `open`. */
 const pay = (

@@ -21,7 +21,7 @@ let payer: LocalAccount
 let from = 0n
 
 beforeAll(async () => {
-  world = await startWorld({ store: 'sqlite', confirmations: 2 })
+  world = await startWorld({ store: 'sqlite', confirmations: 2, extra: 'reconcile: { from: 1000000000 }' })
   chain = createChain(`eip155:${CHAIN_ID}`, [world.net.url])
   payer = await world.payer()
 })

@@ -329,7 +329,7 @@ const ELSEWHERE: Record<string, Code[]> = {
   ],
   'chain/channel-keeper.test.ts': ['channel_withdrawing'],
   'chain/channel-refund.test.ts': ['refund_by_voucher', 'refund_nothing_left', 'refund_amount_invalid'],
-  'payment/channel-turns.test.ts': ['channel_busy'],
+  'channel/turns.test.ts': ['channel_busy'],
   'http/app.test.ts': ['shutting_down'],
 }
 

@@ -36,7 +36,7 @@ test('what does not hold is printed under its promise, and the exit code says so
   const { code, lines } = await verify(await claimed(2), false, 199)
   expect(code).toBe(1)
   const at = lines.indexOf('✗ Unpaid service stays within the limits.')
-  expect(lines.slice(at + 1)).toEqual(['    counter exposure: 200, limit 199', '1 violation.'])
+  expect([lines[at + 1], lines.at(-1)]).toEqual(['    counter exposure: 200, limit 199', '1 violation.'])
 })
 
 test('a long list is cut for people and whole as JSON', async () => {
