@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 /** The one order of the house: a file imports from its own place or from places to the left. */
 const ORDER = (
-  'clock errors ids money assets log ‹ wire ‹ client ‹ chain ‹ providers ‹ ledger ‹ accounts ‹ catalog ‹ ' +
+  'clock errors ids money assets log metrics ‹ wire ‹ client ‹ chain ‹ providers ‹ store ‹ admit ‹ ledger ‹ accounts ‹ catalog ‹ ' +
   'route ‹ quote ‹ settle ‹ payment ‹ channel ‹ call ‹ reconcile ‹ http ‹ config ‹ cli ‹ main ‹ index'
 )
   .split(' ‹ ')
