@@ -19,18 +19,31 @@ export type Books = {
   journal: (move: Move, postings: Posting[]) => void
 }
 
+/** What a judge of moves must be able to read. */
+export type View = Pick<Books, 'subject' | 'claimant' | 'keeper'>
+
+/** What a move would do, as far as limits and balances allow it, or why it cannot. */
+export type Verdict = { ok: true; change: Change } | Extract<Posted<Payable>, { ok: false }>
+
+/** Judges one move by all but the counters and balances, which only their keeper can say at the moment it writes. */
+export const judge = (view: View, move: Move): Verdict => {
+  const holder = heldBy(view, move)
+  if (holder) return { ok: false, why: 'claimed', call: holder }
+  const change = decide(move, view.subject)
+  if (!change) return { ok: false, why: 'stale', call: aboutOf(view, move) }
+  if ('refused' in change) return { ok: false, why: 'channel', channel: change.channel }
+  return { ok: true, change }
+}
+
 /** Applies one move to the books: reads everything, judges, and only then writes, so that a refusal leaves no trace. */
 export const applyMove = <M extends Move>(books: Books, move: M): Posted<About<M>> =>
   // What a move is about follows from its type; decide() holds to it.
   apply(books, move) as Posted<About<M>>
 
 const apply = (books: Books, move: Move): Posted<Payable> => {
-  const holder = heldBy(books, move)
-  if (holder) return { ok: false, why: 'claimed', call: holder }
-  const change = decide(move, books.subject)
-  if (!change) return { ok: false, why: 'stale', call: aboutOf(books, move) }
-  if ('refused' in change) return { ok: false, why: 'channel', channel: change.channel }
-
+  const verdict = judge(books, move)
+  if (!verdict.ok) return verdict
+  const { change } = verdict
   const counters: Record<string, bigint> = {}
   for (const { name, by, limit } of change.bumps) {
     const value = books.counter(name)
@@ -51,13 +64,18 @@ const apply = (books: Books, move: Move): Posted<Payable> => {
     }
   }
   write(books, move, change, counters, balances)
+  return applied(change, counters)
+}
+
+/** What came of a move that was written. */
+export const applied = (change: Change, counters: Record<string, bigint>): Posted<Payable> => {
   const calls = change.put.filter((one): one is Payable => one.is !== 'channel')
   return { ok: true, call: calls[0]!, calls, counters }
 }
 
 /** Who has what a new call or errand wants to claim: its authorization, or its name while that call stands. */
-const heldBy = (books: Books, move: Move): Payable | undefined => {
-  const fresh = move.type === 'claim' ? move.call : move.type === 'order' ? move.errand : undefined
+const heldBy = (books: View, move: Move): Payable | undefined => {
+  const fresh = freshOf(move)
   if (!fresh || books.subject(fresh.id)) return undefined
   const claimant = fresh.claim === undefined ? undefined : books.claimant(fresh.claim)
   if (claimant !== undefined) return payable(books.subject(claimant))
@@ -68,7 +86,12 @@ const heldBy = (books: Books, move: Move): Payable | undefined => {
   return undefined
 }
 
-const keysOf = (fresh: Payable | undefined): string[] =>
+/** What a move brings in that was not there before. */
+export const freshOf = (move: Move): Payable | undefined =>
+  move.type === 'claim' ? move.call : move.type === 'order' ? move.errand : undefined
+
+/** The names that a new call takes. */
+export const keysOf = (fresh: Payable | undefined): string[] =>
   fresh?.is === 'call' ? [fresh.key, fresh.name].filter((key) => key !== undefined) : []
 
 /** Its name is taken: it is being served, was served, or its money moved. */
@@ -80,7 +103,7 @@ export const stands = (call: Call): boolean =>
 const payable = (subject: Subject | undefined): Payable | undefined =>
   subject?.is === 'channel' ? undefined : subject
 
-const aboutOf = (books: Books, move: Move): Payable | undefined =>
+const aboutOf = (books: View, move: Move): Payable | undefined =>
   payable(
     books.subject(move.type === 'settle' ? (move.ids[0] ?? '') : 'id' in move ? move.id : idOfNew(move)),
   )
@@ -112,7 +135,7 @@ const write = (
   counters: Record<string, bigint>,
   balances: Shifted[],
 ): void => {
-  const fresh = move.type === 'claim' ? move.call : move.type === 'order' ? move.errand : undefined
+  const fresh = freshOf(move)
   if (fresh?.claim !== undefined) books.putClaim(fresh.claim, fresh.id)
   for (const key of keysOf(fresh)) books.putKey(key, fresh!.id)
   for (const subject of change.put) books.put(subject)

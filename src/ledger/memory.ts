@@ -155,6 +155,6 @@ const purposeOf = (subject: Exclude<Subject, { is: 'channel' }>): Purpose => {
 const hasNoLog = ({ task }: Errand): boolean =>
   task.kind === 'relay' || task.kind === 'withdrawal' || (task.kind === 'deposit' && task.by.kind === 'seen')
 
-/** Each journal line seals all before it. */
-export const chainHash = (previous: string, line: string): string =>
-  hash('sha256', `${previous}\n${line}`, 'hex')
+/** Each journal line seals all before it. Redis can do SHA-1 only. */
+export const chainHash = (previous: string, line: string, by: 'sha256' | 'sha1' = 'sha256'): string =>
+  hash(by, `${previous}\n${line}`, 'hex')

@@ -58,7 +58,8 @@ export const step = (retold: Retold, line: JournalEntry): Set<string> => {
 const seal = (retold: Retold, { seq, at, move, postings, hash }: JournalEntry): void => {
   const { tell, head } = retold
   if (seq !== head.seq + 1) tell('sequence', `line ${seq}`, `it follows line ${head.seq}`)
-  if (hash !== chainHash(head.hash, encode({ at, move, postings }))) {
+  const by = hash.length === 40 ? 'sha1' : 'sha256'
+  if (hash !== chainHash(head.hash, encode({ at, move, postings }), by)) {
     tell('chain', `line ${seq}`, 'its hash does not seal it and all lines before it')
   }
   retold.head = { seq, hash }

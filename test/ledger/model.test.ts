@@ -9,8 +9,10 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { memoryLedger } from '../../src/ledger/memory.ts'
 import { sqliteLedger } from '../../src/ledger/sqlite.ts'
 import { openBooks, type QueryName, type SyncBooks } from '../../src/ledger/sqlite-books.ts'
+import { sharedRedis } from '../support/redis.ts'
 import { EDGES } from './edges.ts'
 import { anyCommand, sameByName, type Twins } from './model.ts'
+import { openRedisLedger } from './redis-ledger.ts'
 
 // A run that fails prints its seed; SEED repeats it, RUNS makes it longer.
 const seed = process.env['SEED'] ? { seed: Number(process.env['SEED']) } : {}
@@ -60,6 +62,21 @@ test('the same holds for the ledger in its own thread and file', { timeout }, as
     sealed: false,
   })
   await fc.assert(sequences(open, new Set()), { numRuns: Math.ceil(runs / 60), ...seed })
+})
+
+test('the same holds for the ledger in Redis', { timeout }, async () => {
+  const redis = await sharedRedis()
+  const open = async () => ({
+    memory: memoryLedger({ clock: systemClock }),
+    sqlite: await openRedisLedger(redis.url()),
+    next: () => {},
+    sealed: false,
+  })
+  try {
+    await fc.assert(sequences(open, new Set()), { numRuns: Math.ceil(runs / 8), ...seed })
+  } finally {
+    await redis.stop()
+  }
 })
 
 /** The queries of the books under the names that the memory ledger has. */

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { type Clock, seconds } from '../clock.ts'
+import { fail, Refusal } from '../errors.ts'
+import { type Log, reasonOf } from '../log.ts'
+import type { Store } from '../store/store.ts'
+import type { Ledger, Posted } from './ledger.ts'
+import type { Move } from './moves.ts'
+import { createCache } from './redis-cache.ts'
+import { createHealer } from './redis-heal.ts'
+import { OPEN, POST, RAISE } from './redis-lua.ts'
+import { type Answer, type Judged, judgeBy, settleAnswer } from './redis-move.ts'
+import { redisQueries } from './redis-queries.ts'
+import { SCHEMA_VERSION } from './schema.ts'
+
+export type RedisLedgerFacts = {
+  store: Store
+  clock: Clock
+  log: Log
+  /** Who writes: unique among all that ever do. */
+  writer: string
+  /** The token of the settler's lease, without which no transaction can be stored; '*' where nobody else can have one. */
+  token: () => string
+}
+
+type Waiting = {
+  move: Move
+  /** When it was decided, ms: what the journal says. */
+  at: number
+  /** ms, by the clock. */
+  until: number
+  resolve: (posted: Posted<never>) => void
+  reject: (error: unknown) => void
+}
+
+/** Longest wait for a move to be written, ms: within a second the caller knows. */
+const PATIENCE_MS = 900
+/** Moves of one batch: Redis does nothing else meanwhile. */
+const MOST = 64
+const AGAIN_MS = 40
+const WATCH_MS = 1_000
+
+type Written = ['ok', seq: number, hash: string, epoch: string, answers: Answer[]]
+export type Reply =
+  | Written
+  | ['lost', ...string[]]
+  | ['healing']
+  | ['old']
+
+/**
+ * A ledger in Redis that many instances share. A move is judged here, by what this instance knows, and written by one
+ * Lua function that checks that all of it still stands; what changed meanwhile comes back, and it is judged again.
+ * Batches are numbered, so that one whose reply was lost can be sent again.
+ */
+export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
+  const { store, clock, log, writer, token } = facts
+  const meta = `${store.prefix}meta`
+  const fresh = randomBytes(8).toString('hex')
+  const [schema, inc, seq, hash, epoch] = (await store.run(
+    OPEN,
+    [meta],
+    [SCHEMA_VERSION, fresh, String(seconds(clock.now()))],
+  )) as [string, string, string, string, string]
+  if (schema !== SCHEMA_VERSION)
+    throw new Error(`The ledger has schema ${schema}, this Farebox speaks ${SCHEMA_VERSION}.`)
+  const known = { inc, seq: Number(seq), hash, epoch: Number(epoch) }
+  const cache = createCache()
+  const queue: Waiting[] = []
+  let batch = 0
+  let busy = false
+  let closed = false
+
+  const send = async (judged: readonly Judged[], healer: string, n: number): Promise<Reply> => {
+    const { inc, seq, hash } = known
+    // The healer writes beside those who wait for it, and who only looks writes nothing.
+    const who = judged.length === 0 ? '' : healer === '' ? writer : `${writer} healing`
+    const head = [store.prefix, who, n, inc, seq, hash, token(), healer]
+    return (await store.run(POST, [meta], [...head, ...judged.flatMap(({ args }) => args)])) as Reply
+  }
+  const healer = createHealer({ ...facts, meta, known, forget: cache.forget, write: (moves) => rewrite(moves) })
+
+  /** Judges and sends until each has an answer; those for which something had changed are judged again. */
+  const write = async (batched: readonly Waiting[], token = ''): Promise<void> => {
+    let left = batched
+    while (left.length > 0) {
+      const judged = left.map(({ move, at }) => judgeBy(cache, move, at))
+      const reply = await insist(judged, Math.min(...left.map((one) => one.until)), token)
+      if (reply) left = told(left, judged, reply)
+    }
+  }
+
+  /** Tells the callers what became of their moves; returns those that must be judged again. */
+  const told = (
+    asked: readonly Waiting[],
+    judged: readonly Judged[],
+    [, seq, hash, epoch, answers]: Written,
+  ): Waiting[] => {
+    Object.assign(known, { seq, hash, epoch: Number(epoch) })
+    return asked.filter((one, i) => {
+      const answer = answers[i]!
+      const posted = settleAnswer(cache, judged[i]!, one.move, answer)
+      if (posted === undefined) return true
+      if (answer[0] === 'done') healer.remember(answer[1], one.move, one.at)
+      if (posted === 'fenced') one.reject(fail('ledger_unavailable', { why: 'the lease is elsewhere' }))
+      else one.resolve(posted as Posted<never>)
+      return false
+    })
+  }
+
+  /** Sends a batch until it is answered or the patience of its callers ends; undefined when it must be judged anew. */
+  const insist = async (judged: readonly Judged[], until: number, token: string): Promise<Written | undefined> => {
+    const n = ++batch
+    for (;;) {
+      let why = 'the store was rebuilt'
+      try {
+        const reply = await send(judged, token, n)
+        if (reply[0] === 'ok') return reply
+        if (reply[0] === 'lost') {
+          await healer.found(reply)
+          return undefined
+        }
+        why = `the store is ${reply[0]}`
+      } catch (error) {
+        why = reasonOf(error)
+      }
+      if (clock.now() + AGAIN_MS >= until) throw fail('ledger_unavailable', { why })
+      await clock.sleep(AGAIN_MS)
+    }
+  }
+
+  const rewrite = async (moves: readonly { move: Move; at: number }[]): Promise<void> => {
+    for (const { move, at } of moves) {
+      await new Promise<void>((resolve, reject) => {
+        const one = { move, at, until: clock.now() + 5_000, resolve: () => resolve(), reject }
+        write([one], known.inc).catch(reject)
+      })
+    }
+  }
+
+  const run = async (): Promise<void> => {
+    busy = true
+    while (queue.length > 0) {
+      const taken = queue.splice(0, MOST)
+      try {
+        await write(taken)
+      } catch (error) {
+        for (const one of taken) one.reject(error)
+        if (!(error instanceof Refusal)) log.error('bug', { why: reasonOf(error) })
+      }
+    }
+    busy = false
+  }
+
+  // An idle instance notices too that the store was lost, in time to say what it remembers.
+  const watching = setInterval(() => {
+    if (!busy) void insist([], clock.now(), '').catch(() => {})
+  }, WATCH_MS)
+  watching.unref()
+
+  return {
+    post: (move) =>
+      new Promise((resolve, reject) => {
+        if (closed) return reject(fail('ledger_unavailable'))
+        const now = clock.now()
+        queue.push({ move, at: now, until: now + PATIENCE_MS, resolve: resolve as Waiting['resolve'], reject })
+        if (!busy) {
+          busy = true
+          // What arrives in the same turn goes together.
+          setImmediate(() => void run())
+        }
+      }),
+    ...redisQueries(store, cache),
+    get epoch() {
+      return known.epoch
+    },
+    raiseEpoch: async (to) => {
+      known.epoch = Number(await store.run(RAISE, [meta], ['epoch', String(to)]))
+      return known.epoch
+    },
+    close: async () => {
+      while (queue.length > 0 || busy) await new Promise(setImmediate)
+      closed = true
+      clearInterval(watching)
+      await healer.idle()
+    },
+  }
+}
