@@ -17,6 +17,20 @@ export const surely = async <T>(deps: Pick<Deps, 'clock' | 'log'>, write: () => 
   }
 }
 
+/** Makes a claim; when nobody can say whether it was written, it is taken back as soon as the ledger answers. */
+export const orTakeBack = async <T>(
+  deps: Pick<Deps, 'clock' | 'log' | 'ledger'>,
+  id: string,
+  claim: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await claim()
+  } catch (error) {
+    void persist(deps, () => deps.ledger.post({ type: 'reject', id, why: 'ledger_unavailable' }))
+    throw error
+  }
+}
+
 const persist = async (deps: Pick<Deps, 'clock' | 'log'>, write: () => Promise<unknown>): Promise<void> => {
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     await deps.clock.sleep(wait)

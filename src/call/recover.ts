@@ -5,12 +5,16 @@ import type { Move } from '../ledger/moves.ts'
 import { NO_TRANSACTION } from '../wire/receipt.ts'
 
 /**
- * Ends the calls that a dead process left in service, before anything new is taken. Nobody can say how much of an answer
+ * Ends the calls that a dead process left in service: all of them, or those that nobody alive stands for. Nobody can say how much of an answer
  * arrived, so nothing is charged: what was never dispatched is rejected, what had not begun is released, and what was
  * streaming is billed at zero, so that all of its payment becomes credit. Returns how many there were.
  */
-export const recover = async (ledger: Ledger, clock: Clock): Promise<number> => {
-  const left = (await ledger.open()).filter(isServing)
+export const recover = async (
+  ledger: Ledger,
+  clock: Clock,
+  isOrphan: (call: Call) => boolean = () => true,
+): Promise<number> => {
+  const left = (await ledger.open()).filter((call) => isServing(call) && isOrphan(call))
   for (const call of left) await ledger.post(ending(call, clock))
   return left.length
 }

@@ -46,6 +46,8 @@ export type Call = {
   requestDigest: Hex
   asked: string
   stream: boolean
+  /** The instance that serves it; left out by those that have a store to themselves. */
+  by?: string
   /** The payment settles before anything is sent to a provider. */
   settleFirst: boolean
   /** When it was claimed, ms. */

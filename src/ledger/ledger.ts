@@ -88,6 +88,8 @@ export type Ledger = {
   subjects: (after: string | undefined, limit: number) => Promise<Subject[]>
   /** The append-only journal after `seq`, in order. */
   journal: (seq: number, limit: number) => Promise<JournalEntry[]>
+  /** The number of the last journal line, 0 when there is none. */
+  lines: () => Promise<number>
   /** Goes up whenever the store may have lost claims; older quotes are refused. A new store starts above every older one. */
   epoch: number
   /** Raises the epoch to a unix second, durably, and returns it; it never goes down. A running router keeps its own until it starts again. */

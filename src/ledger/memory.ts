@@ -108,6 +108,7 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     },
     calls: async (after, limit) => page(all('call', subjects.values()), after, limit),
     subjects: async (after, limit) => page([...subjects.values()], after, limit),
+    lines: async () => entries.length,
     journal: async (seq, limit) => entries.slice(seq, seq + limit),
     get epoch() {
       return epoch

@@ -111,6 +111,7 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
     },
     calls: async (after, limit) => (await page('calls', after, limit)) as Call[],
     subjects: (after, limit) => page('all', after, limit),
+    lines: async () => Number((await store.read('HGET', key('meta'), 'seq')) ?? 0),
     journal: async (seq, limit) => {
       const rows = (await store.read('XRANGE', key('journal'), `${seq + 1}-0`, '+', 'COUNT', limit)) as [
         string,

@@ -35,6 +35,8 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
   const pageOfCalls = rows(`SELECT json FROM subjects WHERE kind = 'call' AND ${after}`)
   const journal = rows('SELECT seq, line, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?')
 
+  const lines = rows('SELECT max(seq) AS seq FROM journal')
+
   const one = <K extends Subject['is']>(is: K, id: string | undefined) => {
     books.refresh()
     const found = id === undefined ? undefined : books.subject(id)
@@ -90,6 +92,7 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
     },
     calls: (after, limit) => parsed<Call>(pageOfCalls(after ?? '', limit)),
     subjects: (after, limit) => parsed<Subject>(page(after ?? '', limit)),
+    lines: () => (lines()[0]?.['seq'] as number | null) ?? 0,
     journal: (seq, limit) =>
       journal(seq, limit).map((row) => ({
         ...decode<Pick<JournalEntry, 'at' | 'move' | 'postings'>>(row['line'] as string),

@@ -107,6 +107,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     cursor: query('cursor'),
     moveCursor: query('moveCursor'),
     journal: query('journal'),
+    lines: query('lines'),
     get epoch() {
       return epoch
     },

@@ -34,6 +34,8 @@ export type Outbox = {
   ) => Promise<Posted<S>>
   /** Stores an errand and makes its transaction with the next flush. */
   order: (errand: Errand) => Promise<Posted<Errand>>
+  /** Takes over what another instance stored, unless it is known already. */
+  adopt: (item: Payable) => Promise<void>
   /** Makes transactions for what has waited long enough, or for all that waits. */
   flush: (all?: boolean) => Promise<void>
   /** Sends again what the mempool forgot, replaces what fees left behind, and fills gaps between nonces. */
@@ -151,6 +153,11 @@ export const createOutbox = (facts: OutboxFacts): Outbox => {
       if (errand.task.kind === 'payout') facts.probe('K14')
       if (posted.ok && isSettling(posted.call)) jobs.put(jobOf(posted.call, [], clock.now()))
       return posted
+    },
+    adopt: async (item) => {
+      if (item.chain !== chain.id || !isSettling(item) || jobs.get(item.id) || signing.has(item.id)) return
+      const job = first(facts, item, await ledger.transactions(item.id))
+      if (!jobs.get(item.id)) jobs.put(job)
     },
     flush: async (all = false) => {
       if (!all && isHeldUp()) return

@@ -24,6 +24,8 @@ export type Settler = {
   pay: Outbox['pay']
   /** Stores something to be done on the chain, and does it. */
   order: Outbox['order']
+  /** Takes over an item that somebody else stored: an instance that does not settle. */
+  adopt: (item: Payable) => Promise<void>
   /** Resolves when a payment is proven or can never be, or `signal` aborts: then as it stands. */
   outcome: (id: string, signal: AbortSignal) => Promise<Payable | undefined>
   /** One look at the chain now: what is in blocks, what was taken back, what must be sent again. Also on a timer. */
@@ -170,6 +172,11 @@ export const createSettler = (facts: SettlerFacts): Settler => {
         void flush()
       }
       return posted
+    },
+    adopt: async (item) => {
+      watch.keep(item)
+      await outbox.adopt(item)
+      ripen(RIPENING_MS)
     },
     outcome: async (id, signal) => {
       await jobs.ended(id, signal)

@@ -15,6 +15,7 @@ import {
 import { type Config, readConfig } from '../../src/config.ts'
 import { quietLog } from '../../src/log.ts'
 import { type Farebox, type Options, startFarebox } from '../../src/main.ts'
+import { sharedRedis } from './redis.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import { deployUsdt, mintUsdt, placeX402, x402 } from './x402-contracts.ts'
 
@@ -53,7 +54,8 @@ export type World = {
 
 export type WorldOptions = {
   anvil?: AnvilOptions
-  store?: 'memory' | 'sqlite'
+  /** Default memory, or what TEST_STORE says: so that every test can be run over another twin. */
+  store?: 'memory' | 'sqlite' | 'redis'
   /** YAML lines that replace or add to top-level keys. */
   extra?: string
   options?: Options
@@ -64,6 +66,10 @@ export type WorldOptions = {
   usdt?: boolean
   /** The settler's account is delegated to the batch executor at the start (EIP-7702), which takes nonces of its own. */
   delegate?: boolean
+  /** Rate limits in YAML; without it there are none. */
+  limits?: string
+  /** More settings of `server`, in YAML. */
+  server?: string
   /** What the chain's coin is said to be worth. */
   nativeUsd?: string
 }
@@ -79,7 +85,9 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   const usdt = wanted.usdt ? (await deployUsdt({ url: net.url, deployerKey: deployer })).address : '0x'
   const upstream = await startUpstream()
   const dir = mkdtempSync(join(tmpdir(), 'farebox-test-'))
-  const store = wanted.store === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:'
+  const kind = wanted.store ?? process.env['TEST_STORE'] ?? 'memory'
+  const redis = kind === 'redis' ? await sharedRedis() : undefined
+  const store = redis?.url() ?? (kind === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:')
   const config = readConfig(yaml(net, assetsOf(token, usdt, wanted), upstream, store, wanted), {
     FAREBOX_QUOTE_SECRET: SECRET,
     FAREBOX_SETTLER_KEY: net.accounts[1]!.privateKey,
@@ -157,6 +165,7 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
       await farebox.close(1000)
       await upstream.close()
       await net.stop()
+      await redis?.stop()
       rmSync(dir, { recursive: true, force: true })
     },
   }
@@ -175,6 +184,10 @@ const assetsOf = (token: string, usdt: string, wanted: WorldOptions): string => 
   return wanted.usdt ? `[${usdc}, ${tether}]` : `[${usdc}]`
 }
 
+// Tests ask as fast as they can, all from one address.
+const NO_LIMITS =
+  '{ unpaid: { perAddress: false }, paid: { perAddress: false, perPayer: false }, signIn: { perAddress: false } }'
+
 const yaml = (
   net: Localnet,
   assets: string,
@@ -182,8 +195,9 @@ const yaml = (
   store: string,
   wanted: WorldOptions,
 ): string => `
-server: { port: 0 }
+server: { port: 0${wanted.server === undefined ? '' : `, ${wanted.server}`} }
 store: "${store}"
+limits: ${wanted.limits ?? NO_LIMITS}
 log: { level: silent }
 chains:
   - id: eip155:${net.chainId}

@@ -1,0 +1,88 @@
+import { recover } from '../call/recover.ts'
+import type { ChannelDesk } from '../channel/desk.ts'
+import type { Payouts } from '../payment/payout.ts'
+import type { Elected } from '../settle/elected.ts'
+import { createIntake } from '../settle/intake.ts'
+import type { Base } from './base.ts'
+
+/** What only one instance does at a time: settle, claim channels, pay out, reconcile, and end what dead ones left. */
+export type Duties = { start: () => Promise<void>; stop: () => Promise<void> }
+
+export type DutyFacts = {
+  base: Base
+  keeper: ChannelDesk['keeper']
+  payouts: Payouts
+  /** Compares chains and ledger until it is stopped. */
+  reconcile: () => { stop: () => Promise<void> }
+}
+
+/** How often it is looked whether an instance has died, ms. */
+const LOOK_MS = 2_000
+/** Also without a death, everything is looked through so often, ms: a claim may be nobody's after an outage. */
+const SWEEP_MS = 60_000
+
+/** The duties of one who is alone: what an earlier process left was taken over before the first call. */
+export const loneDuties = ({ keeper, payouts, reconcile }: Omit<DutyFacts, 'base'>): Duties => {
+  let reconcilers: { stop: () => Promise<void> } | undefined
+  return {
+    start: async () => {
+      keeper.start()
+      payouts.start()
+      reconcilers = reconcile()
+    },
+    stop: async () => {
+      await reconcilers?.stop()
+      await payouts.stop()
+      await keeper.stop()
+    },
+  }
+}
+
+/** The duties of the leader of a fleet. */
+export const leadDuties = (facts: DutyFacts): Duties => {
+  const { ledger, clock, log, settlers, fleet } = facts.base
+  const elected = [...settlers.values()] as Elected[]
+  const lone = loneDuties(facts)
+  const intake = createIntake({ ledger, clock, log, settlerOf: (chain) => settlers.get(chain) })
+  let known: ReadonlySet<string> | undefined
+  let swept = 0
+  let timer: NodeJS.Timeout | undefined
+  let looking: Promise<void> | undefined
+
+  const look = async (): Promise<void> => {
+    const now = await fleet.alive.names()
+    const died = known === undefined || [...known].some((name) => !now.has(name))
+    if (died || clock.now() - swept > SWEEP_MS) {
+      const ended = await recover(ledger, clock, ({ by }) => by === undefined || !now.has(by))
+      if (ended > 0) log.warn('recovered', { calls: ended })
+      swept = clock.now()
+    }
+    known = now
+  }
+  const again = () => {
+    looking = look()
+      .catch((error) => log.warn('fleet_not_seen', { why: String(error) }))
+      .finally(() => {
+        if (timer) timer = setTimeout(again, LOOK_MS)
+      })
+  }
+
+  return {
+    start: async () => {
+      await intake.open()
+      await Promise.all(elected.map((one) => one.lead()))
+      intake.start()
+      await lone.start()
+      timer = setTimeout(again, 0)
+    },
+    stop: async () => {
+      clearTimeout(timer)
+      timer = undefined
+      known = undefined
+      await looking
+      await lone.stop()
+      await intake.stop()
+      await Promise.all(elected.map((one) => one.follow()))
+    },
+  }
+}

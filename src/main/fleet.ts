@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { lockLedger } from '../ledger/lock.ts'
+import { memoryLedger } from '../ledger/memory.ts'
+import { redisLedger } from '../ledger/redis.ts'
+import { sqliteLedger } from '../ledger/sqlite.ts'
+import { type Log, quietLog } from '../log.ts'
+import { type Alive, aloneAlive, redisAlive } from '../store/alive.ts'
+import { type Lease, ownLease, redisLease } from '../store/lease.ts'
+import { openRedis } from '../store/redis.ts'
+import type { Store } from '../store/store.ts'
+
+/** The instances that share one store: who of them is at work, and who does what only one may do. */
+export type Fleet = {
+  alive: Alive
+  lease: Lease
+  /** Redis, where there may be several instances; undefined where this one is alone. */
+  store: Store | undefined
+}
+
+/** Opens the store that a config names, as an instance that serves from it. Rejects when another has a file. */
+export const openStore = async (
+  address: string,
+  clock: Clock,
+  log: Log,
+): Promise<{ ledger: Ledger; fleet: Fleet; close: () => Promise<void> }> => {
+  const me = `i_${randomBytes(6).toString('hex')}`
+  if (!isRedis(address)) {
+    const path = sqlitePath(address)
+    const lock = path === undefined ? undefined : lockLedger(path)
+    const ledger = await openLedger(address, clock)
+    const close = async () => {
+      await ledger.close()
+      lock?.release()
+    }
+    return { ledger, fleet: { alive: aloneAlive(me), lease: ownLease(), store: undefined }, close }
+  }
+  const store = await openRedis({ url: address, log })
+  const lease = redisLease({ store, log, holder: me })
+  try {
+    const ledger = await redisLedger({ store, clock, log, writer: me, token: lease.token })
+    const alive = redisAlive({ store, log, me })
+    const close = async () => {
+      await ledger.close()
+      await alive.stop()
+      await store.close()
+    }
+    return { ledger, fleet: { alive, lease, store }, close }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Opens the ledger that a config names beside whoever serves from it: to read it, or to book what was seen. */
+export const openLedger = async (address: string, clock: Clock): Promise<Ledger> => {
+  if (!isRedis(address))
+    return address === 'memory:' ? memoryLedger({ clock }) : sqliteLedger(sqlitePath(address)!)
+  const store = await openRedis({ url: address, log: quietLog })
+  const writer = `c_${randomBytes(6).toString('hex')}`
+  const ledger = await redisLedger({ store, clock, log: quietLog, writer, token: () => '' })
+  const close = async () => {
+    await ledger.close()
+    await store.close()
+  }
+  // Not a spread: the epoch is a getter.
+  return Object.defineProperty(ledger, 'close', { value: close })
+}
+
+const isRedis = (address: string): boolean => /^redis(s|\+sentinel|\+cluster)?:/.test(address)
+
+const sqlitePath = (address: string): string | undefined =>
+  address.startsWith('sqlite:') ? address.slice('sqlite:'.length) : undefined

@@ -1,0 +1,75 @@
+import type { ChainId } from '../assets.ts'
+import type { Clock } from '../clock.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { idsOf, type Move } from '../ledger/moves.ts'
+import { type Log, reasonOf } from '../log.ts'
+import type { Settler } from './settler.ts'
+
+/** What other instances say is to be settled, read from the journal that they share. */
+export type Intake = {
+  /** Remembers where the journal ends: what stands before is read by the settlers themselves. */
+  open: () => Promise<void>
+  start: () => void
+  stop: () => Promise<void>
+}
+
+export type IntakeFacts = {
+  ledger: Pick<Ledger, 'lines' | 'journal' | 'call' | 'errand'>
+  clock: Clock
+  log: Log
+  settlerOf: (chain: ChainId) => Pick<Settler, 'adopt'> | undefined
+}
+
+const EVERY_MS = 50
+const PAGE = 500
+
+/** Follows the journal from its end on, and hands what is due to the settler of its chain. */
+export const createIntake = ({ ledger, clock, log, settlerOf }: IntakeFacts): Intake => {
+  let seq = 0
+  let running: Promise<void> | undefined
+  let stopping = new AbortController()
+
+  const adopt = async (id: string): Promise<void> => {
+    const item = (await ledger.call(id)) ?? (await ledger.errand(id))
+    if (item) await settlerOf(item.chain)?.adopt(item)
+  }
+
+  const look = async (): Promise<boolean> => {
+    const lines = await ledger.journal(seq, PAGE)
+    const ids = new Set(lines.filter(({ move }) => isDue(move)).flatMap(({ move }) => idsOf(move)))
+    for (const id of ids) await adopt(id)
+    // A journal that was rebuilt may be shorter than it was.
+    seq = lines.at(-1)?.seq ?? Math.min(seq, await ledger.lines())
+    return lines.length === PAGE
+  }
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      const more = await look().catch((error) => {
+        log.warn('intake_failed', { why: reasonOf(error) })
+        return false
+      })
+      if (!more) await clock.sleep(EVERY_MS)
+    }
+  }
+
+  return {
+    open: async () => {
+      seq = await ledger.lines()
+    },
+    start: () => {
+      stopping = new AbortController()
+      running = run(stopping.signal)
+    },
+    stop: async () => {
+      stopping.abort()
+      await running
+    },
+  }
+}
+
+/** Its money is to be moved from then on, and no transaction is made for it. */
+const isDue = (move: Move): boolean => {
+  if (move.type === 'stream' || move.type === 'bill') return move.due === true && move.tx === undefined
+  return move.type === 'due' || move.type === 'order'
+}

@@ -1,0 +1,64 @@
+import type { Log } from '../log.ts'
+import { type Store, script } from './store.ts'
+
+/** Who of the instances that share a store is at work. */
+export type Alive = {
+  /** The name of this instance, never used before. */
+  me: string
+  /** Those that were heard of lately, this one included. */
+  names: () => Promise<ReadonlySet<string>>
+  start: () => Promise<void>
+  /** Says that this instance has ended, with nothing left to do. */
+  stop: () => Promise<void>
+}
+
+/** A store of one instance: whatever another name stands on is of a process that ended. */
+export const aloneAlive = (me: string): Alive => ({
+  me,
+  names: async () => new Set([me]),
+  start: async () => {},
+  stop: async () => {},
+})
+
+const BEAT_MS = 1_000
+/** One that was not heard of for this long, ms, is taken for dead: what it served is ended by others. */
+const DEAD_MS = 10_000
+
+/** Signs of life in Redis, by its clock. */
+export const redisAlive = ({ store, log, me }: { store: Store; log: Log; me: string }): Alive => {
+  const keys = [`${store.prefix}alive`]
+  let timer: NodeJS.Timeout | undefined
+  const beat = () =>
+    store.run(BEAT, keys, [me]).then(
+      () => undefined,
+      () => log.info('beat_missed'),
+    )
+  return {
+    me,
+    names: async () => new Set((await store.run(LIVING, keys, [DEAD_MS])) as string[]),
+    start: async () => {
+      await store.run(BEAT, keys, [me])
+      timer = setInterval(() => void beat(), BEAT_MS)
+    },
+    stop: async () => {
+      clearInterval(timer)
+      await store.run(END, keys, [me]).catch(() => {})
+    },
+  }
+}
+
+const NOW = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+`
+/** KEYS: the set of the living. ARGV: a name. */
+const BEAT = script(`${NOW}
+redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+`)
+/** KEYS: the same. ARGV: ms of silence that count as death. Those silent for a day are forgotten. */
+const LIVING = script(`${NOW}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - 86400000))
+return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('%.0f', now - ARGV[1]), '+inf')
+`)
+/** KEYS: the same. ARGV: a name. */
+const END = script(`redis.call('ZREM', KEYS[1], ARGV[1])`)

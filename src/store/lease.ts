@@ -1,0 +1,129 @@
+import { type Log, reasonOf } from '../log.ts'
+import { type Store, script } from './store.ts'
+
+/** One of several instances that does what only one may do. */
+export type Lease = {
+  /** What a write must show that only the holder may make; '' for who does not hold it. */
+  token: () => string
+  /** This instance holds it now, by its own clock with a margin. */
+  isHeld: () => boolean
+  /** Tries for it, keeps it, and says when it comes and goes: `gain` may reject, then it is given back. Resolves after the first try. */
+  start: (on: { gain: () => Promise<void>; loss: () => Promise<void> }) => Promise<void>
+  /** Ends what only the holder does, then gives the lease to whoever is next. */
+  stop: () => Promise<void>
+}
+
+/** For a store of one instance: it holds the lease as long as it runs. */
+export const ownLease = (): Lease => {
+  let ends: (() => Promise<void>) | undefined
+  return {
+    token: () => '*',
+    isHeld: () => true,
+    start: async ({ gain, loss }) => {
+      ends = loss
+      await gain()
+    },
+    stop: async () => {
+      await ends?.()
+      ends = undefined
+    },
+  }
+}
+
+export type LeaseFacts = { store: Store; log: Log; holder: string; ttlMs?: number }
+
+const TTL_MS = 5_000
+
+/**
+ * A lease in Redis, by its clock. Each time it changes hands its token grows, so that what an earlier holder still writes
+ * is refused; after the store was lost it grows too, for it is never below the time in ms.
+ */
+export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): Lease => {
+  const keys = [`${store.prefix}lease`]
+  let token = ''
+  let until = 0
+  let timer: NodeJS.Timeout | undefined
+  let beating: Promise<void> | undefined
+  let started = false
+  let stopped = false
+
+  const isHeld = () => token !== '' && performance.now() < until
+
+  const beat = async (on: { gain: () => Promise<void>; loss: () => Promise<void> }): Promise<void> => {
+    const asked = performance.now()
+    const got = await store.run(TAKE, keys, [holder, ttlMs]).catch(() => undefined)
+    const mine = typeof got === 'string' ? got : ''
+    if (mine !== '') {
+      // A new token for the same holder: the store had forgotten it, and others may have written meanwhile.
+      if (started && mine !== token) await lose(on)
+      token = mine
+      until = asked + ttlMs * 0.7
+    }
+    if (started && !isHeld()) await lose(on)
+    if (!started && isHeld()) {
+      started = true
+      log.info('lease_gained', { token })
+      await on.gain().catch(async (error: unknown) => {
+        log.error('lease_not_used', { why: reasonOf(error) })
+        await lose(on)
+        await giveBack()
+      })
+    }
+  }
+
+  const lose = async (on: { loss: () => Promise<void> }): Promise<void> => {
+    started = false
+    token = ''
+    log.warn('lease_lost')
+    await on.loss().catch((error: unknown) => log.error('bug', { why: reasonOf(error) }))
+  }
+
+  const giveBack = async (): Promise<void> => {
+    token = ''
+    await store.run(GIVE_BACK, keys, [holder]).catch(() => {})
+  }
+
+  let ending: (() => Promise<void>) | undefined
+  return {
+    token: () => (isHeld() ? token : ''),
+    isHeld,
+    start: (on) => {
+      ending = on.loss
+      const next = (): Promise<void> => {
+        beating = beat(on).finally(() => {
+          if (!stopped) timer = setTimeout(next, ttlMs / 5)
+        })
+        return beating
+      }
+      return next()
+    },
+    stop: async () => {
+      stopped = true
+      clearTimeout(timer)
+      await beating
+      // Still ours while it ends: what waits is sent with our token.
+      if (started) await ending?.()
+      started = false
+      await giveBack()
+    },
+  }
+}
+
+/** KEYS: the lease. ARGV: who asks, for how many ms. Returns the token when it is theirs, else who has it in a list. */
+const TAKE = script(`
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local lease = redis.call('HMGET', KEYS[1], 'holder', 'until', 'token')
+local mine = lease[1] == ARGV[1]
+if lease[1] and lease[1] ~= '' and not mine and now < tonumber(lease[2]) then return {lease[1]} end
+local token = tonumber(lease[3] or '0')
+if not mine then token = math.max(token + 1, now) end
+local text = string.format('%.0f', token)
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'until', string.format('%.0f', now + ARGV[2]), 'token', text)
+return text
+`)
+
+/** KEYS: the lease. ARGV: who gives it back. */
+const GIVE_BACK = script(`
+if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then redis.call('HSET', KEYS[1], 'holder', '', 'until', '0') end
+`)
