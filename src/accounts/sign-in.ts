@@ -8,6 +8,7 @@ import { keccak } from '../chain/keccak.ts'
 import { curve } from '../chain/signatures.ts'
 import type { Clock } from '../clock.ts'
 import { fail } from '../errors.ts'
+import type { Tally } from '../store/tally.ts'
 import { decodeHeaderJson } from '../wire/json.ts'
 import { CHALLENGE_SCHEMA, messageOf, type SignedMessage, signedMessage } from './message.ts'
 
@@ -21,8 +22,8 @@ export type SignIn = {
   challenge: (path: string) => Record<string, unknown>
   /** Reads the header and checks all that can be said without knowing what was used before. Refuses with `sign_in_required` or `sign_in_invalid`. */
   read: (header: string | undefined, path: string) => Promise<SignedIn>
-  /** Uses a sign-in up: refuses the second time, and every nonce that is older than this process. */
-  once: (signed: SignedIn) => void
+  /** Uses a sign-in up: refuses the second time, and every nonce that is older than what is remembered. */
+  once: (signed: SignedIn) => Promise<void>
 }
 
 export type SignInFacts = {
@@ -31,20 +32,18 @@ export type SignInFacts = {
   publicUrl: string
   chains: readonly ChainId[]
   clock: Clock
+  /** What was used. */
+  tally: Tally
 }
 
 const VALID_MS = 300_000
-/** Signed-in nonces that are remembered until they expire; more at once are refused. */
-const MOST = 100_000
 const STATEMENT = 'Sign in to see your account with this router.'
 
 /** Signs payers in. Nonces are sealed with an HMAC and remember themselves when they were made. */
 export const createSignIn = (facts: SignInFacts): SignIn => {
-  const { secrets, chains, clock } = facts
+  const { chains, clock, tally } = facts
   const base = facts.publicUrl.replace(/\/+$/, '')
   const domain = new URL(base).host
-  const used = new Map<string, number>()
-  const started = clock.now()
 
   const seal = (secret: string, body: string): string =>
     createHmac('sha256', secret).update(`farebox sign-in v1\n${domain}\n${body}`).digest('hex').slice(0, 32)
@@ -54,16 +53,8 @@ export const createSignIn = (facts: SignInFacts): SignIn => {
     if (!/^[0-9a-f]{56}$/.test(nonce)) return undefined
     const body = nonce.slice(0, 24)
     const given = Buffer.from(nonce.slice(24))
-    const ours = secrets.some((secret) => timingSafeEqual(given, Buffer.from(seal(secret, body))))
+    const ours = facts.secrets.some((secret) => timingSafeEqual(given, Buffer.from(seal(secret, body))))
     return ours ? Number.parseInt(nonce.slice(0, 12), 16) : undefined
-  }
-
-  const remember = (nonce: string, until: number): void => {
-    const now = clock.now()
-    if (used.size >= MOST) for (const [old, end] of used) if (end <= now) used.delete(old)
-    if (used.size >= MOST)
-      throw fail('sign_in_invalid', { problem: 'too many at once, try again in a minute' })
-    used.set(nonce, until)
   }
 
   return {
@@ -78,7 +69,7 @@ export const createSignIn = (facts: SignInFacts): SignIn => {
             uri,
             statement: STATEMENT,
             version: '1',
-            nonce: `${body}${seal(secrets[0]!, body)}`,
+            nonce: `${body}${seal(facts.secrets[0]!, body)}`,
             issuedAt: isoOf(now),
             expirationTime: isoOf(now + VALID_MS),
             resources: [uri],
@@ -105,11 +96,11 @@ export const createSignIn = (facts: SignInFacts): SignIn => {
       if (signer !== said.address.toLowerCase()) throw wrong('the signature is not that of the address')
       return { payer: signer as Hex, chain: said.chainId as ChainId, nonce: said.nonce }
     },
-    once: ({ nonce }) => {
-      const made = madeAt(nonce) ?? 0
-      // What an earlier process took is not remembered, so none of its nonces is taken again.
-      if (made < started || used.has(nonce)) throw fail('sign_in_invalid', { problem: 'it was used before' })
-      remember(nonce, made + VALID_MS)
+    once: async ({ nonce }) => {
+      // What was used before is not remembered for ever: older nonces are not taken at all.
+      const known = (madeAt(nonce) ?? 0) >= tally.since
+      if (!known || !(await tally.take(`sign-in ${nonce}`, 1, VALID_MS)))
+        throw fail('sign_in_invalid', { problem: 'it was used before' })
     },
   }
 }

@@ -1,8 +1,8 @@
-import type { Hex } from '../assets.ts'
 import type { Clock } from '../clock.ts'
 import { billOf, type Call } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Log, reasonOf } from '../log.ts'
+import type { Tally } from '../store/tally.ts'
 
 /** Gives charges back for answers that never arrived. Each call at most once: the ledger sees to that. */
 export type Refunds = {
@@ -18,12 +18,15 @@ export type RefundFacts = {
   log: Log
   /** What happens with the charge of an answer that was lost. */
   policy: 'credit' | 'none'
-  /** So many refunds of one payer a day. They are counted by this process: a restart counts from zero. */
+  /** So many refunds of one payer in a day from the first. */
   perDay: number
+  tally: Tally
   /** When this process started, ms. */
   started: number
   /** When an earlier process last ended in order, ms: until then every answer was delivered or its loss noticed. */
   closed: number
+  /** Among several instances: whether the one that served a call died and could not notice the loss. */
+  died?: (instance: string) => Promise<boolean>
 }
 
 /** How long after its bill a lost answer is still asked for, ms. */
@@ -31,40 +34,29 @@ const RECALL_MS = 15 * 60_000
 const DAY_MS = 86_400_000
 
 export const createRefunds = (facts: RefundFacts): Refunds => {
-  const { ledger, clock, log, policy, perDay } = facts
-  const given = new Map<Hex, number>()
-  let day = 0
-
-  /** How many this payer had today. */
-  const countOf = (payer: Hex): number => {
-    const today = Math.floor(clock.now() / DAY_MS)
-    if (today !== day) given.clear()
-    day = today
-    return given.get(payer) ?? 0
-  }
-
+  const { ledger, clock, log } = facts
   const giveBack = async (call: Call | undefined, why: string): Promise<boolean> => {
     const bill = call && billOf(call)
     if (!call || !bill || bill.charged === 0n) return false
     if (bill.refunded !== undefined) return true
-    if (policy === 'none') return false
-    const before = countOf(call.payer)
-    if (before >= perDay) {
+    if (facts.policy === 'none') return false
+    // Counted before the wait, so that many at once cannot pass.
+    const counted = `refund ${call.payer}`
+    if (!(await facts.tally.take(counted, facts.perDay, DAY_MS))) {
       log.warn('refund_limit', { call: call.id, payer: call.payer })
       return false
     }
-    // Counted before the wait, so that many at once cannot pass.
-    given.set(call.payer, before + 1)
     const posted = await ledger.post({ type: 'refund', id: call.id, why })
     const after = posted.ok || posted.why === 'stale' ? posted.call : undefined
     if (posted.ok) log.info('refunded', { call: call.id, payer: call.payer, why })
-    else given.set(call.payer, countOf(call.payer) - 1)
+    else await facts.tally.giveBack(counted)
     return after !== undefined && billOf(after)?.refunded !== undefined
   }
 
-  const diedWith = (call: Call): boolean => {
+  const diedWith = async (call: Call): Promise<boolean> => {
     const bill = billOf(call)
     if (!bill || call.stream) return false
+    if (facts.died) return clock.now() - bill.at <= RECALL_MS && call.by !== undefined && facts.died(call.by)
     return bill.at > facts.closed && bill.at < facts.started && clock.now() - bill.at <= RECALL_MS
   }
 
@@ -79,7 +71,7 @@ export const createRefunds = (facts: RefundFacts): Refunds => {
     },
     recall: async (call) => {
       if (billOf(call)?.refunded !== undefined) return true
-      return diedWith(call) ? giveBack(call, 'lost in a crash') : false
+      return (await diedWith(call)) ? giveBack(call, 'lost in a crash') : false
     },
   }
 }

@@ -34,7 +34,7 @@ export const accountResources = ({ deps, bodyLimit }: { deps: Deps; bodyLimit: n
     signed: true,
     answer: (c) =>
       signedIn(c, deps, ACCOUNT_PATH, async (signed) => {
-        deps.signIn.once(signed)
+        await deps.signIn.once(signed)
         return json(await accountOf(deps, signed.payer))
       }),
   },
@@ -53,7 +53,7 @@ export const accountResources = ({ deps, bodyLimit }: { deps: Deps; bodyLimit: n
         if (signed.chain !== till.asset.chain)
           throw fail('sign_in_invalid', { problem: `sign for ${till.asset.chain}, which is paid out on` })
         const { payer, nonce } = signed
-        if (!(await deps.payouts.byNonce(nonce))) deps.signIn.once(signed)
+        if (!(await deps.payouts.byNonce(nonce))) await deps.signIn.once(signed)
         return json(
           describePayout(await deps.payouts.order({ payer, nonce, till, amount: wish.amount })),
           202,

@@ -4,8 +4,8 @@ import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import { decode, encode } from './codec.ts'
 import type { Move } from './moves.ts'
-import { FINISH, HEAL, TAIL } from './redis-lua.ts'
 import type { Reply } from './redis.ts'
+import { FINISH, HEAL, TAIL } from './redis-lua.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 
 /** What an instance knows of the store: its incarnation, the last journal line that it has seen and its seal, the epoch. */
@@ -52,9 +52,7 @@ export const createHealer = (facts: HealerFacts): Healer => {
   const handIn = async (cut: number): Promise<void> => {
     const rows = tail.slice(first).filter(({ seq }) => seq > cut)
     for (let i = 0; i < rows.length; i += CHUNK) {
-      const args = rows
-        .slice(i, i + CHUNK)
-        .flatMap(({ seq, at, move }) => [seq, encode({ seq, at, move })])
+      const args = rows.slice(i, i + CHUNK).flatMap(({ seq, at, move }) => [seq, encode({ seq, at, move })])
       await store.run(TAIL, [tailKey(known.inc)], args)
     }
   }

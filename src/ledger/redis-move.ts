@@ -53,13 +53,7 @@ const namesOf = (move: Move): Name[] => {
   return [...claim, ...keysOf(fresh).map((key): Name => ['k', key, fresh.id])]
 }
 
-const writesOf = (
-  cache: Cache,
-  move: Move,
-  change: Change,
-  puts: readonly Name[],
-  at: number,
-): string[] => {
+const writesOf = (cache: Cache, move: Move, change: Change, puts: readonly Name[], at: number): string[] => {
   const { bumps, postings, guard, put, tx } = change
   const deltas = deltasOf(postings)
   const guarded = guard === undefined ? undefined : [...deltas.keys()].find((key) => accountOf(key) === guard)
@@ -75,7 +69,15 @@ const writesOf = (
     String(put.length),
     ...put.flatMap((one) => rowOf(one, cache.subject(one.id)?.value)),
     ...(tx
-      ? ['1', `${tx.chain} ${tx.settler}`, tx.hash, String(tx.nonce), encode(tx), String(tx.items.length), ...tx.items]
+      ? [
+          '1',
+          `${tx.chain} ${tx.settler}`,
+          tx.hash,
+          String(tx.nonce),
+          encode(tx),
+          String(tx.items.length),
+          ...tx.items,
+        ]
       : ['0']),
     encode({ at, move, postings }),
   ]
@@ -143,10 +145,7 @@ export const settleAnswer = (
   const [, seq, ...values] = answer
   for (const one of change.put) cache.put(one, String(seq))
   for (const [kind, name, holder] of namesOf(move)) cache.named(kind, name, holder)
-  return applied(
-    change,
-    Object.fromEntries(change.bumps.map(({ name }, i) => [name, BigInt(values[i]!)])),
-  )
+  return applied(change, Object.fromEntries(change.bumps.map(({ name }, i) => [name, BigInt(values[i]!)])))
 }
 
 /** A stored subject: its version, a space, and itself. */

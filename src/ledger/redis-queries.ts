@@ -42,9 +42,12 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
   const nameOf = async (kind: 'c' | 'k', name: string) =>
     ((await store.read('GET', key(`${kind}:${name}`))) as string | null) ?? undefined
   const open = async <S extends Subject>(kind: S['is'], limit?: number) =>
-    (await subjectsOf(await list('ZRANGE', key(`open:${kind}`), 0, limit === undefined ? -1 : limit - 1))) as S[]
+    (await subjectsOf(
+      await list('ZRANGE', key(`open:${kind}`), 0, limit === undefined ? -1 : limit - 1),
+    )) as S[]
   const page = async (set: string, after: string | undefined, limit: number) => {
-    const from = after === undefined ? null : ((await store.read('ZSCORE', key('all'), after)) as string | null)
+    const from =
+      after === undefined ? null : ((await store.read('ZSCORE', key('all'), after)) as string | null)
     const ids = await list('ZRANGEBYSCORE', key(set), `(${from ?? 0}`, '+inf', 'LIMIT', 0, limit)
     return subjectsOf(ids)
   }
@@ -89,7 +92,9 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
     },
     counter: (name) => sum('counters', name),
     counters: async () =>
-      Object.fromEntries((await fields(store, key('counters'))).map(([name, value]) => [name, BigInt(value)])),
+      Object.fromEntries(
+        (await fields(store, key('counters'))).map(([name, value]) => [name, BigInt(value)]),
+      ),
     transfers: async (asset, from, to) => {
       const ids = await list('ZRANGEBYSCORE', key(`booked:${asset}`), from.toString(), to.toString())
       return (await subjectsOf(ids)).map(bookedTransfer).filter((row) => row !== undefined)

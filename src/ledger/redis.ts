@@ -40,11 +40,7 @@ const AGAIN_MS = 40
 const WATCH_MS = 1_000
 
 type Written = ['ok', seq: number, hash: string, epoch: string, answers: Answer[]]
-export type Reply =
-  | Written
-  | ['lost', ...string[]]
-  | ['healing']
-  | ['old']
+export type Reply = Written | ['lost', ...string[]] | ['healing'] | ['old']
 
 /**
  * A ledger in Redis that many instances share. A move is judged here, by what this instance knows, and written by one
@@ -76,7 +72,13 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     const head = [store.prefix, who, n, inc, seq, hash, token(), healer]
     return (await store.run(POST, [meta], [...head, ...judged.flatMap(({ args }) => args)])) as Reply
   }
-  const healer = createHealer({ ...facts, meta, known, forget: cache.forget, write: (moves) => rewrite(moves) })
+  const healer = createHealer({
+    ...facts,
+    meta,
+    known,
+    forget: cache.forget,
+    write: (moves) => rewrite(moves),
+  })
 
   /** Judges and sends until each has an answer; those for which something had changed are judged again. */
   const write = async (batched: readonly Waiting[], token = ''): Promise<void> => {
@@ -107,7 +109,11 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   }
 
   /** Sends a batch until it is answered or the patience of its callers ends; undefined when it must be judged anew. */
-  const insist = async (judged: readonly Judged[], until: number, token: string): Promise<Written | undefined> => {
+  const insist = async (
+    judged: readonly Judged[],
+    until: number,
+    token: string,
+  ): Promise<Written | undefined> => {
     const n = ++batch
     for (;;) {
       let why = 'the store was rebuilt'
@@ -161,7 +167,13 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
       new Promise((resolve, reject) => {
         if (closed) return reject(fail('ledger_unavailable'))
         const now = clock.now()
-        queue.push({ move, at: now, until: now + PATIENCE_MS, resolve: resolve as Waiting['resolve'], reject })
+        queue.push({
+          move,
+          at: now,
+          until: now + PATIENCE_MS,
+          resolve: resolve as Waiting['resolve'],
+          reject,
+        })
         if (!busy) {
           busy = true
           // What arrives in the same turn goes together.

@@ -11,6 +11,7 @@ import { createNotary } from '../payment/notary.ts'
 import { createPayouts } from '../payment/payout.ts'
 import type { Till } from '../quote/offers.ts'
 import type { Settler } from '../settle/settler.ts'
+import type { Fleet } from './fleet.ts'
 
 type Facts = {
   ledger: Ledger
@@ -21,22 +22,26 @@ type Facts = {
   tills: readonly Till[]
   settlers: ReadonlyMap<ChainId, Settler>
   publicUrl: string
+  fleet: Fleet
   /** When an earlier process last ended in order, ms. */
   closed: number
 }
 
-/** What payers can do with their credit, how charges go back to them, and who signs for what was offered and paid. */
+/** What payers can do with their credit (its rules are read from `config` each time, since they can change), how charges go back to them, and who signs for what was offered and paid. */
 export const openAccounts = (
   config: Config,
   facts: Facts,
 ): Pick<Deps, 'signIn' | 'payouts' | 'refunds' | 'notary'> => {
-  const { ledger, clock, log, account, chains, tills, settlers, publicUrl, closed } = facts
+  const { ledger, clock, log, account, chains, tills, settlers, publicUrl, closed, fleet } = facts
   return {
     signIn: createSignIn({
-      secrets: config.secrets.quoteSecrets,
+      get secrets() {
+        return config.secrets.quoteSecrets
+      },
       publicUrl,
       chains: [...new Set(tills.map(({ asset }) => asset.chain))],
       clock,
+      tally: fleet.tally,
     }),
     payouts: createPayouts({
       ledger,
@@ -46,16 +51,27 @@ export const openAccounts = (
       settler: account.address,
       clock,
       log,
-      ...config.payouts,
+      get above() {
+        return config.payouts.above
+      },
+      get least() {
+        return config.payouts.least
+      },
     }),
     refunds: createRefunds({
       ledger,
       clock,
       log,
-      policy: config.refunds.lost,
-      perDay: config.refunds.perPayerPerDay,
+      get policy() {
+        return config.refunds.lost
+      },
+      get perDay() {
+        return config.refunds.perPayerPerDay
+      },
       started: clock.now(),
       closed,
+      tally: fleet.tally,
+      ...(fleet.store && { died: fleet.alive.died }),
     }),
     notary: config.quote.signOffers
       ? createNotary({ account, resource: `${publicUrl}/v1/chat/completions`, clock })

@@ -7,9 +7,11 @@ import { redisLedger } from '../ledger/redis.ts'
 import { sqliteLedger } from '../ledger/sqlite.ts'
 import { type Log, quietLog } from '../log.ts'
 import { type Alive, aloneAlive, redisAlive } from '../store/alive.ts'
+import { type Board, memoryBoard, redisBoard } from '../store/board.ts'
 import { type Lease, ownLease, redisLease } from '../store/lease.ts'
 import { openRedis } from '../store/redis.ts'
 import type { Store } from '../store/store.ts'
+import { memoryTally, redisTally, type Tally } from '../store/tally.ts'
 
 /** The instances that share one store: who of them is at work, and who does what only one may do. */
 export type Fleet = {
@@ -17,6 +19,9 @@ export type Fleet = {
   lease: Lease
   /** Redis, where there may be several instances; undefined where this one is alone. */
   store: Store | undefined
+  /** What may happen so often in all, and what instances tell each other. */
+  tally: Tally
+  board: Board
 }
 
 /** Opens the store that a config names, as an instance that serves from it. Rejects when another has a file. */
@@ -34,19 +39,23 @@ export const openStore = async (
       await ledger.close()
       lock?.release()
     }
-    return { ledger, fleet: { alive: aloneAlive(me), lease: ownLease(), store: undefined }, close }
+    const lone = { tally: memoryTally({ clock }), board: memoryBoard({ clock }) }
+    return { ledger, fleet: { alive: aloneAlive(me), lease: ownLease(), store: undefined, ...lone }, close }
   }
   const store = await openRedis({ url: address, log })
   const lease = redisLease({ store, log, holder: me })
   try {
     const ledger = await redisLedger({ store, clock, log, writer: me, token: lease.token })
     const alive = redisAlive({ store, log, me })
+    const board = redisBoard({ store, clock, log })
+    board.start()
     const close = async () => {
+      board.stop()
       await ledger.close()
       await alive.stop()
       await store.close()
     }
-    return { ledger, fleet: { alive, lease, store }, close }
+    return { ledger, fleet: { alive, lease, store, tally: redisTally({ store }), board }, close }
   } catch (error) {
     await store.close()
     throw error

@@ -38,7 +38,10 @@ export const createElected = (facts: SettlerFacts): Elected => {
     return looking
   }
   const schedule = () => {
-    timer = setTimeout(() => void (leader ? Promise.resolve() : look()).then(() => timer && schedule()), pollMs)
+    timer = setTimeout(
+      () => void (leader ? Promise.resolve() : look()).then(() => timer && schedule()),
+      pollMs,
+    )
   }
   const nonces: Settler['nonces'] = {
     resume: (...args) => leaderNow().nonces.resume(...args),
@@ -62,7 +65,8 @@ export const createElected = (facts: SettlerFacts): Elected => {
     outcome: async (id, signal) => {
       // Whoever leads when it ends, the ledger knows.
       for (let now = await stand(id); ; now = await stand(id)) {
-        if (!now || now.settlement.at === 'settled' || now.settlement.at === 'lost' || signal.aborted) return now
+        if (!now || now.settlement.at === 'settled' || now.settlement.at === 'lost' || signal.aborted)
+          return now
         await clock.sleep(OUTCOME_MS)
       }
     },

@@ -7,7 +7,11 @@ export type Alive = {
   me: string
   /** Those that were heard of lately, this one included. */
   names: () => Promise<ReadonlySet<string>>
+  /** It was heard of, and then no more: it has not said that it ended. */
+  died: (name: string) => Promise<boolean>
   start: () => Promise<void>
+  /** Gives no more signs of life, without saying why: as a process that hangs. */
+  pause: () => void
   /** Says that this instance has ended, with nothing left to do. */
   stop: () => Promise<void>
 }
@@ -16,7 +20,9 @@ export type Alive = {
 export const aloneAlive = (me: string): Alive => ({
   me,
   names: async () => new Set([me]),
+  died: async (name) => name !== me,
   start: async () => {},
+  pause: () => {},
   stop: async () => {},
 })
 
@@ -25,7 +31,19 @@ const BEAT_MS = 1_000
 const DEAD_MS = 10_000
 
 /** Signs of life in Redis, by its clock. */
-export const redisAlive = ({ store, log, me }: { store: Store; log: Log; me: string }): Alive => {
+export const redisAlive = ({
+  store,
+  log,
+  me,
+  beatMs = BEAT_MS,
+  deadMs = DEAD_MS,
+}: {
+  store: Store
+  log: Log
+  me: string
+  beatMs?: number
+  deadMs?: number
+}): Alive => {
   const keys = [`${store.prefix}alive`]
   let timer: NodeJS.Timeout | undefined
   const beat = () =>
@@ -35,11 +53,13 @@ export const redisAlive = ({ store, log, me }: { store: Store; log: Log; me: str
     )
   return {
     me,
-    names: async () => new Set((await store.run(LIVING, keys, [DEAD_MS])) as string[]),
+    names: async () => new Set((await store.run(LIVING, keys, [deadMs])) as string[]),
+    died: async (name) => (await store.run(DIED, keys, [name, deadMs])) === 1,
     start: async () => {
       await store.run(BEAT, keys, [me])
-      timer = setInterval(() => void beat(), BEAT_MS)
+      timer = setInterval(() => void beat(), beatMs)
     },
+    pause: () => clearInterval(timer),
     stop: async () => {
       clearInterval(timer)
       await store.run(END, keys, [me]).catch(() => {})
@@ -62,3 +82,8 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('%.0f', now - ARGV[1])
 `)
 /** KEYS: the same. ARGV: a name. */
 const END = script(`redis.call('ZREM', KEYS[1], ARGV[1])`)
+/** KEYS: the same. ARGV: a name, ms of silence that count as death. */
+const DIED = script(`${NOW}
+local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
+return at and tonumber(at) < now - ARGV[2] and 1 or 0
+`)

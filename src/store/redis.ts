@@ -74,7 +74,8 @@ type Address = {
   shown: string
 }
 
-const SCHEME = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\/(?:([^@/]*)@)?([^/?]+)(?:\/(\d+))?(?:\?(.*))?$/
+const SCHEME =
+  /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\/(?:([^@/]*)@)?([^/?]+)(?:\/(\d+))?(?:\?(.*))?$/
 
 /** Takes a store URL apart; throws in words for people. */
 export const parseStoreUrl = (url: string): Address => {

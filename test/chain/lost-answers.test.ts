@@ -10,6 +10,7 @@ import { billOf, type Call } from '../../src/ledger/call.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import { ACCOUNT } from '../../src/ledger/moves.ts'
 import { quietLog } from '../../src/log.ts'
+import { memoryTally } from '../../src/store/tally.ts'
 import { header, offersOf, post, signOffer } from '../support/pay.ts'
 import { type RouterFiles, routerFiles, startRouter } from '../support/process.ts'
 import { goodAnswer } from '../support/upstream.ts'
@@ -265,6 +266,7 @@ describe('what may be asked back after a crash', () => {
       perDay: 1,
       started: STARTED,
       closed: 0,
+      tally: memoryTally({ clock }),
     } as const
     return createRefunds({ ...facts, ...more }).recall(one)
   }

@@ -12,19 +12,23 @@ import { accountResources } from '../../src/http/account.ts'
 import { createApp } from '../../src/http/app.ts'
 import { quietLog } from '../../src/log.ts'
 import type { Wish } from '../../src/payment/payout.ts'
+import { memoryTally } from '../../src/store/tally.ts'
 import { encodeHeaderJson } from '../../src/wire/json.ts'
 
 const SECRET = 'a-quote-secret-that-is-long-enough-for-tests'
 const account = privateKeyToAccount(generatePrivateKey())
 
-const doorOf = (more: Partial<Parameters<typeof createSignIn>[0]> & { at?: () => number } = {}) =>
-  createSignIn({
+const doorOf = (more: Partial<Parameters<typeof createSignIn>[0]> & { at?: () => number } = {}) => {
+  const clock = { now: more.at ?? Date.now, sleep: async () => {} }
+  return createSignIn({
     secrets: [SECRET],
     publicUrl: 'https://router.example.com',
     chains: ['eip155:8453', 'eip155:1'],
-    clock: { now: more.at ?? Date.now, sleep: async () => {} },
+    clock,
+    tally: memoryTally({ clock }),
     ...more,
   })
+}
 type Door = ReturnType<typeof doorOf>
 
 /** Signs a challenge of a door; `change` alters the message before it is signed. */
@@ -48,7 +52,7 @@ const problemOf = async (act: () => unknown): Promise<string> => {
   }
 }
 const enter = async (door: Door, header: object, path = '/v1/account') => {
-  door.once(await door.read(encodeHeaderJson(header), path))
+  await door.once(await door.read(encodeHeaderJson(header), path))
 }
 
 test('the message that is checked is the one that official clients sign', async () => {

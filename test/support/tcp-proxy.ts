@@ -11,6 +11,8 @@ export type TcpProxy = {
   partition: (on: boolean) => void
   /** Destroys every connection; new ones are welcome. */
   cut: () => void
+  /** Sends new connections to another port: as when an address moves to another server. */
+  retarget: (port: number) => void
   /** Connections that stand now. */
   open: () => number
   close: () => Promise<void>
@@ -21,10 +23,10 @@ type Pair = { client: Socket; target: Socket | undefined; lost: boolean }
 /** Forwards connections to `targetPort` on loopback until told otherwise. */
 export const startTcpProxy = async (targetPort: number): Promise<TcpProxy> => {
   const pairs = new Set<Pair>()
-  const state = { delayMs: 0, drop: false, apart: false }
+  const state = { target: targetPort, delayMs: 0, drop: false, apart: false }
 
   const join = (pair: Pair) => {
-    const target = connect({ port: targetPort, host: '127.0.0.1', noDelay: true })
+    const target = connect({ port: state.target, host: '127.0.0.1', noDelay: true })
     pair.target = target
     const { client } = pair
     let turn = Promise.resolve()
@@ -66,6 +68,9 @@ export const startTcpProxy = async (targetPort: number): Promise<TcpProxy> => {
   }
   return {
     port: (server.address() as AddressInfo).port,
+    retarget: (port) => {
+      state.target = port
+    },
     delay: (ms) => {
       state.delayMs = ms
     },
