@@ -192,6 +192,22 @@ redis.call('PEXPIRE', wkey, 86400000)
 return reply
 `)
 
+/**
+ * Looks at the store. A server that is not the one that was written to last may lack its last moves, whether or not
+ * anybody can tell: the epoch goes up, and older quotes are refused. KEYS: meta. ARGV: unix seconds. Returns incarnation,
+ * seq, hash, epoch, and 1 when it is another server.
+ */
+export const LOOK = script(`
+local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'server')
+if not m[1] then return {} end
+local server = redis.call('INFO', 'replication'):match('master_replid:(%x+)')
+if m[5] == server then return {m[1], m[2], m[3], m[4], 0} end
+local epoch = m[4]
+if m[5] then epoch = string.format('%.0f', math.max(tonumber(m[4]) + 1, tonumber(ARGV[1]))) end
+redis.call('HSET', KEYS[1], 'server', server, 'epoch', epoch)
+return {m[1], m[2], m[3], epoch, m[5] and 1 or 0}
+`)
+
 /** Opens a ledger, or makes it. KEYS: meta. ARGV: schema, a fresh incarnation, unix seconds. Returns schema, incarnation, seq, hash, epoch. */
 export const OPEN = script(`
 if redis.call('EXISTS', KEYS[1]) == 0 then

@@ -7,7 +7,7 @@ import type { Ledger, Posted } from './ledger.ts'
 import type { Move } from './moves.ts'
 import { createCache } from './redis-cache.ts'
 import { createHealer } from './redis-heal.ts'
-import { OPEN, POST, RAISE } from './redis-lua.ts'
+import { LOOK, OPEN, POST, RAISE } from './redis-lua.ts'
 import { type Answer, type Judged, judgeBy, settleAnswer } from './redis-move.ts'
 import { redisQueries } from './redis-queries.ts'
 import { SCHEMA_VERSION } from './schema.ts'
@@ -84,6 +84,7 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   const write = async (batched: readonly Waiting[], token = ''): Promise<void> => {
     let left = batched
     while (left.length > 0) {
+      if (looked !== store.generation()) await look()
       const judged = left.map(({ move, at }) => judgeBy(cache, move, at))
       const reply = await insist(judged, Math.min(...left.map((one) => one.until)), token)
       if (reply) left = told(left, judged, reply)
@@ -119,7 +120,11 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
       let why = 'the store was rebuilt'
       try {
         const reply = await send(judged, token, n)
-        if (reply[0] === 'ok') return reply
+        if (reply[0] === 'ok') {
+          // What is written stands; nothing new is taken until the replicas have it.
+          if (judged.length > 0 && !(await store.copied())) lagging = true
+          return reply
+        }
         if (reply[0] === 'lost') {
           await healer.found(reply)
           return undefined
@@ -156,9 +161,23 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     busy = false
   }
 
+  /** Learns how the store stands, also that it is another server than before. */
+  const look = async (): Promise<void> => {
+    const seen = store.generation()
+    const [inc, seq, hash, epoch, other] = (await store.run(LOOK, [meta], [seconds(clock.now())])) as string[]
+    if (Number(other) === 1) log.warn('store_is_another_server', { epoch: Number(epoch) })
+    if (inc === known.inc && Number(seq) > known.seq) Object.assign(known, { seq: Number(seq), hash })
+    if (inc === known.inc) known.epoch = Number(epoch)
+    else await insist([], clock.now(), '')
+    looked = seen
+    lagging = lagging && !(await store.copied())
+  }
+  let looked = -1
+  let lagging = false
+  await look()
   // An idle instance notices too that the store was lost, in time to say what it remembers.
   const watching = setInterval(() => {
-    if (!busy) void insist([], clock.now(), '').catch(() => {})
+    if (!busy) void look().catch(() => {})
   }, WATCH_MS)
   watching.unref()
 
@@ -166,6 +185,8 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     post: (move) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(fail('ledger_unavailable'))
+        if (lagging && (move.type === 'claim' || move.type === 'order'))
+          return reject(fail('ledger_unavailable', { why: 'the replicas lag behind' }))
         const now = clock.now()
         queue.push({
           move,

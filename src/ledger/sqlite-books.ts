@@ -10,8 +10,10 @@ import { queries } from './sqlite-queries.ts'
 
 /** The queries of a ledger, answered at once: what the worker thread runs for its asynchronous front. */
 export type SyncBooks = {
-  /** Applies many moves in one transaction and one fsync; a refused move leaves no trace, the others stand. */
-  post: (moves: Move[]) => Posted<never>[]
+  /** Applies many moves in one transaction and one fsync; a refused move leaves no trace, the others stand. `texts`: the same as `encode` writes them, where that is known. */
+  post: (moves: Move[], texts?: readonly string[]) => Posted<never>[]
+  /** A subject as it was just stored, as `encode` writes it. */
+  textOf: (subject: Subject) => string | undefined
   query: <K extends QueryName>(name: K, args: Parameters<Ledger[K]>) => Awaited<ReturnType<Ledger[K]>>
   epoch: number
   close: () => void
@@ -25,7 +27,7 @@ export type Row = Record<string, string | number | null>
 export const openBooks = (path: string, now: () => number): SyncBooks => {
   const db = new DatabaseSync(path)
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
-  db.exec('PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON')
+  db.exec('PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON')
   db.exec(SCHEMA)
   const epoch = meta(db, now)
   const books = sqliteBooks(db, now)
@@ -33,10 +35,12 @@ export const openBooks = (path: string, now: () => number): SyncBooks => {
   const commit = db.prepare('COMMIT')
 
   return {
-    post: (moves) => {
+    textOf: books.textOf,
+    post: (moves, texts) => {
       begin.run()
       try {
         books.refresh()
+        if (texts) for (let i = 0; i < moves.length; i++) books.told(moves[i]!, texts[i]!)
         const posted = moves.map((move) => applyMove(books, move) as Posted<never>)
         books.flush()
         commit.run()
@@ -66,6 +70,9 @@ const meta = (db: DatabaseSync, now: () => number): number => {
 }
 
 export type LiveBooks = Books & {
+  /** Says how a move is written, so that it need not be written again. */
+  told: (move: Move, text: string) => void
+  textOf: (subject: Subject) => string | undefined
   /** Re-reads what another process may have changed since our last transaction. */
   refresh: () => void
   /** Writes what the transaction changed in counters and balances, once each. */
@@ -110,6 +117,8 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
   const subjects = new Map<string, Subject>()
   const counters = new Map<string, bigint>()
   const balances = new Map<string, { asset: string; account: string; value: bigint }>()
+  /** Moves and subjects as text, as long as they are in use. */
+  const texts = new WeakMap<object, string>()
   const dirty = { counters: new Set<string>(), balances: new Set<string>() }
 
   const forget = () => {
@@ -123,6 +132,8 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
 
   return {
     forget,
+    told: (move, text) => void texts.set(move, text),
+    textOf: (subject) => texts.get(subject),
     refresh: () => {
       const seen = (sql.version.get() as Row)['data_version']
       if (seen !== version || subjects.size + counters.size + balances.size > CACHED) forget()
@@ -157,13 +168,15 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
       if (resting && subject.is !== 'channel') subjects.delete(subject.id)
       else subjects.set(subject.id, subject)
       const block = bookedTransfer(subject)?.block
+      const text = encode(subject)
+      texts.set(subject, text)
       sql.put.run(
         subject.id,
         subject.is,
         resting ? 1 : 0,
         bookOf(subject),
         block === undefined ? null : Number(block),
-        encode(subject),
+        text,
       )
     },
     putTx: (tx) => {
@@ -181,7 +194,8 @@ const sqliteBooks = (db: DatabaseSync, now: () => number): LiveBooks => {
     },
     journal: (move, postings) => {
       const at = now()
-      const line = encode({ at, move, postings })
+      // As encode({ at, move, postings }) would write it.
+      const line = `{"at":${at},"move":${texts.get(move) ?? encode(move)},"postings":${encode(postings)}}`
       head = { seq: head.seq + 1, hash: chainHash(head.hash, line) }
       sql.journal.run(head.seq, at, line, head.hash)
       for (const { asset, debit, credit, amount } of postings) {

@@ -1,22 +1,42 @@
 /** The thread that owns the ledger file, so that no fsync ever blocks a request. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Ledger, Posted } from './ledger.ts'
+import { decode } from './codec.ts'
+import type { Ledger } from './ledger.ts'
 import type { Move } from './moves.ts'
-import { openBooks, type QueryName } from './sqlite-books.ts'
+import { openBooks, type QueryName, type SyncBooks } from './sqlite-books.ts'
+import { type Told, tell } from './sqlite-wire.ts'
 
-export type Ask =
-  | { kind: 'post'; moves: Move[] }
-  | { kind: 'query'; n: number; name: QueryName; args: Parameters<Ledger[QueryName]> }
-  | { kind: 'close' }
+export type Query = { name: QueryName; args: Parameters<Ledger[QueryName]> }
+/** `moves` as `encode` writes them: one transaction; then the queries. */
+export type Ask = { kind: 'work'; moves: string[]; queries: Query[] } | { kind: 'close' }
+export type Answer = { value?: unknown; why?: string }
 export type Reply =
   | { kind: 'open'; epoch: number }
-  | { kind: 'posted'; posted: Posted<never>[] }
+  /** `posted` is why nothing of the transaction was kept, when it failed. */
+  | { kind: 'done'; posted: Told[] | string; answers: Answer[] }
   | { kind: 'failed'; why: string }
-  | { kind: 'answer'; n: number; value?: unknown; why?: string }
   | { kind: 'closed' }
 
 // Not the one in log.ts: this thread needs no logger, and starts faster without.
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const post = (books: SyncBooks, texts: string[]): Told[] | string => {
+  try {
+    const moves = texts.map((text) => decode<Move>(text))
+    const posted = books.post(moves, texts)
+    return posted.map((one, i) => tell(moves[i]!, one, books.textOf))
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+const answer = (books: SyncBooks, { name, args }: Query): Answer => {
+  try {
+    return { value: books.query(name, args) }
+  } catch (error) {
+    return { why: reasonOf(error) }
+  }
+}
 
 const port = parentPort!
 const say = (reply: Reply) => port.postMessage(reply)
@@ -24,18 +44,9 @@ const say = (reply: Reply) => port.postMessage(reply)
 try {
   const books = openBooks((workerData as { path: string }).path, Date.now)
   port.on('message', (ask: Ask) => {
-    if (ask.kind === 'post') {
-      try {
-        say({ kind: 'posted', posted: books.post(ask.moves) })
-      } catch (error) {
-        say({ kind: 'failed', why: reasonOf(error) })
-      }
-    } else if (ask.kind === 'query') {
-      try {
-        say({ kind: 'answer', n: ask.n, value: books.query(ask.name, ask.args) })
-      } catch (error) {
-        say({ kind: 'answer', n: ask.n, why: reasonOf(error) })
-      }
+    if (ask.kind === 'work') {
+      const posted = ask.moves.length === 0 ? [] : post(books, ask.moves)
+      say({ kind: 'done', posted, answers: ask.queries.map((one) => answer(books, one)) })
     } else {
       books.close()
       say({ kind: 'closed' })

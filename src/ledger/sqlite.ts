@@ -1,11 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { fail } from '../errors.ts'
+import { encode } from './codec.ts'
 import type { Ledger, Posted } from './ledger.ts'
 import type { Move } from './moves.ts'
 import type { QueryName } from './sqlite-books.ts'
-import type { Ask, Reply } from './sqlite-worker.ts'
+import { hear, type Told } from './sqlite-wire.ts'
+import type { Answer, Ask, Query, Reply } from './sqlite-worker.ts'
 
 type Waiting = { move: Move; resolve: (posted: Posted<never>) => void; reject: (error: unknown) => void }
+type Asking = { query: Query; resolve: (value: never) => void; reject: (error: unknown) => void }
 
 /**
  * A ledger in one file, written by a thread of its own. Moves that arrive while the thread is busy go down together in
@@ -14,50 +17,40 @@ type Waiting = { move: Move; resolve: (posted: Posted<never>) => void; reject: (
 export const sqliteLedger = async (path: string): Promise<Ledger> => {
   const worker = new Worker(workerFile(), { workerData: { path } })
   let queue: Waiting[] = []
-  let flying: Waiting[] = []
+  let asked: Asking[] = []
+  let flying: { moves: Waiting[]; queries: Asking[] } | undefined
   let scheduled = false
   let broken = false
-  let asked = 0
-  const answers = new Map<number, { resolve: (value: never) => void; reject: (error: unknown) => void }>()
   const ask = (message: Ask) => worker.postMessage(message)
 
   const flush = () => {
     scheduled = false
-    if (flying.length > 0 || queue.length === 0) return
-    flying = queue
+    if (flying || queue.length + asked.length === 0) return
+    flying = { moves: queue, queries: asked }
     queue = []
-    ask({ kind: 'post', moves: flying.map((one) => one.move) })
+    asked = []
+    const moves = flying.moves.map((one) => encode(one.move))
+    ask({ kind: 'work', moves, queries: flying.queries.map((one) => one.query) })
   }
   const schedule = () => {
-    if (scheduled || flying.length > 0) return
+    if (scheduled || flying) return
     scheduled = true
     setImmediate(flush)
   }
   const refuseAll = () => {
-    for (const one of [...flying, ...queue]) one.reject(fail('ledger_unavailable'))
-    for (const one of answers.values()) one.reject(fail('ledger_unavailable'))
-    flying = []
+    const waiting = [...(flying?.moves ?? []), ...queue, ...(flying?.queries ?? []), ...asked]
+    for (const one of waiting) one.reject(fail('ledger_unavailable'))
+    flying = undefined
     queue = []
-    answers.clear()
+    asked = []
   }
   const onReply = (reply: Reply) => {
-    if (reply.kind === 'posted') {
-      const done = flying
-      flying = []
-      flush()
-      for (let i = 0; i < done.length; i++) done[i]!.resolve(reply.posted[i]!)
-    } else if (reply.kind === 'answer') {
-      const waiting = answers.get(reply.n)
-      answers.delete(reply.n)
-      if (reply.why === undefined) waiting?.resolve(reply.value as never)
-      else waiting?.reject(fail('ledger_unavailable', { why: reply.why }))
-    } else if (reply.kind === 'failed') {
-      // Nothing of that transaction was kept; the next one may work again (a full disk that was emptied).
-      const done = flying
-      flying = []
-      for (const one of done) one.reject(fail('ledger_unavailable', { why: reply.why }))
-      flush()
-    }
+    if (reply.kind !== 'done') return
+    const done = flying
+    flying = undefined
+    flush()
+    done?.moves.forEach((one, i) => settle(one, reply.posted, i))
+    done?.queries.forEach((one, i) => inform(one, reply.answers[i]!))
   }
 
   let epoch = await opened(worker)
@@ -72,9 +65,8 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     (...args: Parameters<Ledger[K]>): ReturnType<Ledger[K]> =>
       new Promise((resolve, reject) => {
         if (broken) return reject(fail('ledger_unavailable'))
-        const n = ++asked
-        answers.set(n, { resolve: resolve as (value: never) => void, reject })
-        ask({ kind: 'query', n, name, args: args as never })
+        asked.push({ query: { name, args: args as never }, resolve: resolve as Asking['resolve'], reject })
+        schedule()
       }) as ReturnType<Ledger[K]>
 
   return {
@@ -117,7 +109,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     },
     close: async () => {
       if (broken) return
-      while (flying.length + queue.length > 0) await new Promise(setImmediate)
+      while (flying || queue.length > 0) await new Promise(setImmediate)
       broken = true
       await new Promise<void>((resolve) => {
         worker.on('message', (reply: Reply) => reply.kind === 'closed' && resolve())
@@ -125,6 +117,17 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
       })
     },
   }
+}
+
+/** Nothing of a failed transaction was kept; the next one may work again (a full disk that was emptied). */
+const settle = ({ move, resolve, reject }: Waiting, posted: Told[] | string, i: number): void => {
+  if (typeof posted === 'string') reject(fail('ledger_unavailable', { why: posted }))
+  else resolve(hear(move, posted[i]!) as Posted<never>)
+}
+
+const inform = ({ resolve, reject }: Asking, { value, why }: Answer): void => {
+  if (why === undefined) resolve(value as never)
+  else reject(fail('ledger_unavailable', { why }))
 }
 
 const opened = (worker: Worker): Promise<number> =>

@@ -6,13 +6,15 @@ import type { Store } from './store.ts'
 /** How long a command may take, ms: a paid route answers within a second that the store is away. */
 const COMMAND_MS = 700
 const CONNECT_MS = 600
+/** How long replicas may take to have what was written, ms. */
+const COPY_MS = 150
 const RETRY_MS = 250
 
 export type RedisFacts = { url: string; log: Log; commandMs?: number }
 
 /**
  * Connects to Redis by its URL: `redis://` or `rediss://` host:port/db, `redis+sentinel://` host:port,host:port/db?master=name,
- * `redis+cluster://` host:port,host:port; `?name=` tells fleets that share one Redis apart. Rejects when it cannot be reached.
+ * `redis+cluster://` host:port,host:port; `?name=` tells fleets that share one Redis apart, `?wait=N` takes no new call while fewer than N replicas keep up. Rejects when it cannot be reached.
  */
 export const openRedis = async ({ url, log, commandMs = COMMAND_MS }: RedisFacts): Promise<Store> => {
   const address = parseStoreUrl(url)
@@ -23,7 +25,9 @@ export const openRedis = async ({ url, log, commandMs = COMMAND_MS }: RedisFacts
     if (!told) log.warn('store_away', { why: reasonOf(error) })
     told = true
   })
+  let generation = 0
   client.on('ready', () => {
+    generation++
     if (told) log.info('store_back')
     told = false
   })
@@ -53,7 +57,12 @@ export const openRedis = async ({ url, log, commandMs = COMMAND_MS }: RedisFacts
         }),
       ),
     read: (command, ...args) => answer(client.call(command, ...args)),
-    isUp: () => client.status === 'ready',
+    generation: () => generation,
+    copied: async () => {
+      if (address.replicas === 0) return true
+      const count = await client.call('WAIT', address.replicas, COPY_MS).catch(() => 0)
+      return Number(count) >= address.replicas
+    },
     close: async () => {
       await client.quit().catch(() => {})
       client.disconnect()
@@ -68,6 +77,8 @@ type Address = {
   name: string
   master: string
   tls: boolean
+  /** So many replicas must have a move before it counts. */
+  replicas: number
   username: string | undefined
   password: string | undefined
   /** Without its password. */
@@ -86,6 +97,10 @@ export const parseStoreUrl = (url: string): Address => {
   const name = params.get('name') ?? 'farebox'
   if (!/^[\w.-]{1,40}$/.test(name)) throw new Error('name must be letters, digits, dots and dashes')
   const kind = scheme === 'redis+sentinel' ? 'sentinel' : scheme === 'redis+cluster' ? 'cluster' : 'single'
+  const replicas = Number(params.get('wait') ?? 0)
+  if (!Number.isInteger(replicas) || replicas < 0) throw new Error('wait must be a number of replicas')
+  if (replicas > 0 && kind === 'cluster')
+    throw new Error('wait is not for a Cluster: use min-replicas-to-write there')
   const [username, password] = user.includes(':') ? user.split(/:(.*)/) : [undefined, user]
   return {
     kind,
@@ -94,6 +109,7 @@ export const parseStoreUrl = (url: string): Address => {
     name,
     master: params.get('master') ?? 'mymaster',
     tls: scheme === 'rediss',
+    replicas,
     username: username ? decodeURIComponent(username) : undefined,
     password: password ? decodeURIComponent(password) : undefined,
     shown: `${scheme}://${hosts}/${db}`,
@@ -115,6 +131,8 @@ const connect = (address: Address, commandMs: number): Redis | Cluster => {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // A master that was deposed: the next connection finds the new one.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     retryStrategy: () => RETRY_MS,
     ...(address.username !== undefined && { username: address.username }),
     ...(address.password !== undefined && { password: address.password }),

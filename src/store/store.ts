@@ -20,7 +20,9 @@ export type Store = {
   run: (script: Script, keys: readonly string[], args: readonly Arg[]) => Promise<unknown>
   /** One command that only reads. */
   read: (command: string, ...args: Arg[]) => Promise<unknown>
-  /** True while the connection stands. */
-  isUp: () => boolean
+  /** Goes up with each connection: what answers now may be another server than before. */
+  generation: () => number
+  /** Whether what was written is on as many replicas as the URL asks for; true when it asks for none. */
+  copied: () => Promise<boolean>
   close: () => Promise<void>
 }
