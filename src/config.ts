@@ -5,27 +5,31 @@ import { completeAsset } from './assets/complete.ts'
 import type { Asset, ChainId, Hex } from './assets.ts'
 import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
 import { payouts, refunds } from './config/accounts.ts'
+import { archiving } from './config/archive.ts'
+import { channels, sponsor } from './config/channels.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
 import { facilitatorProblems, facilitatorSecrets } from './config/facilitator.ts'
-import { count, percent, url, usd } from './config/fields.ts'
+import { count, percent, usd } from './config/fields.ts'
+import { limits } from './config/limits.ts'
+import { metrics, metricsKeys, metricsProblems } from './config/metrics.ts'
 import { chain, facilitator, model, provider } from './config/parts.ts'
 import { reconciling } from './config/reconcile.ts'
+import { server } from './config/server.ts'
 import type { Rate, Usd } from './money.ts'
 
 export const configSchema = z.strictObject({
-  server: z
-    .strictObject({
-      host: z.string().default('127.0.0.1').describe('Address to listen on'),
-      port: z.int().min(0).max(65_535).default(8402).describe('Port to listen on'),
-      publicUrl: url.optional().describe('How callers reach it; default http://host:port'),
-      bodyLimit: count.default(4 << 20).describe('Largest request body, bytes'),
-    })
-    .prefault({}),
+  server,
   store: z
     .string()
-    .regex(/^(memory:|sqlite:.+)$/, 'must be memory: or sqlite:FILE (redis:// is not served yet)')
+    .regex(
+      /^(memory:|sqlite:.+|(redis|rediss|redis\+sentinel|redis\+cluster):\/\/.+)$/,
+      'must be memory:, sqlite:FILE or redis://HOST:PORT/DB',
+    )
     .default('sqlite:./farebox.db')
-    .describe('Where the ledger lives'),
+    .describe(
+      'Where the ledger lives: sqlite:FILE for one instance; redis://HOST:PORT/DB, redis+sentinel:// or redis+cluster:// for many',
+    ),
+  archive: archiving,
   quoteSecretEnv: envName
     .default('FAREBOX_QUOTE_SECRET')
     .describe(
@@ -92,35 +96,9 @@ export const configSchema = z.strictObject({
         .describe('Payers with code: ERC-1271 wallets and accounts delegated by EIP-7702'),
     })
     .prefault({}),
-  sponsor: z
-    .strictObject({
-      perPayerPerDay: z
-        .int()
-        .min(0)
-        .max(100)
-        .default(1)
-        .describe('Approvals of one payer that gas is paid for, a day and chain; 0: none'),
-      perDay: z.int().min(0).max(10_000).default(100).describe('The same for all payers together'),
-      maxUsd: usd
-        .prefault('0.50')
-        .describe('Most that the gas of one may cost, where the chain says nativeUsd'),
-    })
-    .prefault({})
-    .describe('First approvals of Permit2, sent by payers without gas together with a payment'),
-  channels: z
-    .strictObject({
-      withdrawDelaySeconds: z
-        .int()
-        .min(900)
-        .max(2_592_000)
-        .default(86_400)
-        .describe(
-          'How long a payer waits to take its money out of a channel by itself; claims are made well before',
-        ),
-      claimAbove: usd.prefault('1.00').describe('A channel is claimed once this much is unclaimed'),
-      claimAfterSeconds: count.default(3_600).describe('Or once it was not claimed for this long'),
-    })
-    .prefault({}),
+  sponsor,
+  channels,
+  limits,
   reconcile: reconciling,
   quote: z
     .strictObject({
@@ -130,6 +108,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   refunds,
   payouts,
+  metrics,
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
     .prefault({}),
@@ -141,6 +120,8 @@ export type Secrets = {
   settlerKey: Uint8Array
   providerKeys: Readonly<Record<string, string | undefined>>
   facilitator: FacilitatorSecrets
+  /** What opens /metrics to others than this machine. */
+  metricsKeys: readonly string[]
 }
 /** Ours at the facilitator that settles for us, and others' at ours. */
 export type FacilitatorSecrets = {
@@ -183,6 +164,7 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
     ...crossCheck(file),
     ...missingSecrets(file, env),
     ...facilitatorProblems(file.facilitator, env),
+    ...metricsProblems(file.metrics, env),
   ]
   if (problems.length > 0) throw new ConfigError(problems)
   return {
@@ -192,6 +174,7 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
       settlerKey: keyBytes(env[file.settler.keyEnv]!),
       providerKeys: Object.fromEntries(file.providers.map((one) => [one.id, one.keyEnv && env[one.keyEnv]])),
       facilitator: facilitatorSecrets(file.facilitator, env),
+      metricsKeys: metricsKeys(file.metrics, env),
     },
     catalog: createCatalog(file.models.map(toModel)),
     exposure: { ...file.exposure, newPayer: file.exposure.newPayer ?? file.exposure.perCall },

@@ -16,7 +16,7 @@ export type LedgerVerifyFacts = {
   json: boolean
 }
 
-/** `farebox ledger verify`: prints what does not hold, or that all holds; 0 when all does, 1 when something does not. */
+/** `farebox ledger verify`: prints what does not hold, or that all holds; 0 when all does, 1 when something does not, 2 when it does not hold its whole past. */
 export const ledgerVerify = async ({
   ledger,
   exposure,
@@ -24,6 +24,12 @@ export const ledgerVerify = async ({
   out,
   json,
 }: LedgerVerifyFacts): Promise<number> => {
+  const [first] = await ledger.journal(0, 1)
+  if (first && first.seq > 1) {
+    out(`Lines 1 to ${first.seq - 1} were moved to the archive, which holds the whole ledger: verify that,`)
+    out('with a configuration that says store: sqlite:FILE.')
+    return 2
+  }
   const audit = await auditLedger(ledger, { now, exposure })
   const { lines, head, calls, open, violations } = audit
   const code = violations.length === 0 ? 0 : 1

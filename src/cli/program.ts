@@ -1,5 +1,6 @@
 /** cli/: one file a command, loaded when it is asked for; this one is the table of commands and their options. */
 import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { type Config, readConfig } from '../config.ts'
@@ -50,11 +51,20 @@ export const runProgram = async (
       '--facilitator',
       'also be an x402 facilitator for others: POST /verify and /settle, GET /supported',
     )
+    .option(
+      '--env-file <file>',
+      'NAME=value lines for the environment variables; read again with the configuration',
+    )
+    .option('--watch', 'read the configuration again when it changes, as on SIGHUP')
     .addHelpText('after', () => `\n${configHelp()}`)
-    .action(async (options: { config: string; facilitator?: boolean }) => {
-      const config = load(options.config, env)
-      if (options.facilitator) config.facilitator.serve.enabled = true
-      code = await serve({ config, start, crashAt: env['FAREBOX_CRASH_AT'] })
+    .action(async (options: { config: string; facilitator?: boolean; envFile?: string; watch?: boolean }) => {
+      const read = () => {
+        const config = load(options.config, { ...env, ...environmentFile(options.envFile) })
+        if (options.facilitator) config.facilitator.serve.enabled = true
+        return config
+      }
+      const watch = options.watch ? [options.config, ...(options.envFile ? [options.envFile] : [])] : []
+      code = await serve({ read, start, watch, crashAt: env['FAREBOX_CRASH_AT'] })
     })
   command('demo', 'Watch an agent buy three calls on a local chain: needs no account, key or network.')
     .option('--stay', 'leave everything running afterwards')
@@ -105,13 +115,8 @@ export const runProgram = async (
       const { reconcileChains } = await import('./reconcile-chains.ts')
       code = await reconcileChains({ config: load(config, env), openLedger, options, out })
     })
-  withConfig(
-    program
-      .command('ledger')
-      .description('Work with the ledger.')
-      .command('verify')
-      .description('Check that the ledger holds all it promises.'),
-  )
+  const books = program.command('ledger').description('Work with the ledger.')
+  withConfig(books.command('verify').description('Check that the ledger holds all it promises.'))
     .option('--json', 'print JSON')
     .action(async (options: { config: string; json?: boolean }) => {
       const { exposure, ...config } = load(options.config, env)
@@ -119,6 +124,15 @@ export const runProgram = async (
       const json = options.json === true
       code = await withLedger(config, openLedger, (ledger) =>
         ledgerVerify({ ledger, exposure, now: systemClock.now(), out, json }),
+      )
+    })
+  withConfig(books.command('restore').description('Fill an empty store from an archive.'))
+    .requiredOption('--from <file>', 'the archive')
+    .action(async (options: { config: string; from: string }) => {
+      const config = load(options.config, env)
+      const { ledgerRestore } = await import('./ledger-restore.ts')
+      code = await withLedger(config, openLedger, (ledger) =>
+        ledgerRestore({ ledger, open: openLedger, from: options.from, out }),
       )
     })
   withConfig(command('doctor', 'Check the configuration, chains, assets, settler and providers.')).action(
@@ -149,6 +163,14 @@ const load = (file: string, env: Env): Config => {
     throw new Error(`cannot read ${file}; copy farebox.example.yaml and say --config FILE`)
   }
   return readConfig(text, env)
+}
+
+const environmentFile = (file: string | undefined): NodeJS.Dict<string> => {
+  try {
+    return file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'))
+  } catch {
+    throw new Error(`cannot read ${file}`)
+  }
 }
 
 const withLedger = async (

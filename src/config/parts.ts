@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { envName } from './check.ts'
 import { address, count, id, rate, url, usd } from './fields.ts'
+import { maxConcurrent } from './limits.ts'
 
 const asset = z.strictObject({
   symbol: z.string().min(1).max(20).describe('What people call it: USDC, USDT'),
@@ -41,6 +42,14 @@ export const chain = z.strictObject({
   agreeAboveUsd: usd
     .prefault('1.00')
     .describe('Payments above this need the word of two nodes, where two RPC URLs are given'),
+  maxHeadAgeSeconds: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe(
+      'Not ready when the newest block is older; default 20 blocks of this chain and at least a minute; 0: never',
+    ),
   maxFeeGwei: z.number().positive().default(500).describe('Never pay more per gas'),
   nativeUsd: usd
     .optional()
@@ -116,6 +125,7 @@ export const provider = z.strictObject({
       'Longest wait for the first byte of a stream, ms; an answer in one piece may take five times as long',
     ),
   idleMs: count.default(60_000).describe('Longest silence inside a stream, ms'),
+  maxConcurrent,
 })
 
 const prices = { inputPerMillion: rate, cachedInputPerMillion: rate.optional(), outputPerMillion: rate }

@@ -109,6 +109,15 @@ local function fenced(wants)
   return token ~= leased
 end
 
+local time
+local function clock()
+  if not time then
+    local t = redis.call('TIME')
+    time = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+  end
+  return time
+end
+
 local function put(version)
   for _ = 1, tonumber(next_arg()) do
     local id, kind, resting, asset, block, json = unpack(ARGV, i, i + 5)
@@ -122,6 +131,9 @@ local function put(version)
       if kind == 'call' then redis.call('ZADD', p .. 'calls', n, id) end
     end
     if resting == '1' then redis.call('ZREM', open, id) else redis.call('ZADD', open, order, id) end
+    if kind ~= 'channel' then
+      if resting == '1' then redis.call('ZADD', p .. 'resting', clock(), id) else redis.call('ZREM', p .. 'resting', id) end
+    end
     if block == '-' then redis.call('ZREM', p .. 'booked:' .. asset, id)
     elseif block ~= '' then redis.call('ZADD', p .. 'booked:' .. asset, block, id) end
   end
@@ -262,4 +274,47 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 export const FINISH = script(`
 if redis.call('HGET', KEYS[1], 'healing') == ARGV[1] then redis.call('HDEL', KEYS[1], 'healing', 'until') end
 redis.call('DEL', KEYS[2])
+`)
+
+/**
+ * Drops a call or errand that has rested long enough, with its claim, its names, and transactions that settle nothing
+ * else; the newest transaction of a settler stays, for its nonce. KEYS: meta. ARGV: prefix, id, kind, book, version, then
+ * the names that it may hold, each as kind and name. Returns 1 when it is gone.
+ */
+export const DROP = script(`
+local p, id, kind, book, version = unpack(ARGV, 1, 5)
+local now = redis.call('GET', p .. 's:' .. id)
+if not now or now:match('^%d+') ~= version then return 0 end
+for i = 6, #ARGV, 2 do
+  local name = p .. ARGV[i] .. ':' .. ARGV[i + 1]
+  if redis.call('GET', name) == id then redis.call('DEL', name) end
+end
+redis.call('DEL', p .. 's:' .. id)
+for _, set in ipairs({'all', 'resting', kind == 'call' and 'calls' or 'all', 'booked:' .. book}) do redis.call('ZREM', p .. set, id) end
+for _, hash in ipairs(redis.call('LRANGE', p .. 'i:' .. id, 0, -1)) do
+  local json = redis.call('GET', p .. 't:' .. hash)
+  local tx = json and cjson.decode(json)
+  local needed = not tx
+  for _, item in ipairs(tx and tx.items or {}) do
+    if redis.call('EXISTS', p .. 's:' .. item) == 1 then needed = true end
+  end
+  if not needed then
+    local nonces = p .. 'nonces:' .. tx.chain .. ' ' .. tx.settler
+    local last = redis.call('ZREVRANGE', nonces, 0, 0)[1]
+    for _, row in ipairs(redis.call('ZRANGEBYSCORE', nonces, tx.nonce, tx.nonce)) do
+      if row:sub(17) == hash and row ~= last then
+        redis.call('ZREM', nonces, row)
+        redis.call('DEL', p .. 't:' .. hash)
+      end
+    end
+  end
+end
+redis.call('DEL', p .. 'i:' .. id)
+return 1
+`)
+
+/** Cuts off the journal before a line. KEYS: meta, the journal. ARGV: the number of the first line that stays. */
+export const CUT = script(`
+redis.call('HSET', KEYS[1], 'first', ARGV[1])
+return redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1] .. '-0')
 `)

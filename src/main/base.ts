@@ -4,24 +4,27 @@ import { addressOf } from '../chain/signatures.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { lockLedger } from '../ledger/lock.ts'
-import { memoryLedger } from '../ledger/memory.ts'
-import { sqliteLedger } from '../ledger/sqlite.ts'
-import { jsonLog, type Log, quietLog } from '../log.ts'
+import { jsonLog, type Log } from '../log.ts'
+import { createMetrics, type Metrics } from '../metrics.ts'
 import { createServing, type Serving } from '../payment/serving.ts'
 import { guardTills } from '../payment/till-guard.ts'
 import { openTills } from '../payment/tills.ts'
 import type { Till } from '../quote/offers.ts'
+import { createElected } from '../settle/elected.ts'
 import { createSettler, type Settler } from '../settle/settler.ts'
 import { openRelay, settlerExtras } from './facilitator.ts'
+import { type Fleet, openStore } from './fleet.ts'
+import { countFailures } from './gauges.ts'
+import { countLedger, countLog } from './metrics.ts'
 
 /** What a program that embeds the router, or a test, may put in. */
 export type Options = { clock?: Clock; log?: Log; probe?: (point: string) => void }
 
-/** What lasts: the ledger and its lock, the chains with their tills, and who moves money on each. */
+/** What lasts: the ledger and who shares it, the chains with their tills, and who moves money on each. */
 export type Base = {
   clock: Clock
   log: Log
+  metrics: Metrics
   probe: (point: string) => void
   ledger: Ledger
   account: { key: Uint8Array; address: Hex }
@@ -29,24 +32,27 @@ export type Base = {
   tills: Till[]
   settlers: ReadonlyMap<ChainId, Settler>
   serving: Serving
+  fleet: Fleet
   close: () => Promise<void>
 }
 
 /** Opens the ledger, and the chains with what can be paid on them; nothing moves yet. */
 export const openBase = async (config: Config, options: Options): Promise<Base> => {
   const clock = options.clock ?? systemClock
-  const log = options.log ?? (config.log.level === 'silent' ? quietLog : jsonLog(config.log.level))
+  const metrics = createMetrics()
+  const log = countLog(options.log ?? jsonLog(() => config.log.level), metrics)
   const probe = options.probe ?? (() => {})
-  const path = sqlitePath(config.store)
-  const lock = path === undefined ? undefined : lockLedger(path)
-  const ledger = await openLedger(config.store, clock)
+  const { ledger, fleet, close: closeStore } = await openStore(config, clock, log)
+  countLedger(ledger, metrics, clock)
   const account = { key: config.secrets.settlerKey, address: addressOf(config.secrets.settlerKey) }
   const chains = new Map(
-    config.chains.map((one) => [one.id as ChainId, createChain(one.id as ChainId, one.rpc)]),
+    config.chains.map(({ id, rpc }) => [
+      id as ChainId,
+      createChain(id as ChainId, rpc, countFailures(metrics, id as ChainId, rpc)),
+    ]),
   )
   const close = async () => {
-    await ledger.close()
-    lock?.release()
+    await closeStore()
     await Promise.all([...chains.values()].map((one) => one.close()))
     await relay?.close()
   }
@@ -63,12 +69,13 @@ export const openBase = async (config: Config, options: Options): Promise<Base> 
     const common = { chain, account, clock, log, confirmations, pollMs, maxFee, probe, batch, serving: count }
     const facts = { ...common, ledger: guarded }
     const delegate = () => config.settler.delegate === 'auto' && isPaidUpto(tills, chain.id)
-    settlers.set(chain.id, createSettler({ ...facts, delegate, ...settlerExtras(config, chain, relay, log) }))
+    const open = fleet.store ? createElected : createSettler
+    settlers.set(chain.id, open({ ...facts, delegate, ...settlerExtras(config, chain, relay, log) }))
   }
   try {
     for (const chain of chains.values()) await chain.checkId()
     tills.push(...(await openTills(config.assets, chains, log)))
-    return { clock, log, probe, ledger, account, chains, tills, settlers, serving, close }
+    return { clock, log, metrics, probe, ledger, account, chains, tills, settlers, serving, fleet, close }
   } catch (error) {
     await close()
     throw error
@@ -77,10 +84,3 @@ export const openBase = async (config: Config, options: Options): Promise<Base> 
 
 const isPaidUpto = (tills: readonly Till[], chain: ChainId): boolean =>
   tills.some(({ asset, ways }) => asset.chain === chain && ways.some(({ scheme }) => scheme === 'upto'))
-
-/** Opens the ledger that a config names. */
-export const openLedger = async (store: string, clock: Clock): Promise<Ledger> =>
-  store === 'memory:' ? memoryLedger({ clock }) : sqliteLedger(sqlitePath(store)!)
-
-const sqlitePath = (store: string): string | undefined =>
-  store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : undefined

@@ -1,4 +1,5 @@
 import type { ChainId } from '../assets.ts'
+import { createCuts } from '../call/cuts.ts'
 import type { Deps } from '../call/deps.ts'
 import { toHex } from '../chain/signatures.ts'
 import { type ChannelDesk, createChannelDesk } from '../channel/desk.ts'
@@ -11,23 +12,27 @@ import { openAiProvider } from '../providers/openai.ts'
 import type { Provider } from '../providers/provider.ts'
 import { simulatedProvider } from '../providers/simulated.ts'
 import { createLearner } from '../quote/learn.ts'
-import { createQuoter } from '../quote/quote.ts'
 import type { Sealer } from '../quote/seal.ts'
 import { createHealth } from '../route/health.ts'
 import { openAccounts } from './accounts.ts'
+import type { Admit } from './admit.ts'
 import type { Base } from './base.ts'
 import { needsTwo } from './facilitator.ts'
+import type { Providers } from './providers.ts'
+import { liveDeps } from './reload.ts'
 
-const SETTLE_FIRST_MS = 60_000
+/** Longest wait for a settlement that must come first, ms. */
+export const SETTLE_FIRST_MS = 60_000
 const RECHECK_MS = 10_000
 const MAX_TIMEOUT_SECONDS = 300
 
 /** What is opened after the base: the doors to providers and callers. `closed`: when the last process ended well, ms. */
 export type Doors = {
-  providers: ReadonlyMap<string, Provider>
+  providers: Pick<Providers, 'get'>
   sealer: Sealer
   publicUrl: string
   desk: ChannelDesk
+  admit: Admit
   closed: number
 }
 
@@ -46,11 +51,11 @@ export const openDesk = ({ chains, channels, payers }: Config, base: Base): Chan
 export const createDeps = (
   config: Config,
   base: Base,
-  { providers, sealer, publicUrl, desk, closed }: Doors,
+  { providers, sealer, publicUrl, desk, admit, closed }: Doors,
 ): Deps => {
   const { ledger, clock, log, probe, account, tills, chains, settlers } = base
   const contracts = config.payers.contracts === 'settle-first'
-  const health = createHealth({ clock })
+  const health = createHealth({ clock, board: base.fleet.board })
   const learner = createLearner()
   const chainConfig = (id: ChainId) => config.chains.find((one) => one.id === id)!
   const gasPolicy = (id: ChainId) => ({
@@ -71,19 +76,15 @@ export const createDeps = (
   })
   return {
     ledger,
-    quoter: createQuoter({
-      catalog: config.catalog,
-      health,
-      learner,
-      clock,
-      margin: config.pricing.marginPercent,
-      defaultMaxOutput: config.pricing.defaultMaxOutput,
-      ttl: config.quote.ttlSeconds,
-    }),
+    instance: base.fleet.store && base.fleet.alive.me,
+    ...liveDeps(config, { health, learner, clock }),
+    formerQuotes: () => [],
     offers: {
       tills,
       sealer,
-      epoch: ledger.epoch,
+      get epoch() {
+        return ledger.epoch
+      },
       maxTimeout: MAX_TIMEOUT_SECONDS,
       signer: account.address,
       withdrawDelay: config.channels.withdrawDelaySeconds,
@@ -97,6 +98,8 @@ export const createDeps = (
     clock,
     log,
     provider: (id) => providers.get(id),
+    gates: admit.gates,
+    admission: admit.admission,
     settler: (chain) => settlers.get(chain)!,
     serving: base.serving.enter,
     isContract: contracts
@@ -130,8 +133,7 @@ export const createDeps = (
     recheckMs: RECHECK_MS,
     account,
     ...openAccounts(config, { ...base, publicUrl, closed }),
-    exposure: config.exposure,
-    firstByteMs: Math.max(...config.providers.map((one) => one.firstByteMs)),
+    cuts: createCuts(),
     channels: desk.channels,
     turns: desk.turns,
     deposits: desk.deposits,

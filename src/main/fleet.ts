@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { type ArchiveFacts, createArchive } from '../ledger/archive.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { lockLedger } from '../ledger/lock.ts'
 import { memoryLedger } from '../ledger/memory.ts'
 import { redisLedger } from '../ledger/redis.ts'
+import { createTrimmer } from '../ledger/redis-trim.ts'
 import { sqliteLedger } from '../ledger/sqlite.ts'
 import { type Log, quietLog } from '../log.ts'
 import { type Alive, aloneAlive, redisAlive } from '../store/alive.ts'
@@ -26,7 +29,7 @@ export type Fleet = {
 
 /** Opens the store that a config names, as an instance that serves from it. Rejects when another has a file. */
 export const openStore = async (
-  address: string,
+  { store: address, archive: { file, keepDays } }: Pick<Config, 'store' | 'archive'>,
   clock: Clock,
   log: Log,
 ): Promise<{ ledger: Ledger; fleet: Fleet; close: () => Promise<void> }> => {
@@ -49,8 +52,11 @@ export const openStore = async (
     const alive = redisAlive({ store, log, me })
     const board = redisBoard({ store, clock, log })
     board.start()
+    const past =
+      file === undefined ? undefined : await openPast(file, keepDays, { ledger, store, clock, log })
     const close = async () => {
       board.stop()
+      await past?.()
       await ledger.close()
       await alive.stop()
       await store.close()
@@ -62,6 +68,30 @@ export const openStore = async (
   }
 }
 
+/** Copies the ledger to a file as long as this instance runs; returns what ends that. */
+const openPast = async (
+  file: string,
+  keepDays: number,
+  { store, ...facts }: Pick<ArchiveFacts, 'ledger' | 'clock' | 'log'> & { store: Store },
+): Promise<() => Promise<void>> => {
+  const lock = lockLedger(file)
+  const archive = await sqliteLedger(file)
+  const copying = createArchive({
+    ...facts,
+    archive,
+    trimmer: createTrimmer(store),
+    keepMs: keepDays * DAY_MS,
+  })
+  copying.start()
+  return async () => {
+    await copying.stop()
+    await archive.close()
+    lock.release()
+  }
+}
+
+const DAY_MS = 86_400_000
+
 /** Opens the ledger that a config names beside whoever serves from it: to read it, or to book what was seen. */
 export const openLedger = async (address: string, clock: Clock): Promise<Ledger> => {
   if (!isRedis(address))
@@ -69,8 +99,9 @@ export const openLedger = async (address: string, clock: Clock): Promise<Ledger>
   const store = await openRedis({ url: address, log: quietLog })
   const writer = `c_${randomBytes(6).toString('hex')}`
   const ledger = await redisLedger({ store, clock, log: quietLog, writer, token: () => '' })
+  const { close: closeLedger } = ledger
   const close = async () => {
-    await ledger.close()
+    await closeLedger()
     await store.close()
   }
   // Not a spread: the epoch is a getter.
