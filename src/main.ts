@@ -7,18 +7,28 @@ import type { ChannelDesk } from './channel/desk.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
-import { readiness } from './http/ready.ts'
+import { createDrain } from './http/drain.ts'
+import { createRequestMeter, metricsResource } from './http/metrics.ts'
+import { createReadiness } from './http/ready-facts.ts'
 import { resources } from './http/resources.ts'
-import { createNodeServer, drain, listen } from './http/server.ts'
+import { createNodeServer, listen } from './http/server.ts'
 import { lastClosed, markClosed } from './main/accounts.ts'
-import { type Options, openBase, openLedger } from './main/base.ts'
-import { createDeps, openDesk, openProvider } from './main/deps.ts'
+import { type Admit, openAdmit } from './main/admit.ts'
+import { type Options, openBase } from './main/base.ts'
+import { createDeps, openDesk, openProvider, SETTLE_FIRST_MS } from './main/deps.ts'
+import { leadDuties, loneDuties } from './main/duties.ts'
 import { facilitatorDoors } from './main/facilitator.ts'
+import { openLedger } from './main/fleet.ts'
+import { openGauges } from './main/gauges.ts'
+import { countProvider } from './main/metrics.ts'
+import { createProviders } from './main/providers.ts'
+import { readinessFacts } from './main/ready.ts'
+import { createReload, type Reload } from './main/reload.ts'
 import { createSealer } from './quote/seal.ts'
 import { startReconcilers } from './reconcile/start.ts'
 
 export type { Options } from './main/base.ts'
-export { openLedger } from './main/base.ts'
+export { openLedger } from './main/fleet.ts'
 
 export type Farebox = {
   url: string
@@ -26,47 +36,76 @@ export type Farebox = {
   /** Claims what channels owe. */
   keeper: ChannelDesk['keeper']
   app: ReturnType<typeof createApp>
-  /** Stops taking requests, lets running ones finish for at most `drainMs`, then closes everything. Idempotent. */
+  /** Of the instances that share its store, this one settles. */
+  leads: () => boolean
+  /** Who gets in, and what was turned away. */
+  admit: Admit
+  /** Takes over what changed in a configuration, or says why it cannot. */
+  reload: Reload
+  /** Stops taking requests, lets running ones finish for at most `drainMs` (default as configured), then closes everything. Idempotent. */
   close: (drainMs?: number) => Promise<void>
 }
 
 /** Opens the ledger, checks the chains and assets, ends what a dead process left behind, and listens. */
-export const startFarebox = async (config: Config, options: Options = {}): Promise<Farebox> => {
+export const startFarebox = async (given: Config, options: Options = {}): Promise<Farebox> => {
+  // Ours alone, since a reload changes it.
+  const config = { ...given }
   const base = await openBase(config, options)
-  const { ledger, log, clock, settlers, chains, account, tills } = base
-  const recovered = await recover(ledger, clock)
+  const { ledger, log, clock, settlers, chains, account, tills, fleet } = base
+  await fleet.alive.start()
+  // In a fleet its leader does, and knows who is alive.
+  const recovered = fleet.store ? 0 : await recover(ledger, clock)
   if (recovered > 0) log.warn('recovered', { calls: recovered })
   for (const settler of settlers.values()) await settler.start()
-  const providers = new Map(config.providers.map((one) => [one.id, openProvider(one, config, clock)]))
+  const providers = createProviders({
+    open: (one, from) => countProvider(openProvider(one, from, clock), base.metrics),
+    honourMs: () => config.quote.ttlSeconds * 1_000 + SETTLE_FIRST_MS,
+  })
+  providers.take(config)
   const sealer = await createSealer(config.secrets.quoteSecrets)
 
   let app: ReturnType<typeof createApp>
   let closing: Promise<void> | undefined
-  const node = createNodeServer((request, env) => app.fetch(request, env))
+  const admit = openAdmit(config, base)
+  const node = createNodeServer((request, env) => drain.track(app.fetch(request, env)), admit.server)
+  const drain = createDrain(node)
   const { host, port, bodyLimit } = config.server
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${await listen(node, host, port)}`
   const publicUrl = (config.server.publicUrl ?? url).replace(/\/+$/, '')
   const desk = openDesk(config, base)
-  desk.keeper.start()
   const deps = createDeps(config, base, {
     providers,
     sealer,
     publicUrl,
     desk,
+    admit,
     closed: await lastClosed(ledger),
   })
-  deps.payouts.start()
-  const ready = () => readiness(ledger, chains, account.address)
+  const readiness = createReadiness(readinessFacts(config, base, drain.leaving))
   const doors = facilitatorDoors(config, deps, chains)
   const table = resources({
     deps,
     refunds: tills.some(isOffered),
-    catalog: config.catalog,
-    margin: config.pricing.marginPercent,
+    get catalog() {
+      return config.catalog
+    },
+    get margin() {
+      return config.pricing.marginPercent
+    },
     bodyLimit,
-    ready,
+    ready: readiness.ask,
   })
-  app = createApp({ resources: [...table, ...doors], publicUrl, log, ending: () => closing !== undefined })
+  const { metrics } = base
+  openGauges(metrics, config, base, admit)
+  const own = metricsResource({ metrics, keys: config.secrets.metricsKeys })
+  app = createApp({
+    resources: [...table, ...doors, own],
+    publicUrl,
+    log,
+    ending: drain.ending,
+    meter: createRequestMeter(metrics),
+    ...admit,
+  })
   log.info('listening', {
     url,
     settler: account.address,
@@ -75,29 +114,37 @@ export const startFarebox = async (config: Config, options: Options = {}): Promi
   })
 
   const confirmations = (id: ChainId) => config.chains.find((one) => one.id === id)!.confirmations
-  const reconcilers = startReconcilers({
-    ...base,
-    settler: account.address,
-    confirmations,
-    ...config.reconcile,
-  })
+  const reconcile = () =>
+    startReconcilers({ ...base, settler: account.address, confirmations, ...config.reconcile })
+  const facts = { base, keeper: desk.keeper, leads: fleet.lease.isHeld, payouts: deps.payouts, reconcile }
+  const duties = fleet.store ? leadDuties(facts) : loneDuties(facts)
+  await fleet.lease.start({ gain: duties.start, loss: duties.stop })
 
   const shut = async (drainMs: number): Promise<void> => {
-    await deps.payouts.stop()
-    await drain(node, drainMs)
+    drain.leave()
+    // Another instance settles while the calls of this one end.
+    if (fleet.store) await fleet.lease.stop()
+    await drain.end({ delayMs: config.server.drainDelayMs, ms: drainMs, cut: deps.cuts.all })
     await markClosed(ledger, clock)
-    await reconcilers.stop()
-    await desk.keeper.stop()
+    if (!fleet.store) await fleet.lease.stop()
     for (const settler of settlers.values()) await settler.stop()
-    await Promise.all([...providers.values()].map((one) => one.close()))
+    await providers.close()
+    await readiness.close()
     await base.close()
     log.info('closed')
   }
-  const close = (drainMs = 30_000): Promise<void> => {
+  const close = (drainMs = config.server.drainMs): Promise<void> => {
     closing ??= shut(drainMs)
     return closing
   }
-  return { url, deps, keeper: desk.keeper, app, close }
+  const reload = createReload({
+    live: config,
+    deps,
+    providers,
+    log,
+    also: [() => fleet.lease.isHeld() && deps.payouts.start()],
+  })
+  return { leads: fleet.lease.isHeld, url, deps, keeper: desk.keeper, admit, app, reload, close }
 }
 
 /** The command line; returns the exit code. */

@@ -55,7 +55,7 @@ export type World = {
 export type WorldOptions = {
   anvil?: AnvilOptions
   /** Default memory, or what TEST_STORE says: so that every test can be run over another twin. */
-  store?: 'memory' | 'sqlite' | 'redis'
+  store?: 'memory' | 'sqlite' | 'redis' | `redis://${string}`
   /** YAML lines that replace or add to top-level keys. */
   extra?: string
   options?: Options
@@ -87,7 +87,7 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   const dir = mkdtempSync(join(tmpdir(), 'farebox-test-'))
   const kind = wanted.store ?? process.env['TEST_STORE'] ?? 'memory'
   const redis = kind === 'redis' ? await sharedRedis() : undefined
-  const store = redis?.url() ?? (kind === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:')
+  const store = redis?.url() ?? (kind.startsWith('redis:') ? kind : undefined) ?? (kind === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:')
   const config = readConfig(yaml(net, assetsOf(token, usdt, wanted), upstream, store, wanted), {
     FAREBOX_QUOTE_SECRET: SECRET,
     FAREBOX_SETTLER_KEY: net.accounts[1]!.privateKey,
