@@ -11,6 +11,7 @@ import type { Terms } from '../quote/seal.ts'
 import type { PaymentChannel } from '../wire/payment.ts'
 import { type Deposited, deposit, showDeposit } from './channel-deposit.ts'
 import type { Deps } from './deps.ts'
+import { orTakeBack } from './end.ts'
 import { type Held, taken } from './hold.ts'
 import { nameKey, nameTaken } from './repeat.ts'
 import type { Reply } from './reply.ts'
@@ -64,7 +65,6 @@ const agreedOn = async (deps: Deps, payment: PaymentChannel, digest: Hex): Promi
   try {
     const agreed = agreeChannel(payment, channelFacts(deps, digest))
     await checkVoucher(agreed.till.asset.chain, agreed.payment)
-    await refuseUsed(deps, agreed, digest)
     return agreed
   } catch (error) {
     throw (await usedBefore(deps, payment, digest)) ?? error
@@ -100,7 +100,7 @@ const refuseUsed = async (deps: Deps, agreed: AgreedChannel, digest: Hex): Promi
 
 type Funded = { channel: Channel; deposited: Deposited | undefined }
 
-/** The channel with enough in it: as it stands, or after the deposit that came with the voucher. */
+/** The channel with enough in it: as it stands, or after the deposit that came with the voucher. What was used before is told so first: the claim of any other tells it too. */
 const funded = async (
   deps: Deps,
   agreed: AgreedChannel,
@@ -110,9 +110,10 @@ const funded = async (
   const { till, payment: paid, amount } = agreed
   const { max } = paid.voucher
   const { channel: known, withdrawal } = await deps.channels.find(till, paid, max)
-  if (withdrawal) throw fail('channel_withdrawing')
-  await refuseUsed(deps, agreed, visit.digest)
   const charged = known?.charged ?? 0n
+  if (withdrawal || !known || paid.deposit || max !== charged + amount || max > known.balance)
+    await refuseUsed(deps, agreed, visit.digest)
+  if (withdrawal) throw fail('channel_withdrawing')
   if (max !== charged + amount && known) checkBase(known, max, amount)
   // Money that is there already, because its deposit came through after all, needs no second one.
   if (!paid.deposit || (known && max <= known.balance)) {
@@ -128,19 +129,21 @@ const funded = async (
 const draw = async (
   deps: Deps,
   agreed: AgreedChannel,
-  channel: Channel,
+  found: Channel,
   visit: ChannelVisit,
 ): Promise<Held> => {
   const { max } = agreed.payment.voucher
-  if (channel.busy !== undefined) throw fail('channel_busy')
+  const channel = found.busy === undefined ? found : await freed(deps, found.id, visit.signal)
   checkBase(channel, max, agreed.amount)
   deps.probe('K0')
   const call = newCall(deps, agreed, channel, visit)
-  const posted = await deps.ledger.post({ type: 'claim', call, limits: {} })
+  const posted = await orTakeBack(deps, call.id, () => deps.ledger.post({ type: 'claim', call, limits: {} }))
   deps.probe('K1')
-  if (posted.ok) return { call: posted.call, counters: posted.counters }
-  if (posted.why === 'channel' && posted.channel?.busy === undefined && posted.channel)
+  if (posted.ok) return { call: posted.call, counters: posted.counters, channel }
+  if (posted.why === 'channel' && posted.channel) {
+    if (posted.channel.busy !== undefined) return draw(deps, agreed, posted.channel, visit)
     checkBase(posted.channel, max, agreed.amount)
+  }
   if (posted.why === 'claimed' && posted.call.is === 'call' && posted.call.key === call.key)
     throw taken(posted.call, visit.digest)
   const named =
@@ -148,6 +151,20 @@ const draw = async (
   if (named) throw named
   throw fail(posted.why === 'short' ? 'credit_spent' : 'channel_busy')
 }
+
+/** The channel once a call at another instance has left it; `channel_busy` when that takes too long, and at once where there are no others. */
+const freed = async (deps: Deps, id: string, signal: AbortSignal): Promise<Channel> => {
+  const until = deps.clock.now() + (deps.instance === undefined ? 0 : ELSEWHERE_MS)
+  while (deps.clock.now() < until && !signal.aborted) {
+    const channel = await deps.ledger.channel(id)
+    if (channel && channel.busy === undefined) return channel
+    await deps.clock.sleep(LOOK_MS)
+  }
+  throw fail('channel_busy')
+}
+
+const ELSEWHERE_MS = 5_000
+const LOOK_MS = 60
 
 const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: ChannelVisit): Call => {
   const { terms, till, payment, amount, id } = agreed
@@ -177,6 +194,7 @@ const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: Cha
     requestDigest: visit.digest,
     asked: terms.asked,
     stream: visit.stream,
+    ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: false,
     at: deps.clock.now(),
     // The money is in the channel already.

@@ -43,7 +43,7 @@ export const leadDuties = (facts: DutyFacts): Duties => {
   const { ledger, clock, log, settlers, fleet } = facts.base
   const elected = [...settlers.values()] as Elected[]
   const lone = loneDuties(facts)
-  const intake = createIntake({ ledger, clock, log, settlerOf: (chain) => settlers.get(chain) })
+  const intake = createIntake({ ledger, clock, log, settlers })
   let known: ReadonlySet<string> | undefined
   let swept = 0
   let timer: NodeJS.Timeout | undefined

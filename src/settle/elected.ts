@@ -62,6 +62,7 @@ export const createElected = (facts: SettlerFacts): Elected => {
     pay: (item, post, when) => (leader ? leader.pay(item, post, when) : post({ due: true })),
     order: (errand) => (leader ? leader.order(errand) : ledger.post({ type: 'order', errand })),
     adopt: async (item) => leader?.adopt(item),
+    has: (id) => leader?.has(id) ?? false,
     outcome: async (id, signal) => {
       // Whoever leads when it ends, the ledger knows.
       for (let now = await stand(id); ; now = await stand(id)) {

@@ -17,27 +17,28 @@ export type IntakeFacts = {
   ledger: Pick<Ledger, 'lines' | 'journal' | 'call' | 'errand'>
   clock: Clock
   log: Log
-  settlerOf: (chain: ChainId) => Pick<Settler, 'adopt'> | undefined
+  settlers: ReadonlyMap<ChainId, Pick<Settler, 'adopt' | 'has'>>
 }
 
 const EVERY_MS = 50
-const PAGE = 500
+const PAGE = 200
 
 /** Follows the journal from its end on, and hands what is due to the settler of its chain. */
-export const createIntake = ({ ledger, clock, log, settlerOf }: IntakeFacts): Intake => {
+export const createIntake = ({ ledger, clock, log, settlers }: IntakeFacts): Intake => {
   let seq = 0
   let running: Promise<void> | undefined
   let stopping = new AbortController()
 
   const adopt = async (id: string): Promise<void> => {
     const item = (await ledger.call(id)) ?? (await ledger.errand(id))
-    if (item) await settlerOf(item.chain)?.adopt(item)
+    if (item) await settlers.get(item.chain)?.adopt(item)
   }
 
   const look = async (): Promise<boolean> => {
     const lines = await ledger.journal(seq, PAGE)
     const ids = new Set(lines.filter(({ move }) => isDue(move)).flatMap(({ move }) => idsOf(move)))
-    for (const id of ids) await adopt(id)
+    const fresh = [...ids].filter((id) => ![...settlers.values()].some((one) => one.has(id)))
+    await Promise.all(fresh.map(adopt))
     // A journal that was rebuilt may be shorter than it was.
     seq = lines.at(-1)?.seq ?? Math.min(seq, await ledger.lines())
     return lines.length === PAGE

@@ -26,6 +26,8 @@ export type Settler = {
   order: Outbox['order']
   /** Takes over an item that somebody else stored: an instance that does not settle. */
   adopt: (item: Payable) => Promise<void>
+  /** It is at work on this item. */
+  has: (id: string) => boolean
   /** Resolves when a payment is proven or can never be, or `signal` aborts: then as it stands. */
   outcome: (id: string, signal: AbortSignal) => Promise<Payable | undefined>
   /** One look at the chain now: what is in blocks, what was taken back, what must be sent again. Also on a timer. */
@@ -178,6 +180,7 @@ export const createSettler = (facts: SettlerFacts): Settler => {
       await outbox.adopt(item)
       ripen(RIPENING_MS)
     },
+    has: (id) => jobs.get(id) !== undefined,
     outcome: async (id, signal) => {
       await jobs.ended(id, signal)
       return (await ledger.call(id)) ?? (await ledger.errand(id))

@@ -92,6 +92,28 @@ test('a channel is used at every instance in turn, deposit and all', async () =>
   }
 })
 
+test('calls on one channel at several instances wait for each other', async () => {
+  const buyer = channelBuyer({ ...world, farebox: fleet[0]! }, await world.payer())
+  const ask = (i: number) =>
+    buyer.fetch(chat(i), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(hello()),
+    })
+  expect((await ask(0)).status).toBe(200)
+  world.upstream.script(async (asked) => {
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await goodAnswer(asked)
+  })
+  const first = ask(1)
+  await expect
+    .poll(async () => (await fleet[0]!.deps.ledger.openChannels()).some((one) => one.busy))
+    .toBe(true)
+  // Its voucher was made before the first was charged: it waits, and then is told what to sign.
+  const second = ask(2)
+  expect([(await first).status, (await second).status]).toEqual([200, 200])
+})
+
 test('when the leader ends, another takes over what was due', async () => {
   const first = leader()
   const signed = await sign(first)
