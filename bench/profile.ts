@@ -1,5 +1,5 @@
 /**
- * Where Farebox's CPU goes on the paid path: `node bench/profile.ts [calls] [--scheme exact|permit2|upto|voucher] [--stream]`.
+ * Where Farebox's CPU goes: `node bench/profile.ts [calls] [--scheme 402|credit|exact|permit2|upto|voucher] [--stream]`.
  * Prints, for each of its two threads, the time by place; the profiles themselves go to bench/results/*.cpuprofile, for
  * Chrome's DevTools.
  */
@@ -7,11 +7,10 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openChannels } from './channels.ts'
-import { JSON_HEADERS, requestBody, startFareboxServer } from './farebox.ts'
+import { JSON_HEADERS, requestBody } from './farebox.ts'
 import { cores, stepAside } from './process.ts'
-import { type Cast, CHAT, settled } from './rounds/cast.ts'
-import { type PaidWay, payments, WAYS } from './rounds/paid.ts'
+import { CHAT, fareboxCast, settled, stopCast } from './rounds/cast.ts'
+import { asked, KINDS, type Kind, requestsOf } from './rounds/kinds.ts'
 import { path, startWorld } from './world.ts'
 
 type Frame = { functionName: string; url: string; lineNumber: number }
@@ -20,14 +19,14 @@ type Profile = { nodes: Node[]; startTime: number; samples: number[]; timeDeltas
 /** Microseconds of the monotonic clock, which profiles are stamped with. */
 type Window = { from: number; to: number }
 
-const ROWS = 40
+const ROWS = 60
 const { values, positionals } = parseArgs({
   options: { stream: { type: 'boolean', default: false }, scheme: { type: 'string', default: 'exact' } },
   allowPositionals: true,
 })
 const { stream } = values
-const way = values.scheme as PaidWay
-if (!WAYS.includes(way)) throw new Error(`--scheme is one of ${WAYS.join(', ')}`)
+const kind = values.scheme as Kind
+if (!KINDS.includes(kind)) throw new Error(`--scheme is one of ${KINDS.join(', ')}`)
 const results = path('results')
 
 const record = async (calls: number): Promise<Window> => {
@@ -35,28 +34,19 @@ const record = async (calls: number): Promise<Window> => {
   const world = await startWorld()
   try {
     const execArgv = ['--cpu-prof', '--cpu-prof-interval=250', `--cpu-prof-dir=${results}`]
-    const farebox = await startFareboxServer(world, 'sqlite', { execArgv })
+    const cast = await fareboxCast(world, 'sqlite', { execArgv })
+    const { farebox } = cast
     separateThreads(farebox.pid)
-    const payers = await world.payers(200, 'approved')
-    const cast: Cast = { world, farebox, portkey: undefined, x402: undefined, payers }
-    const job = {
-      url: `${farebox.url}${CHAT}`,
-      body: requestBody('bench/small', { stream }),
-      headers: JSON_HEADERS,
-      concurrency: 16,
-    }
-    if (way === 'voucher')
-      cast.channels = await openChannels(world, { ...job, body: requestBody('bench/small'), payers })
-    const sign = (calls: number) => payments(cast, { ...job, calls, way })
-    await world.fire({ ...job, each: await sign(2_000) }, 200)
+    const body = requestBody('bench/small', stream ? { stream: true } : {})
+    const job = { url: `${farebox.url}${CHAT}`, body, headers: JSON_HEADERS, concurrency: 16 }
+    await world.fire({ ...job, each: await requestsOf(cast, kind, { ...job, calls: 1_000 }) }, asked(kind))
     await settled(farebox)
-    const each = await sign(calls)
+    const each = await requestsOf(cast, kind, { ...job, calls })
     const from = now()
-    await world.fire({ ...job, each }, 200)
+    await world.fire({ ...job, each }, asked(kind))
     await settled(farebox)
     const to = now()
-    await farebox.ask('close')
-    await farebox.stop()
+    await stopCast(cast)
     return { from, to }
   } finally {
     await world.close()
@@ -108,7 +98,7 @@ const placeOf = (frames: readonly Frame[]): string => {
   return frames.find(({ url }) => url.startsWith('node:'))?.url ?? 'node'
 }
 
-const calls = Number(positionals[0] ?? 6_000)
+const calls = Number(positionals[0] ?? 4_000)
 mkdirSync(results, { recursive: true })
 for (const file of readdirSync(results)) if (file.endsWith('.cpuprofile')) rmSync(join(results, file))
 const window = await record(calls)

@@ -1,6 +1,7 @@
 import type { Row } from './book.ts'
 import { PAID, type PaidWay, WAYS, X402 } from './rounds/paid.ts'
 import { SLOW } from './rounds/slow.ts'
+import { STEADY } from './rounds/steady.ts'
 import { median } from './stats.ts'
 
 /** What the aims are about: aim, what was measured, what it is, and of which values. */
@@ -23,8 +24,15 @@ export const ratios = (rows: readonly Row[]): string[][] => {
     ),
     ratio('', 'the same with a block every second', fast, slow),
     ratio('≥ 4 ×', 'Farebox calls/s paid from credit, of Portkey’s unpaid pass-through', credit, portkey),
+    ratio('≥ 4 ×', 'Farebox 402s/s, of Portkey’s unpaid pass-through', asked, portkey),
+    ratio(
+      '≥ 5 ×',
+      'Farebox streams/s paid from credit, of Portkey’s',
+      best(rows, 'sse', 'Farebox on credit'),
+      best(rows, 'sse', 'Portkey'),
+    ),
+    ...(['Farebox on credit', PAID.voucher, PAID.exact] as const).map((who) => steadyAdded(rows, who)),
     ratio('', 'Farebox paid calls/s, settled on the chain, of Portkey’s unpaid pass-through', paid, portkey),
-    ratio('', 'Farebox 402s/s, of Portkey’s unpaid pass-through', asked, portkey),
     cpuRatio('CPU of an @x402/hono paid call, of a Farebox paid call’s', x402, paid),
     cpuRatio('CPU of a Portkey call, of a Farebox call’s paid from credit', portkey, credit),
     ...([1, 16] as const).flatMap((c) => {
@@ -61,6 +69,22 @@ export const firstByteAdded = (rows: readonly Row[], who: string, c: number): nu
   return median(
     mine.rounds.map((one, i) => one.firstByte - (direct.rounds[i]?.firstByte ?? direct.firstByte)),
   )
+}
+
+const ADDED_AIM_MS = 1
+
+const steadyAdded = (rows: readonly Row[], who: string): string[] => {
+  const of = (name: string) => rows.find((row) => row.load === STEADY && row.who === name)
+  const [mine, direct] = [of(who), of('direct')]
+  if (!mine || !direct) return []
+  const added = mine.p50 - direct.p50
+  const is = `${added.toFixed(2)} ms, ${verdict(added < ADDED_AIM_MS)}`
+  return [
+    `< ${ADDED_AIM_MS} ms`,
+    `${who}, p50 added at 150 calls/s`,
+    is,
+    `${direct.p50.toFixed(2)} ms direct`,
+  ]
 }
 
 const CALLS_AIM = 4_000

@@ -5,6 +5,7 @@ import type { Machine } from './machine.ts'
 import type { Backlog } from './money.ts'
 import { bySchemes, firstByteAdded, ratios, verdict } from './ratios.ts'
 import type { Reconciled, Tail } from './rounds/paid.ts'
+import { STEADY } from './rounds/steady.ts'
 import type { Storm } from './rounds/storm.ts'
 
 /** Everything one run found. */
@@ -12,6 +13,8 @@ export type Report = {
   at: string
   seconds: number
   machine: Machine
+  /** Farebox's store, by its kind, and how many instances shared it. */
+  shape?: { store: string; instances: number }
   versions: Record<string, string>
   rows: Row[]
   tails: Tail[]
@@ -39,6 +42,8 @@ export const toMarkdown = (report: Report): string =>
     firstByteTable(report.rows),
     'Throughput, no pause between chunks:',
     loadTable(report.rows, 'sse'),
+    '### At 150 calls a second, the mock takes 50 ms',
+    steadyTable(report.rows),
     '### One payment, sent many times',
     stormTable(report.storms),
     '### After the last answer',
@@ -60,9 +65,9 @@ export const splice = (file: string, markdown: string): void => {
   writeFileSync(file, `${before}\n\n${markdown}\n\n${after}`)
 }
 
-const machineLine = ({ at, seconds, machine, versions }: Report): string =>
+const machineLine = ({ at, seconds, machine, versions, shape }: Report): string =>
   `${at.slice(0, 16).replace('T', ' ')} UTC, ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.os}, Node ${machine.node.slice(1)}; ` +
-  `${machine.pinned}. Load average before: ${machine.loadBefore}. Yardsticks: one signature recovery ${machine.recoverUs} µs, ` +
+  `${machine.pinned}. ${shape && shape.instances > 1 ? `Farebox: ${shape.instances} instances on ${shape.store}. ` : shape ? `Farebox on ${shape.store}. ` : ''}Load average before: ${machine.loadBefore}. Yardsticks: one signature recovery ${machine.recoverUs} µs, ` +
   `4 KB written and synced ${machine.fsyncUs} µs. The run took ${Math.round(seconds)} s. ` +
   `${machine.loadBefore > machine.cores / 4 ? '**The machine had other work: provisional.** ' : ''}` +
   `Peers: ${
@@ -99,6 +104,21 @@ const firstByteTable = (rows: readonly Row[]): string =>
         return [row.who, String(row.c), row.firstByte.toFixed(2), added, row.p50.toFixed(1)]
       }),
   )
+
+const steadyTable = (rows: readonly Row[]): string => {
+  const found = rows.filter((row) => row.load === STEADY)
+  const direct = found.find((row) => row.who === 'direct')
+  return table(
+    ['who', 'p50 ms', 'added p50', 'p99 ms', 'added p99', 'CPU ms a call'],
+    found.map((row) => {
+      const added = (of: (row: Row) => number) =>
+        direct && row !== direct ? (of(row) - of(direct)).toFixed(2) : ''
+      const cpu = row.cpuMs === null ? '' : row.cpuMs.toFixed(2)
+      const [p50, p99] = [added((one) => one.p50), added((one) => one.p99)]
+      return [row.who, row.p50.toFixed(2), p50, row.p99.toFixed(2), p99, cpu]
+    }),
+  )
+}
 
 const stormTable = (storms: readonly Storm[]): string =>
   table(

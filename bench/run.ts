@@ -1,6 +1,7 @@
 /**
  * bench/: Farebox beside its peers, in one run, as ratios. `npm run bench`, or `node bench/run.ts [--write] [--rounds 2]`;
- * `--write` puts the numbers into bench/README.md. Raw results always go to bench/results/latest.json.
+ * `--write` puts the numbers into bench/README.md. Raw results always go to bench/results/latest.json. `--store URL` and
+ * `--instances N` measure Farebox on another store, or several instances that share it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -10,21 +11,22 @@ import { gasRows, settleBacklog } from './money.ts'
 import { peerVersions } from './peers.ts'
 import { stepAside } from './process.ts'
 import { type Report, splice, toMarkdown } from './report.ts'
-import { type Cast, startCast, stopCast, warmUp } from './rounds/cast.ts'
+import { type Cast, type Shape, startCast, stopCast, warmUp } from './rounds/cast.ts'
 import { PAID, paidRound, reconcileAll, reconcileX402, type Tail, WAYS, x402Round } from './rounds/paid.ts'
 import { slowRound } from './rounds/slow.ts'
+import { steadyRound } from './rounds/steady.ts'
 import { storms } from './rounds/storm.ts'
 import { streamRound } from './rounds/stream.ts'
 import { unpaidRound } from './rounds/unpaid.ts'
 import { path, startWorld } from './world.ts'
 
-const bench = async (rounds: number, say: (line: string) => void): Promise<Report> => {
+const bench = async (rounds: number, shape: Shape, say: (line: string) => void): Promise<Report> => {
   const began = performance.now()
   stepAside()
   const world = await startWorld()
   try {
     const machine = await describeMachine(world.dir)
-    const cast = await startCast(world)
+    const cast = await startCast(world, shape)
     const found = await measure(cast, rounds, say).finally(() => stopCast(cast))
     say('settling a backlog')
     const settlements = (['exact', 'upto'] as const).map(settleBacklog).filter((one) => one !== undefined)
@@ -33,6 +35,7 @@ const bench = async (rounds: number, say: (line: string) => void): Promise<Repor
       at: new Date().toISOString(),
       seconds: (performance.now() - began) / 1000,
       machine,
+      shape: { store: shape.store.split(':')[0]!, instances: shape.instances },
       versions,
       ...found,
       settlements,
@@ -63,6 +66,7 @@ const measure = async (cast: Cast, rounds: number, say: (line: string) => void) 
     }
     for (const c of [1, 16] as const) await streamRound(cast, book, 'sse paced', c)
     await streamRound(cast, book, 'sse', 16)
+    await steadyRound(cast, book)
   }
   const strangers = await cast.world.payers(500)
   tails.push(
@@ -90,10 +94,16 @@ const measure = async (cast: Cast, rounds: number, say: (line: string) => void) 
 }
 
 const { values } = parseArgs({
-  options: { write: { type: 'boolean', default: false }, rounds: { type: 'string', default: '2' } },
+  options: {
+    write: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '2' },
+    store: { type: 'string', default: 'sqlite' },
+    instances: { type: 'string', default: '1' },
+  },
 })
 const began = performance.now()
-const report = await bench(Number(values.rounds), (line) =>
+const shape = { store: values.store, instances: Number(values.instances) }
+const report = await bench(Number(values.rounds), shape, (line) =>
   console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`),
 )
 mkdirSync(path('results'), { recursive: true })

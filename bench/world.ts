@@ -27,6 +27,8 @@ export type World = {
   fire: (job: Job, expected: number) => Promise<Shots>
   /** The same without expectations. */
   shoot: (job: Job) => Promise<Shots>
+  /** Jobs for one origin go to others too, in turn. */
+  spread: (origin: string, also: readonly string[]) => void
   /** New accounts with 10,000 USDC each; `approved`: Permit2 may move them. */
   payers: (count: number, approved?: 'approved') => Promise<Payer[]>
   /** Runs something on a chain with a block every so many seconds instead of one for every transaction. */
@@ -54,7 +56,9 @@ export const startWorld = async (): Promise<World> => {
   const shooter = await startServer({ script: path('servers/shooter.ts'), core: 'beside' })
   const dir = mkdtempSync(join(tmpdir(), 'farebox-bench-'))
   let heart = heartbeat(net.url)
-  const shoot = (job: Job) => shooter.ask<Shots>('shoot', job)
+  const others = new Map<string, readonly string[]>()
+  const shoot = (job: Job) =>
+    shooter.ask<Shots>('shoot', { ...job, also: others.get(new URL(job.url).origin) ?? [] })
 
   return {
     net,
@@ -71,6 +75,7 @@ export const startWorld = async (): Promise<World> => {
     upstream,
     tally: { paid: 0, x402: 0 },
     shoot,
+    spread: (origin, also) => void others.set(origin, also),
     fire: async (job, expected) => {
       const shots = await shoot(job)
       for (const [status, { count, sample }] of Object.entries(shots.answers)) {

@@ -9,13 +9,18 @@ export type Log = {
   error: (event: string, fields?: Fields) => void
 }
 
-/** JSON lines on standard output. */
-export const jsonLog = (level: string): Log => {
-  const out = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+/** JSON lines on standard output; the level is asked for at each of them, since it can change. */
+export const jsonLog = (level: () => string): Log => {
+  const pinoLog = pino({ level: level(), base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const at = () => {
+    const wanted = level()
+    if (pinoLog.level !== wanted) pinoLog.level = wanted
+    return pinoLog
+  }
   return {
-    info: (event, fields) => out.info(fields ?? {}, event),
-    warn: (event, fields) => out.warn(fields ?? {}, event),
-    error: (event, fields) => out.error(fields ?? {}, event),
+    info: (event, fields) => at().info(fields ?? {}, event),
+    warn: (event, fields) => at().warn(fields ?? {}, event),
+    error: (event, fields) => at().error(fields ?? {}, event),
   }
 }
 

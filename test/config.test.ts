@@ -45,6 +45,7 @@ test('a short file is enough: everything else has a default', () => {
     settlerKey: Buffer.alloc(32, 0x11),
     providerKeys: { up: 'sk-test' },
     facilitator: { keys: [] },
+    metricsKeys: [],
   })
 })
 
@@ -79,7 +80,7 @@ pricing: { marginPercent: "5%" }
     [
       "server.port: Too big: expected number to be <=65535",
       "server.hots: is not a setting",
-      "store: must be memory: or sqlite:FILE (redis:// is not served yet)",
+      "store: must be memory:, sqlite:FILE or redis://HOST:PORT/DB",
       "chains.0.id: must be a CAIP-2 id such as eip155:8453",
       "chains.0.rpc.0: Invalid URL",
       "chains.0.payTo: must be an address: 0x and 40 hex digits",

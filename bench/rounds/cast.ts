@@ -1,8 +1,8 @@
 import { type Channels, openChannels, signVouchers } from '../channels.ts'
-import { JSON_HEADERS, requestBody, startFareboxServer } from '../farebox.ts'
+import { JSON_HEADERS, requestBody, startFareboxServer, startFleet } from '../farebox.ts'
 import { inTurns, presign, type Way } from '../payments.ts'
 import { installPeers, portkeyHeaders, startPortkey, startX402 } from '../peers.ts'
-import type { ServerProcess } from '../process.ts'
+import type { ServerProcess, Start } from '../process.ts'
 import type { Payer, World } from '../world.ts'
 
 /** Everybody who takes part, warm; the peers are missing where they could not be installed. */
@@ -21,13 +21,34 @@ export const CHAT = '/v1/chat/completions'
 const PAYERS = 200
 const SETTLE_MS = 60_000
 
+/** Where Farebox keeps its ledger, and how many instances share it. */
+export type Shape = { store: string; instances: number }
+
 /** Starts all contestants. */
-export const startCast = async (world: World): Promise<Cast> => {
+export const startCast = async (
+  world: World,
+  { store, instances }: Shape = { store: 'sqlite', instances: 1 },
+): Promise<Cast> => {
   const peers = installPeers()
-  const farebox = await startFareboxServer(world)
+  const farebox = await (instances > 1
+    ? startFleet(world, store, instances)
+    : startFareboxServer(world, store))
   const portkey = peers ? await startPortkey() : undefined
   const x402 = peers ? await startX402(world) : undefined
   return { world, farebox, portkey, x402, payers: await world.payers(PAYERS, 'approved') }
+}
+
+/** Farebox alone, warm. */
+export const fareboxCast = async (
+  world: World,
+  store = 'sqlite',
+  more: Partial<Start> = {},
+): Promise<Cast> => {
+  const farebox = await startFareboxServer(world, store, more)
+  const payers = await world.payers(PAYERS, 'approved')
+  const cast: Cast = { world, farebox, portkey: undefined, x402: undefined, payers }
+  await warmUp(cast)
+  return cast
 }
 
 /**

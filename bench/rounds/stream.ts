@@ -1,13 +1,15 @@
 import { type Book, sampleOf } from '../book.ts'
 import { JSON_HEADERS, requestBody } from '../farebox.ts'
-import { inTurns, presign } from '../payments.ts'
+import { inTurns } from '../payments.ts'
 import { portkeyHeaders } from '../peers.ts'
-import { type Cast, CHAT } from './cast.ts'
+import { type Cast, CHAT, settled } from './cast.ts'
+import { ROWS, requestsOf } from './kinds.ts'
 import { shootX402, x402Payments } from './paid.ts'
 
 /** `sse paced`: 4 ms between chunks, for first bytes. `sse`: as fast as it goes, for throughput. */
 export type StreamLoad = 'sse paced' | 'sse'
 
+const KINDS_OF_STREAMS = ['credit', 'voucher', 'exact'] as const
 const CALLS = { 'sse paced': { 1: 12, 16: 96 }, sse: { 1: 100, 16: 800 } } as const
 
 /** One interleaved round of streamed answers. */
@@ -28,8 +30,13 @@ export const streamRound = async (cast: Cast, book: Book, load: StreamLoad, c: 1
   }
   const body = requestBody(load === 'sse' ? 'bench/small' : 'bench/paced', { stream: true })
   const ours = { ...same, body, url: `${farebox.url}${CHAT}` }
-  const each = await presign(world, { ...ours, payers: inTurns(payers, calls) })
-  book.add(load, 'Farebox paid', c, await sampleOf(200, () => world.fire({ ...ours, each }, 200), farebox))
+  // Of paced streams only the first bytes count, which are alike by all schemes.
+  for (const kind of load === 'sse' ? KINDS_OF_STREAMS : (['exact'] as const)) {
+    const each = await requestsOf(cast, kind, { ...ours, calls })
+    const run = () => world.fire({ ...ours, each }, 200)
+    book.add(load, ROWS[kind], c, await sampleOf(200, run, farebox))
+    await settled(farebox)
+  }
 
   // Its throughput is bound by the settlement, streamed or not: see the JSON load.
   if (x402 && load === 'sse paced') {

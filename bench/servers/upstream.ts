@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { serveParent } from './answer.ts'
 
 const PACE_MS = 4
+/** A slower answer, as a fast model gives it. */
+const SLOW_MS = 50
 const usage = { prompt_tokens: 230, completion_tokens: 200, total_tokens: 430 }
 const words = 'The quick brown fox jumps over the lazy dog, and the dog sleeps on. '
 const about = { id: 'chatcmpl-bench', created: 1, model: 'mock' }
@@ -40,17 +42,19 @@ const server = createServer((request, response) => {
   })
   request.on('end', () => {
     if (!body.includes('"stream":true')) {
-      response.writeHead(200, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(json),
-      })
-      response.end(json)
+      if (body.includes('"mock-slow"')) setTimeout(whole, SLOW_MS, response)
+      else whole(response)
       return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     void stream(response, body.includes('"mock-paced"') ? PACE_MS : 0)
   })
 })
+
+const whole = (response: ServerResponse): void => {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) })
+  response.end(json)
+}
 
 const stream = async (response: ServerResponse, paceMs: number): Promise<void> => {
   for (const [i, chunk] of chunks.entries()) {

@@ -17,7 +17,7 @@ import type { Visit } from './run.ts'
 /** Answers 402: the price of exactly this request, sealed into offers, and why we ask (again). */
 export const demand = async (
   deps: Deps,
-  visit: Pick<Visit, 'request' | 'payer' | 'network'>,
+  visit: Pick<Visit, 'request' | 'payer' | 'network' | 'signed'>,
   code: Code,
   details: Details = {},
 ): Promise<Reply> => {
@@ -34,18 +34,18 @@ export const demand = async (
       details,
       offers.map((offer) => offer.requirement),
     ),
-    extensions: { ...deps.sponsor.declarations },
+    extensions: deps.sponsor.declarations,
   }
   const { header, extensions, leftOut } = await declare(deps, required, {
     model: quote.asked,
     validUntil: quote.expires,
+    signed: visit.signed === true,
   })
   const body = {
     x402Version: 1,
     ...errorBody(code, facts),
     accepts: offersV1(offers, deps.resource),
     quote: describe(deps, quote, offers),
-    extensions,
     ...(leftOut.length > 0 && {
       left_out: {
         why: `PAYMENT-REQUIRED has no room for all offers; ask for those of one network with ${NETWORK_HEADER}`,
@@ -55,6 +55,7 @@ export const demand = async (
   }
   return {
     status: 402,
+    code,
     headers: {
       'content-type': JSON_TYPE,
       'cache-control': NO_STORE,
@@ -62,7 +63,8 @@ export const demand = async (
       [HEADER.required]: header,
       ...(typeof details['id'] === 'string' && { [HEADER.call]: details['id'] }),
     },
-    body: JSON.stringify(body),
+    // The extensions are JSON already.
+    body: `${JSON.stringify(body).slice(0, -1)},"extensions":${extensions}}`,
   }
 }
 
@@ -101,8 +103,10 @@ export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'request' | 'payer
   return { quote: describe(deps, quote, offers), accepts: offers.map((offer) => offer.requirement) }
 }
 
-export const freshTerms = (deps: Deps, request: ChatRequest): Terms[] =>
-  deps.offers.tills.map((till) => makeTerms(deps.offers, deps.quoter.quote(request), till))
+export const freshTerms = ({ quoter, formerQuotes, offers }: Deps, request: ChatRequest): Terms[] => {
+  const quotes = [quoter.quote(request), ...formerQuotes(request)]
+  return quotes.flatMap((quote) => offers.tills.map((till) => makeTerms(offers, quote, till)))
+}
 
 /** The offers of a quote, those of one network where only they are wanted. */
 const offersFor = async (

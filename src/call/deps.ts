@@ -1,4 +1,6 @@
 import type { SignIn } from '../accounts/sign-in.ts'
+import type { Admission } from '../admit/admit.ts'
+import type { Gates } from '../admit/gate.ts'
 import type { ChainId } from '../assets.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Channels } from '../channel/channels.ts'
@@ -17,21 +19,31 @@ import type { Agreed } from '../payment/terms.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Learner } from '../quote/learn.ts'
 import type { OfferFacts } from '../quote/offers.ts'
-import type { Quoter } from '../quote/quote.ts'
+import type { Quote, Quoter } from '../quote/quote.ts'
 import type { Health } from '../route/health.ts'
 import type { Settler } from '../settle/settler.ts'
+import type { ChatRequest } from '../wire/openai.ts'
+import type { Cuts } from './cuts.ts'
 import type { Refunds } from './refund.ts'
 
 /** Everything that a call needs, by name; main.ts fills it. */
 export type Deps = {
   ledger: Ledger
+  /** How this instance is called among those that share the store; undefined when it is alone. */
+  instance: string | undefined
   quoter: Quoter
+  /** What a request was quoted at before prices changed, while that may still be paid. */
+  formerQuotes: (request: ChatRequest) => Quote[]
   offers: OfferFacts
   health: Health
   learner: Learner
   clock: Clock
   log: Log
   provider: (id: string) => Provider | undefined
+  /** How many calls each provider takes at once. */
+  gates: Gates
+  /** How often each caller may ask. */
+  admission: Admission
   settler: (chain: ChainId) => Settler
   /** Says that a call on a chain is being served, until what it returns is called. */
   serving: (chain: ChainId) => () => void
@@ -58,6 +70,8 @@ export type Deps = {
   payouts: Payouts
   signIn: SignIn
   exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
+  /** Ends what still streams when the process can wait no longer. */
+  cuts: Cuts
   /** Longest wait for the first byte of a streamed answer, for each attempt, ms. */
   firstByteMs: number
   /** Longest wait for a settlement that must come first, ms. */

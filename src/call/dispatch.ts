@@ -9,6 +9,7 @@ import { SSE_DONE } from '../wire/sse.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
 import { createMeter, type Meter } from './meter.ts'
+import { placed } from './place.ts'
 
 /** An answer that has begun: who gives it, and how to stop it. */
 export type Attempt = {
@@ -16,7 +17,7 @@ export type Attempt = {
   terms: Terms
   meter: Meter
   answer: Extract<Answer, { kind: 'json' }> | { kind: 'stream'; events: AsyncGenerator<StreamEvent> }
-  /** Ends the upstream request at once. */
+  /** Ends the upstream request at once, and with it the place that it took at the provider. */
   abort: () => void
   /** The caller asked for the usage chunk itself. */
   wantsUsage: boolean
@@ -33,15 +34,31 @@ export const dispatch = async (
   request: ChatRequest,
   client: AbortSignal,
 ): Promise<Attempt> => {
-  // Not awaited: if it is lost in a crash, the call is still claimed and the next start rejects it: nothing is charged either way.
-  deps.ledger.post({ type: 'dispatch', id: call.id }).catch(() => {})
+  // Of a call whose money has moved already its payer may ask how far it came. For any other the claim says enough: what a
+  // dead process leaves claimed may have been dispatched, and is released as if it was.
+  if (call.settleFirst) deps.ledger.post({ type: 'dispatch', id: call.id }).catch(() => {})
   deps.probe('K3')
   let last: UpstreamError | undefined
-  for (const route of attempts(terms.routes)) {
+  const full = new Set<string>()
+  const routes = attempts(terms.routes)
+  for (const [i, route] of routes.entries()) {
     // Before the request as well: a listener on a signal that has fired already would never hear of it.
     if (client.aborted) break
+    if (full.has(route.provider)) continue
+    const elsewhere = routes
+      .slice(i + 1)
+      .some(({ provider }) => provider !== route.provider && !full.has(provider))
+    const slot = await deps.gates.enter(route.provider, client, elsewhere)
+    if (!slot) {
+      full.add(route.provider)
+      continue
+    }
+    if (client.aborted) {
+      slot.leave()
+      break
+    }
     try {
-      return await attempt(deps, call, route, terms, request, client)
+      return await placed(deps, slot, client, () => attempt(deps, call, route, terms, request, client))
     } catch (error) {
       if (client.aborted) break
       if (!(error instanceof UpstreamError)) throw await release(deps, call, 'internal', error)
@@ -60,8 +77,8 @@ export const dispatch = async (
         break
     }
   }
-  const why = client.aborted ? 'client_left' : (last?.fault ?? 'no_provider')
-  throw await release(deps, call, why, refusalOf(deps, last))
+  const why = client.aborted ? 'client_left' : (last?.fault ?? (full.size > 0 ? 'overloaded' : 'no_provider'))
+  throw await release(deps, call, why, why === 'overloaded' ? fail('overloaded') : refusalOf(deps, last))
 }
 
 /** A lone host gets a second chance; several are tried once each. */

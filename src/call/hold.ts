@@ -3,6 +3,7 @@ import { toUsd } from '../assets.ts'
 import { fail, Refusal } from '../errors.ts'
 import { newCallId } from '../ids.ts'
 import { type Call, isServing } from '../ledger/call.ts'
+import type { Channel } from '../ledger/channel.ts'
 import type { Posted } from '../ledger/ledger.ts'
 import { COUNTER } from '../ledger/moves.ts'
 import { NO_MONEY } from '../money.ts'
@@ -10,7 +11,7 @@ import { claimKey } from '../payment/check.ts'
 import type { Agreed } from '../payment/terms.ts'
 import type { Payment, PaymentChannel } from '../wire/payment.ts'
 import type { Deps } from './deps.ts'
-import { surely } from './end.ts'
+import { orTakeBack, surely } from './end.ts'
 import { nameKey, nameTaken } from './repeat.ts'
 
 /** What is known of a call beside its payment: its request, an allowance that came along, and how its caller calls it. */
@@ -21,7 +22,8 @@ export type HoldFacts = {
   name?: string | undefined
 }
 
-export type Held = { call: Call; counters: Readonly<Record<string, bigint>> }
+/** `channel`: as it stood before a voucher's call drew on it. */
+export type Held = { call: Call; counters: Readonly<Record<string, bigint>>; channel?: Channel }
 
 /** An authorization that serving may outlive is settled first. */
 const LEAST_LEFT_TO_TRUST = 120
@@ -77,7 +79,9 @@ export const reject = async (deps: Deps, call: Call, error: unknown): Promise<un
 
 const post = (deps: Deps, call: Call): Promise<Posted> => {
   const { perPayer, total } = deps.exposure
-  return deps.ledger.post({ type: 'claim', call, limits: { perPayer, total } })
+  return orTakeBack(deps, call.id, () =>
+    deps.ledger.post({ type: 'claim', call, limits: { perPayer, total } }),
+  )
 }
 
 const newCall = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Call> => {
@@ -107,6 +111,7 @@ const newCall = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Ca
     requestDigest: facts.digest,
     asked: terms.asked,
     stream: facts.stream,
+    ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: first,
     at: deps.clock.now(),
     exposed: first ? NO_MONEY : toUsd(signed, till.asset.decimals),

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import type { Hex } from '../assets.ts'
 import type { Usage } from '../ledger/call.ts'
 import { estimateTokens, utf8Bytes } from '../quote/tokens.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../wire/openai.ts'
 
-/** Counts what was delivered and doubts what was reported. Holds counts and the word being written, never the text. */
+/** Counts what was delivered and doubts what was reported. Holds counts, the word being written and the first piece that was sent, never the whole of a stream. */
 export type Meter = {
   /** Looks at an answer or at one chunk of a stream. */
   see: (part: WireAnswer) => void
@@ -36,7 +36,7 @@ const LONGEST_WORD = 256
 
 /** A meter for one answer. */
 export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter => {
-  const hash = createHash('sha256')
+  const sent = hashing()
   const text = countText()
   const ended = new Set<unknown>()
   let prompt: number | undefined
@@ -95,12 +95,26 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
       }
       if (isObject(part.usage)) seeUsage(part.usage)
     },
-    sent: (text) => void hash.update(text),
+    sent: sent.add,
     hasContent: () => text.bytes() > 0,
     finished: () => ended.size >= choices,
     overrun: () => text.atLeast() > maxOutput * 2 + 64,
     usage,
-    digest: () => `0x${hash.copy().digest('hex')}`,
+    digest: () => `0x${sent.digest()}`,
+  }
+}
+
+// An answer in one piece is hashed in one call, at half the cost.
+const hashing = () => {
+  let first: string | undefined
+  let running: Hash | undefined
+  return {
+    add: (text: string): void => {
+      if (running) running.update(text)
+      else if (first === undefined) first = text
+      else running = createHash('sha256').update(first).update(text)
+    },
+    digest: (): string => (running ? running.copy().digest('hex') : hash('sha256', first ?? '', 'hex')),
   }
 }
 

@@ -84,7 +84,7 @@ const told = async (deps: Deps, call: Call, code: Code): Promise<Reply> => ({
     // An SDK would try 409 again by itself, and there is nothing to wait for.
     'x-should-retry': 'false',
     [HEADER.call]: call.id,
-    [HEADER.response]: await receiptHeader(deps, call),
+    [HEADER.response]: await receiptHeader(deps, call, { proof: true }),
   },
   body: JSON.stringify(errorBody(code, { id: call.id })),
 })

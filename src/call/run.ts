@@ -5,7 +5,7 @@
 import type { ChainId, Hex } from '../assets.ts'
 import { seconds } from '../clock.ts'
 import { fail, Refusal } from '../errors.ts'
-import type { Call } from '../ledger/call.ts'
+import { type Call, isServing } from '../ledger/call.ts'
 import { reasonOf } from '../log.ts'
 import { type Agreed, agree } from '../payment/terms.ts'
 import type { Terms } from '../quote/seal.ts'
@@ -17,6 +17,7 @@ import type { Deps } from './deps.ts'
 import { dispatch } from './dispatch.ts'
 import { surely } from './end.ts'
 import { type Held, hold, reject, usedBefore } from './hold.ts'
+import { ending } from './recover.ts'
 import { nameOf, payerOf, repeated, retold } from './repeat.ts'
 import type { Reply } from './reply.ts'
 import { serve } from './serve.ts'
@@ -31,8 +32,13 @@ export type Visit = {
   name?: string | undefined
   /** Only offers of this network are wanted. */
   network?: ChainId | undefined
+  /** Offers are to be signed, as the offer-receipt extension says. */
+  signed?: boolean
   signal: AbortSignal
 }
+
+/** `proof`: the receipt of the offer-receipt extension is asked for. */
+type Named = Visit & { proof: boolean | undefined }
 
 /** One signature that pays once. */
 type Alone = Exclude<Payment, PaymentChannel>
@@ -45,7 +51,8 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
     const payer = payment ? payerOf(payment) : visit.payer
     const before = await repeated(deps, { payer, name, digest: () => digestOf(visit.request) })
     if (before) return before
-    const named = { ...visit, name }
+    const proof = payment?.version === 2 && payment.proof
+    const named = { ...visit, name, proof }
     return await (payment ? runPaid(deps, named, payment) : demand(deps, visit, 'payment_required'))
   } catch (error) {
     const told = error instanceof Refusal ? await retold(deps, error) : undefined
@@ -57,10 +64,10 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
   }
 }
 
-const runPaid = (deps: Deps, visit: Visit, payment: Payment): Promise<Reply> =>
+const runPaid = (deps: Deps, visit: Named, payment: Payment): Promise<Reply> =>
   'channel' in payment ? runOnChannel(deps, visit, payment) : runAlone(deps, visit, payment)
 
-const runOnChannel = (deps: Deps, visit: Visit, payment: PaymentChannel): Promise<Reply> => {
+const runOnChannel = (deps: Deps, visit: Named, payment: PaymentChannel): Promise<Reply> => {
   const { request, signal } = visit
   const now = chainNow(deps, payment, seconds(deps.clock.now()))
   const about = { digest: digestOf(request), stream: request.stream === true, signal, now, name: visit.name }
@@ -69,10 +76,12 @@ const runOnChannel = (deps: Deps, visit: Visit, payment: PaymentChannel): Promis
   )
 }
 
-const runAlone = async (deps: Deps, visit: Visit, payment: Alone): Promise<Reply> => {
+const runAlone = async (deps: Deps, visit: Named, payment: Alone): Promise<Reply> => {
   const { request } = visit
   const digest = digestOf(request)
   const agreed = await terms(deps, visit, payment, digest)
+  // After its signature: a stranger cannot use up what a payer may ask.
+  await deps.admission.admit('paid', { payer: agreed.authorization.from })
   const served = deps.serving(agreed.till.asset.chain)
   try {
     const sponsored = await deps.sponsor.judge(agreed, payment.version === 2 ? payment.sponsored : undefined)
@@ -99,7 +108,8 @@ const terms = async (deps: Deps, visit: Visit, payment: Alone, digest: Hex): Pro
   }
 }
 
-const runHeld = async (deps: Deps, visit: Visit, terms: Terms, { call, counters }: Held): Promise<Reply> => {
+const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Promise<Reply> => {
+  const { call, counters, channel: drew } = held
   const { request, signal } = visit
   // What a voucher draws on is in its channel already.
   if (call.kind !== 'voucher') {
@@ -110,7 +120,7 @@ const runHeld = async (deps: Deps, visit: Visit, terms: Terms, { call, counters 
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
   const attempt = await dispatch(deps, call, terms, request, signal)
-  const reply = await serve(deps, call, attempt).catch((error) => {
+  const reply = await serve(deps, call, attempt, { proof: visit.proof, drew }).catch((error) => {
     attempt.abort()
     throw error
   })
@@ -120,16 +130,27 @@ const runHeld = async (deps: Deps, visit: Visit, terms: Terms, { call, counters 
 
 /**
  * What stopped a held call. A refusal has ended it already; after anything else (the ledger, a bug) the answer is not
- * given, so whatever was held is released. Its caller has signed and is told the id, to look up how it stands.
+ * given, so it is ended without a charge. Its caller has signed and is told the id, to look up how it stands.
  */
-const stopped = async (deps: Deps, { id, stream }: Call, error: unknown): Promise<never> => {
-  await surely(deps, () => deps.ledger.post({ type: 'release', id, why: 'not served' })).catch(() => {})
+const stopped = async (deps: Deps, call: Call, error: unknown): Promise<never> => {
+  const { id } = call
+  await surely(deps, () => endUnanswered(deps, call)).catch(() => {})
   if (error instanceof Refusal) throw fail(error.code, { ...error.details, id })
   const stack = error instanceof Error ? error.stack?.slice(0, 1500) : undefined
   deps.log.error('bug', { call: id, why: reasonOf(error), stack })
+  throw fail('internal', { id })
+}
+
+/** Ends a call without an answer from where it stands: a move whose reply was lost may have been written. */
+const endUnanswered = async (deps: Deps, { id, stream }: Call): Promise<void> => {
+  const call = await deps.ledger.call(id)
+  if (!call) return
+  if (isServing(call)) {
+    const posted = await deps.ledger.post(ending(call, deps.clock, 'not served'))
+    if (posted.ok || posted.why !== 'stale') return
+  }
   // Billed already, so its answer is lost.
   if (!stream) await deps.refunds.lost(id, 'not sent')
-  throw fail('internal', { id })
 }
 
 /** Seconds: the later of our clock and the clock of the chain that is paid on. */

@@ -12,24 +12,33 @@ import { watchCover } from './cover.ts'
 import type { Deps } from './deps.ts'
 import type { Attempt, StreamEvent } from './dispatch.ts'
 import { surely } from './end.ts'
-import { receiptHeader } from './receipt-header.ts'
+import { type Receipting, receiptHeader } from './receipt-header.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 
 const DRAIN_MS = 100
 
 /** Delivers an answer that has begun, bills it and signs for it. From here on the call ends in exactly one bill. */
-export const serve = (deps: Deps, call: Call, attempt: Attempt): Promise<Reply> =>
+export const serve = (deps: Deps, call: Call, attempt: Attempt, wanted?: Receipting): Promise<Reply> =>
   attempt.answer.kind === 'json'
-    ? serveJson(deps, call, attempt, attempt.answer.text)
-    : serveStream(deps, call, attempt, attempt.answer.events)
+    ? serveJson(deps, call, attempt, attempt.answer.text, wanted)
+    : serveStream(deps, call, attempt, attempt.answer.events, wanted)
 
-const serveJson = async (deps: Deps, call: Call, attempt: Attempt, text: string): Promise<Reply> => {
+const serveJson = async (
+  deps: Deps,
+  call: Call,
+  attempt: Attempt,
+  text: string,
+  wanted: Receipting | undefined,
+): Promise<Reply> => {
   attempt.meter.sent(text)
   const posted = await close(deps, call, attempt, false)
   deps.probe('K4')
   return {
     status: 200,
-    headers: { ...headers(call, attempt, JSON_TYPE), [HEADER.response]: await responseHeader(deps, posted) },
+    headers: {
+      ...headers(call, attempt, JSON_TYPE),
+      [HEADER.response]: await responseHeader(deps, posted, wanted),
+    },
     body: text,
   }
 }
@@ -39,6 +48,7 @@ const serveStream = async (
   call: Call,
   attempt: Attempt,
   events: AsyncGenerator<StreamEvent>,
+  wanted: Receipting | undefined,
 ): Promise<Reply> => {
   const { model, provider } = attempt.route
   // Served implies intended: that the money is to move is stored before the first byte leaves.
@@ -47,7 +57,7 @@ const serveStream = async (
   return {
     status: 200,
     headers: headers(call, attempt, 'text/event-stream; charset=utf-8'),
-    body: deliver(deps, call, attempt, events),
+    body: deliver(deps, call, attempt, events, wanted),
   }
 }
 
@@ -60,6 +70,7 @@ async function* deliver(
   call: Call,
   attempt: Attempt,
   events: AsyncGenerator<StreamEvent>,
+  wanted: Receipting | undefined,
 ): AsyncGenerator<string> {
   const { meter } = attempt
   const write = (text: string): string => {
@@ -70,14 +81,15 @@ async function* deliver(
   let ending = false
   let cut: { end: string; posted: Promise<Posted> } | undefined
   // Billed at once: a caller that reads no more must not hold up what is owed until it has expired.
-  const stopWatching = watchCover(deps, call, (why) => {
-    if (ending) return
+  const cutOff = (why: string): void => {
+    if (ending || cut) return
     const end = write(sseEvent(JSON.stringify(errorBody('stream_cut', { why }))))
     deps.log.warn('stream_cut', { call: call.id, why })
     cut = { end, posted: surely(deps, () => close(deps, call, attempt, true)) }
     cut.posted.catch(() => {})
     attempt.abort()
-  })
+  }
+  const stops = [watchCover(deps, call, cutOff), deps.cuts.add(cutOff)]
   try {
     let done = false
     let broken = false
@@ -103,17 +115,17 @@ async function* deliver(
     ending = true
     if (cut) {
       billed = true
-      yield `${cut.end}${sseComment(`${HEADER.response} ${await responseHeader(deps, await cut.posted)}`)}`
+      yield `${cut.end}${sseComment(`${HEADER.response} ${await responseHeader(deps, await cut.posted, wanted)}`)}`
       return
     }
     const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
     write(end)
     const posted = await close(deps, call, attempt, broken)
     billed = true
-    yield `${end}${sseComment(`${HEADER.response} ${await responseHeader(deps, posted)}`)}`
+    yield `${end}${sseComment(`${HEADER.response} ${await responseHeader(deps, posted, wanted)}`)}`
     if (done) await drain(deps, events)
   } finally {
-    stopWatching()
+    for (const stop of stops) stop()
     ending = true
     attempt.abort()
     if (!billed && !cut) await surely(deps, () => close(deps, call, attempt, true))
@@ -180,9 +192,13 @@ const pay = (
     ? deps.settler(call.chain).pay<Call>(call, (way) => deps.ledger.post({ ...move, ...way }))
     : deps.ledger.post(move)
 
-const responseHeader = async (deps: Deps, posted: Posted): Promise<string> => {
+const responseHeader = async (
+  deps: Deps,
+  posted: Posted,
+  wanted: Receipting | undefined,
+): Promise<string> => {
   const call = posted.ok || posted.why === 'stale' ? posted.call : undefined
-  return call ? receiptHeader(deps, call) : ''
+  return call ? receiptHeader(deps, call, wanted) : ''
 }
 
 const headers = (call: Call, { route }: Attempt, type: string): Record<string, string> => ({

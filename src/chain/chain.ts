@@ -109,8 +109,8 @@ const LATEST: RpcCall = { method: 'eth_getBlockByNumber', params: ['latest', fal
 const FINALIZED: RpcCall = { method: 'eth_getBlockByNumber', params: ['finalized', false] }
 
 /** Reads one chain over equal RPC URLs. Every method throws `chain_unavailable` when none answers. */
-export const createChain = (id: ChainId, urls: readonly string[]): Chain => {
-  const rpc = createRpc(urls, chainNumber(id))
+export const createChain = (id: ChainId, urls: readonly string[], failed?: (url: string) => void): Chain => {
+  const rpc = createRpc(urls, chainNumber(id), undefined, failed)
   const logs = createLogReader(rpc)
   const whyReverts: Chain['whyReverts'] = async (to, data, from) => {
     const call = from === undefined ? { to, data } : { from, to, data }

@@ -36,8 +36,14 @@ const CHAIN_ID: RpcCall = { method: 'eth_chainId', params: [] }
  * A JSON-RPC client over several equal URLs; the one that answered last is asked first, and one that is over its limit
  * rests: as long as it asks for in Retry-After, a second otherwise, a minute at most. With `chainId`, a node is asked
  * for its own before it is believed, and again after every failure: one that serves another chain counts as unreachable.
+ * `failed` is told of each request that a node did not answer.
  */
-export const createRpc = (urls: readonly string[], chainId?: number, clock: Clock = systemClock): Rpc => {
+export const createRpc = (
+  urls: readonly string[],
+  chainId?: number,
+  clock: Clock = systemClock,
+  failed: (url: string) => void = () => {},
+): Rpc => {
   const agent = new Agent({ connections: 8, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS })
   const known = new Set<string>()
   const largest = new Map<string, number>()
@@ -102,6 +108,7 @@ export const createRpc = (urls: readonly string[], chainId?: number, clock: Cloc
     try {
       return await parts(url, calls)
     } catch (error) {
+      failed(url)
       if (error instanceof OverLimit)
         resting.set(url, Math.max(resting.get(url) ?? 0, clock.now() + error.restMs))
       else {

@@ -133,6 +133,11 @@ const MAX_64 = 2n ** 64n
 /** Hex of at most 32 bytes as a word, filled with zeros on the left. */
 export const left = (hex: Hex): Uint8Array => {
   if (hex.length === 66) return Buffer.from(hex.slice(2), 'hex')
+  if (hex.length === 42) {
+    const address = Buffer.allocUnsafe(32).fill(0, 0, 12)
+    address.write(hex.slice(2), 12, 'hex')
+    return address
+  }
   const word = Buffer.alloc(32)
   word.write(hex.slice(2).padStart((hex.length - 1) & ~1, '0'), 32 - ((hex.length - 1) >> 1), 'hex')
   return word

@@ -27,6 +27,7 @@ const KNOWN = {
   upstream_failed: 'dead',
   upstream_timeout: 'dead',
   upstream_busy: 'dead',
+  overloaded: 'dead',
   upstream_failed_credited: 'spent',
   stream_broken: 'spent',
   stream_cut: 'spent',
@@ -38,6 +39,9 @@ const KNOWN = {
   settlement_pending: 'pending',
   // The token says that it moved already, and we never saw an answer for it.
   authorization_used: 'open',
+  // Nobody has looked at it.
+  rate_limited: 'again',
+  request_too_slow: 'again',
   ledger_unavailable: 'again',
   shutting_down: 'again',
   internal: 'again',

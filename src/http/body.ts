@@ -1,13 +1,14 @@
+import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { fail, type Refusal } from '../errors.ts'
+import { fail, Refusal } from '../errors.ts'
 import { parseJson } from '../wire/json.ts'
-import type { Env } from './send.ts'
+import { type Env, headerOf } from './send.ts'
 
 /** Reads a JSON body of at most `limit` bytes and parses it by a schema; refuses everything else with the parameter at fault. */
 export const readBody = async <T>(c: Context<Env>, schema: z.ZodType<T>, limit: number): Promise<T> => {
-  checkType(c.req.header('content-type'), c.req.header('content-encoding'))
-  const length = Number(c.req.header('content-length') ?? 0)
+  checkType(headerOf(c, 'content-type'), headerOf(c, 'content-encoding'))
+  const length = Number(headerOf(c, 'content-length') ?? 0)
   if (length > limit) throw fail('body_too_large', { limit })
   const text = await readText(c, limit)
   const parsed = schema.safeParse(parseJson(text))
@@ -21,24 +22,58 @@ const checkType = (type: string | undefined, encoding: string | undefined): void
 }
 
 const readText = async (c: Context<Env>, limit: number): Promise<string> => {
-  // Not destroyed on return: a refused body still gets its answer.
-  const source: AsyncIterable<Uint8Array> | null =
-    c.env?.incoming?.iterator({ destroyOnReturn: false }) ??
-    (c.req.raw.body as AsyncIterable<Uint8Array> | null)
+  const { incoming } = c.env ?? {}
+  const bytes = incoming ? await readIncoming(incoming, limit) : await readWeb(c.req.raw.body, limit)
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    throw fail('invalid_json')
+  }
+}
+
+/** By Node's events, which cost a fraction of its iterator. Not destroyed when refused: it still gets its answer. */
+const readIncoming = (incoming: IncomingMessage, limit: number): Promise<Uint8Array> =>
+  new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = []
+    let size = 0
+    const end = () => {
+      incoming.off('data', data).off('end', whole).off('error', broken).off('close', broken)
+    }
+    const data = (part: Uint8Array) => {
+      size += part.length
+      parts.push(part)
+      if (size <= limit) return
+      end()
+      incoming.pause()
+      reject(fail('body_too_large', { limit }))
+    }
+    const whole = () => {
+      end()
+      resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
+    }
+    // Whoever sent it has left, or took too long: no mistake of ours.
+    const broken = () => {
+      end()
+      incoming.on('error', () => {})
+      reject(fail('invalid_json'))
+    }
+    if (incoming.destroyed && !incoming.readable) return broken()
+    incoming.on('data', data).on('end', whole).on('error', broken).on('close', broken)
+  })
+
+const readWeb = async (body: unknown, limit: number): Promise<Uint8Array> => {
   const parts: Uint8Array[] = []
   let size = 0
-  if (source) {
-    for await (const part of source) {
+  try {
+    for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
       size += part.length
       if (size > limit) throw fail('body_too_large', { limit })
       parts.push(part)
     }
+  } catch (error) {
+    throw error instanceof Refusal ? error : fail('invalid_json')
   }
-  try {
-    return decoder.decode(parts.length === 1 ? parts[0] : Buffer.concat(parts))
-  } catch {
-    throw fail('invalid_json')
-  }
+  return Buffer.concat(parts)
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

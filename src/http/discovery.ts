@@ -1,5 +1,5 @@
 import { SIGN_IN_HEADER } from '../accounts/sign-in.ts'
-import { NETWORK_HEADER } from '../call/declare.ts'
+import { NETWORK_HEADER, SIGN_HEADER } from '../call/declare.ts'
 import type { Deps } from '../call/deps.ts'
 import { NAME_HEADER } from '../call/repeat.ts'
 import { printUsd } from '../money.ts'
@@ -32,6 +32,7 @@ export const wellKnown = (deps: Deps, bodyLimit: number) => {
       call: HEADER.call,
       payer: HEADER.payer,
       network: NETWORK_HEADER,
+      ...(deps.notary && { sign: SIGN_HEADER }),
       name: NAME_HEADER,
       signIn: SIGN_IN_HEADER,
     },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { SIGN_IN_HEADER } from '../accounts/sign-in.ts'
-import { NETWORK_HEADER } from '../call/declare.ts'
+import { NETWORK_HEADER, SIGN_HEADER } from '../call/declare.ts'
 import { NAME_HEADER } from '../call/repeat.ts'
 import { REFUSALS, type Refused } from '../errors.ts'
 import { HEADER } from '../wire/payment.ts'
@@ -96,7 +96,15 @@ const operation = (one: Resource) => ({
     ...(one.signed && one.body
       ? { 202: { description: 'Ordered; its status URL says when it arrived.' } }
       : { 200: { description: one.paid ? 'The answer; the receipt is in PAYMENT-RESPONSE.' : 'OK' } }),
-    ...Object.fromEntries(statusesOf(one).map((status) => [status, refusalResponse(status)])),
+    ...Object.fromEntries(
+      [...statusesOf(one), ...(one.counts === 'free' ? [] : TOO_MUCH)].map((status) => [
+        status,
+        refusalResponse(status),
+      ]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(one.answers ?? {}).map(([status, schema]) => [status, formResponse(schema)]),
+    ),
   },
 })
 
@@ -119,6 +127,10 @@ const paidHeaders = [
     'Your name for this call: the same name never pays twice. The payment may carry it instead.',
   ),
   headerParameter(NETWORK_HEADER, 'Offers of this network only, such as eip155:8453.'),
+  headerParameter(
+    SIGN_HEADER,
+    'The word offers: each offer of the 402 signed, as the offer-receipt extension says.',
+  ),
 ]
 
 const signInHeader = headerParameter(
@@ -128,13 +140,21 @@ const signInHeader = headerParameter(
 
 const FACILITATOR = new Set(['/supported', '/verify', '/settle'])
 
+// What any request can run into that is counted: too slow, too many.
+const TOO_MUCH = [408, 429]
+
 // Which statuses an operation can refuse with; the codes behind them are listed once, by status.
 const statusesOf = ({ paid, body, path, signed }: Resource): number[] => {
   if (FACILITATOR.has(path)) return [400, 403, 413, 415, 500, 503]
   if (signed) return body ? [400, 401, 409, 413, 415, 500, 503] : [401, 500, 503]
   if (paid) return [202, 400, 402, 403, 404, 409, 413, 415, 500, 502, 503, 504]
   if (body) return [400, 404, 413, 415, 500]
-  return path.includes(':id') ? [404, 500, 503] : path === '/readyz' ? [503] : [500]
+  return path.includes(':id') ? [404, 500, 503] : [500]
+}
+
+const formResponse = (form: z.ZodType) => {
+  const { $schema: _schema, ...schema } = z.toJSONSchema(form)
+  return { description: 'In this form.', content: { 'application/json': { schema } } }
 }
 
 const refusalResponse = (status: number) => ({

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { fail } from '../errors.ts'
@@ -8,6 +7,7 @@ import { address, uint } from '../wire/fields.ts'
 import { encodeHeaderJson } from '../wire/json.ts'
 import { type Payment, readPayment } from '../wire/payment.ts'
 import { readBody } from './body.ts'
+import { createDoor } from './keys.ts'
 import { json, type Resource } from './resources.ts'
 import { type Env, leaving } from './send.ts'
 
@@ -32,10 +32,9 @@ export type FacilitatorDoor = {
 
 /** The facilitator API of x402, for other resource servers: off unless it is asked for. */
 export const facilitatorResources = ({ facilitator, keys }: FacilitatorDoor): Resource[] => {
-  const digests = keys.map(digest)
+  const mayEnter = createDoor(keys)
   const enter = (c: Context<Env>): void => {
-    const open = digests.length === 0 ? isLocal(c) : holdsKey(c.req.header('authorization'), digests)
-    if (!open) throw fail('facilitator_forbidden')
+    if (!mayEnter(c)) throw fail('facilitator_forbidden')
   }
   const read = async (c: Context<Env>) => {
     const { paymentPayload, paymentRequirements } = await readBody(c, facilitatorRequest, LARGEST)
@@ -87,22 +86,4 @@ const toPayment = (payload: object): Payment => {
   const payment = readPayment(encodeHeaderJson(payload), undefined)
   if (!payment) throw fail('payment_malformed', { problem: 'there is none' })
   return payment
-}
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-const holdsKey = (header: string | undefined, digests: readonly Buffer[]): boolean => {
-  const key = /^Bearer ([\x21-\x7e]{1,500})$/.exec(header ?? '')?.[1]
-  if (key === undefined) return false
-  const mine = digest(key)
-  return digests.some((one) => timingSafeEqual(one, mine))
-}
-
-// Behind a proxy on this machine everybody looks local: whoever comes through one needs a key.
-const isLocal = (c: Context<Env>): boolean => {
-  const from = c.env?.incoming?.socket.remoteAddress ?? ''
-  const proxied = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'].some(
-    (name) => c.req.header(name) !== undefined,
-  )
-  return !proxied && /^(127\.|::1$|::ffff:127\.)/.test(from)
 }

@@ -1,9 +1,10 @@
 /** http/: the doors. One table of resources gives the routes, /openapi.json and /llms.txt, so that they cannot differ. */
 import type { Context } from 'hono'
 import type { z } from 'zod'
+import type { Kind } from '../admit/admit.ts'
 import type { ChainId, Hex } from '../assets.ts'
 import { refundDoor } from '../call/channel-refund.ts'
-import { NETWORK_HEADER } from '../call/declare.ts'
+import { NETWORK_HEADER, SIGN_HEADER } from '../call/declare.ts'
 import { quoteFor } from '../call/demand.ts'
 import type { Deps } from '../call/deps.ts'
 import { NAME_HEADER } from '../call/repeat.ts'
@@ -20,7 +21,8 @@ import { accountResources } from './account.ts'
 import { readBody } from './body.ts'
 import { describeCall, describeErrand } from './call-state.ts'
 import { wellKnown } from './discovery.ts'
-import { type Env, json, leaving } from './send.ts'
+import { type Readiness, readinessSchema } from './readiness.ts'
+import { type Env, headerOf, json, leaving } from './send.ts'
 
 export type Resource = {
   method: 'get' | 'post'
@@ -30,7 +32,11 @@ export type Resource = {
   paid: boolean
   /** Only for who signs in. */
   signed?: boolean
+  /** How its requests are counted, where that is not plain from the above; `free`: never refused. */
+  counts?: Kind | 'free'
   body?: z.ZodType
+  /** Answers of a fixed form, by status. */
+  answers?: Readonly<Record<number, z.ZodType>>
   answer: (c: Context<Env>) => Promise<Reply>
 }
 
@@ -43,9 +49,6 @@ export type ResourceFacts = {
   refunds?: boolean
   ready: () => Promise<Readiness>
 }
-
-/** Whether paid calls can be taken, and what stands in the way. */
-export type Readiness = { ready: boolean; problems: string[] }
 
 /** Every resource but the two that describe the table itself. */
 export const resources = (facts: ResourceFacts): Resource[] => [
@@ -109,13 +112,16 @@ export const resources = (facts: ResourceFacts): Resource[] => [
     path: '/healthz',
     summary: 'The process is alive.',
     paid: false,
+    counts: 'free',
     answer: async () => json({ ok: true }),
   },
   {
     method: 'get',
     path: '/readyz',
-    summary: 'Paid calls can be taken: ledger, chain and settler are well.',
+    summary: 'Whether paid calls can be taken: ledger, chains and their nodes, clocks, fees and gas.',
     paid: false,
+    counts: 'free',
+    answers: { 200: readinessSchema, 503: readinessSchema },
     answer: async () => {
       const state = await facts.ready()
       return json(state, state.ready ? 200 : 503)
@@ -129,10 +135,19 @@ export { json } from './send.ts'
 const chat = async (c: Context<Env>, { deps, bodyLimit }: ResourceFacts): Promise<Reply> => {
   const signal = leaving(c)
   const request = await readBody(c, chatRequestSchema, bodyLimit)
-  const v1 = c.req.header(HEADER.v1Payment)
-  const payment = () => readPayment(c.req.header(HEADER.signature), v1)
-  const name = c.req.header(NAME_HEADER)
-  const visit: Visit = { request, payment, payer: payerOf(c), name, network: networkOf(c, deps), signal }
+  const v1 = headerOf(c, HEADER.v1Payment)
+  const payment = () => readPayment(headerOf(c, HEADER.signature), v1)
+  const name = headerOf(c, NAME_HEADER)
+  const signed = headerOf(c, SIGN_HEADER) === 'offers'
+  const visit: Visit = {
+    request,
+    payment,
+    payer: payerOf(c),
+    name,
+    network: networkOf(c, deps),
+    signed,
+    signal,
+  }
   const reply = await run(deps, visit)
   const response = reply.headers[HEADER.response]
   if (v1 !== undefined && response !== undefined) reply.headers[HEADER.v1Response] = response
@@ -149,7 +164,7 @@ const refunds = ({ deps }: ResourceFacts): Resource => ({
 })
 
 const refund = (c: Context<Env>, deps: Deps): Promise<Reply> => {
-  const payment = () => readPayment(c.req.header(HEADER.signature), c.req.header(HEADER.v1Payment))
+  const payment = () => readPayment(headerOf(c, HEADER.signature), headerOf(c, HEADER.v1Payment))
   const asset = c.req.query('asset')
   if (asset !== undefined && !ADDRESS.test(asset))
     throw fail('invalid_request', { problem: 'asset must be an address', param: 'asset' })
@@ -159,7 +174,7 @@ const refund = (c: Context<Env>, deps: Deps): Promise<Reply> => {
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 
 const payerOf = (c: Context<Env>): Hex | undefined => {
-  const named = c.req.header(HEADER.payer)
+  const named = headerOf(c, HEADER.payer)
   if (named === undefined) return undefined
   if (!ADDRESS.test(named))
     throw fail('invalid_request', { problem: `${HEADER.payer} must be an address`, param: HEADER.payer })
@@ -167,7 +182,7 @@ const payerOf = (c: Context<Env>): Hex | undefined => {
 }
 
 const networkOf = (c: Context<Env>, { offers }: Deps): ChainId | undefined => {
-  const named = c.req.header(NETWORK_HEADER)
+  const named = headerOf(c, NETWORK_HEADER)
   if (named === undefined) return undefined
   const network = offers.tills.find(({ asset }) => asset.chain === named)?.asset.chain
   if (network) return network

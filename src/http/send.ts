@@ -8,6 +8,9 @@ export type Env = { Bindings: { incoming?: IncomingMessage; outgoing?: ServerRes
 
 const STALLED_MS = 60_000
 
+/** How long a reader may take nothing, ms, and who is told that one was cut off. */
+type Reading = { stalledMs: number; stalled: (() => void) | undefined }
+
 export const json = (value: unknown, status = 200): Reply => ({
   status,
   headers: { 'content-type': JSON_TYPE, 'cache-control': NO_STORE },
@@ -19,7 +22,12 @@ export const json = (value: unknown, status = 200): Reply => ({
  * hot path), else as a web Response. A stream that loses its reader, or whose reader takes nothing for `stalledMs`, is
  * told so by `return()`, never dropped silently; one that throws ends in a broken connection, never as if complete.
  */
-export const send = async (c: Context<Env>, reply: Reply, stalledMs = STALLED_MS): Promise<Response> => {
+export const send = async (
+  c: Context<Env>,
+  reply: Reply,
+  stalledMs = STALLED_MS,
+  stalled?: () => void,
+): Promise<Response> => {
   const { outgoing } = c.env ?? {}
   // Hono builds a new Response for HEAD, which would be written after ours.
   if (!outgoing || c.req.method === 'HEAD') {
@@ -35,9 +43,10 @@ export const send = async (c: Context<Env>, reply: Reply, stalledMs = STALLED_MS
     if (reply.lost) watch(outgoing, reply.lost)
     outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
     outgoing.end(body)
+    guardEnd(outgoing, { stalledMs, stalled })
   } else {
     outgoing.writeHead(status, headers)
-    await pump(outgoing, body, stalledMs)
+    await pump(outgoing, body, { stalledMs, stalled })
   }
   return RESPONSE_ALREADY_SENT
 }
@@ -49,6 +58,14 @@ const watch = (outgoing: ServerResponse, lost: () => void): void => {
   }
   if (outgoing.destroyed) judge()
   else outgoing.once('close', judge)
+}
+
+/** A header of the request as Node read it: making web headers of them all costs more than routing. */
+export const headerOf = (c: Context<Env>, name: string): string | undefined => {
+  const { incoming } = c.env ?? {}
+  if (!incoming) return c.req.header(name)
+  const value = incoming.headers[name.toLowerCase()]
+  return Array.isArray(value) ? value.join(', ') : value
 }
 
 /** Aborts when the caller goes away before its answer is complete. */
@@ -66,7 +83,7 @@ export const leaving = (c: Context<Env>): AbortSignal => {
 const pump = async (
   outgoing: ServerResponse,
   body: AsyncGenerator<string>,
-  stalledMs: number,
+  reading: Reading,
 ): Promise<void> => {
   let corked = false
   const uncork = () => {
@@ -82,7 +99,7 @@ const pump = async (
         outgoing.cork()
         setImmediate(uncork)
       }
-      if (!outgoing.write(text) && !outgoing.destroyed) await drained(outgoing, stalledMs)
+      if (!outgoing.write(text) && !outgoing.destroyed) await drained(outgoing, reading)
     }
   } catch (error) {
     uncork()
@@ -92,12 +109,13 @@ const pump = async (
   // Before end(), which would write the terminating chunk ahead of what is corked.
   uncork()
   outgoing.end()
+  guardEnd(outgoing, reading)
 }
 
 // A reader that takes nothing holds a provider's connection, so it is waited for but not for ever.
-const drained = (outgoing: ServerResponse, stalledMs: number): Promise<void> =>
+const drained = (outgoing: ServerResponse, reading: Reading): Promise<void> =>
   new Promise((resolve) => {
-    const timer = setTimeout(() => outgoing.destroy(), stalledMs)
+    const timer = setTimeout(() => cut(outgoing, reading), reading.stalledMs)
     const done = () => {
       clearTimeout(timer)
       outgoing.off('drain', done)
@@ -107,6 +125,17 @@ const drained = (outgoing: ServerResponse, stalledMs: number): Promise<void> =>
     outgoing.on('drain', done)
     outgoing.on('close', done)
   })
+
+// What is left to write when all is said. The socket's own timeout knows of every byte that is taken.
+const guardEnd = (outgoing: ServerResponse, reading: Reading): void => {
+  if (!outgoing.writableFinished && outgoing.socket?.writableLength)
+    outgoing.setTimeout(reading.stalledMs, () => cut(outgoing, reading))
+}
+
+const cut = (outgoing: ServerResponse, { stalled }: Reading): void => {
+  stalled?.()
+  outgoing.destroy()
+}
 
 const webStream = (body: AsyncGenerator<string>): ReadableStream<Uint8Array> => {
   const encoder = new TextEncoder()

@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts'
 import { decode, encode } from './codec.ts'
 import type { Move } from './moves.ts'
 import type { Reply } from './redis.ts'
-import { FINISH, HEAL, TAIL } from './redis-lua.ts'
+import { FINISH, HEAL, TAIL } from './redis-scripts.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 
 /** What an instance knows of the store: its incarnation, the last journal line that it has seen and its seal, the epoch. */

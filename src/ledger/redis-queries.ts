@@ -7,8 +7,8 @@ import type { JournalEntry, Ledger } from './ledger.ts'
 import { bookedTransfer } from './memory.ts'
 import type { Subject } from './moves.ts'
 import type { Cache } from './redis-cache.ts'
-import { RAISE } from './redis-lua.ts'
 import { accountOf, parseStored } from './redis-move.ts'
+import { RAISE } from './redis-scripts.ts'
 
 export type Queries = Omit<Ledger, 'post' | 'epoch' | 'raiseEpoch' | 'close'>
 

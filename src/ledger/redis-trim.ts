@@ -3,8 +3,8 @@ import { bookOf } from './accounts.ts'
 import { keysOf } from './apply.ts'
 import { decode } from './codec.ts'
 import type { Subject } from './moves.ts'
-import { CUT, DROP } from './redis-lua.ts'
 import { parseStored } from './redis-move.ts'
+import { CUT, DROP } from './redis-scripts.ts'
 
 /** Takes out of a ledger in Redis what is old and at rest. Balances, counters, channels and open work always stay. */
 export type Trimmer = {

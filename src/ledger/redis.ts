@@ -7,9 +7,10 @@ import type { Ledger, Posted } from './ledger.ts'
 import type { Move } from './moves.ts'
 import { createCache } from './redis-cache.ts'
 import { createHealer } from './redis-heal.ts'
-import { LOOK, OPEN, POST, RAISE } from './redis-lua.ts'
+import { POST } from './redis-lua.ts'
 import { type Answer, type Judged, judgeBy, settleAnswer } from './redis-move.ts'
 import { redisQueries } from './redis-queries.ts'
+import { LOOK, OPEN, RAISE } from './redis-scripts.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 
 export type RedisLedgerFacts = {

@@ -49,8 +49,9 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     const done = flying
     flying = undefined
     flush()
-    done?.moves.forEach((one, i) => settle(one, reply.posted, i))
-    done?.queries.forEach((one, i) => inform(one, reply.answers[i]!))
+    if (!done) return
+    for (const [i, one] of done.moves.entries()) settle(one, reply.posted, i)
+    for (const [i, one] of done.queries.entries()) inform(one, reply.answers[i]!)
   }
 
   let epoch = await opened(worker)

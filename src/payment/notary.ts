@@ -14,7 +14,7 @@ export type Notary = {
   receipt: (call: Call, transaction: string) => Promise<SignedReceipt>
 }
 
-/** Offers signed a second at most: a signature takes longer than all else that a stranger can ask for free. */
+/** Offers signed a second at most, also of those who ask: a signature takes longer than all else that a stranger can have for free. */
 const MOST = 1_000
 
 export const createNotary = (facts: { account: Account; resource: string; clock: Clock }): Notary => {

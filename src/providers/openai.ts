@@ -1,6 +1,7 @@
 import { Pool } from 'undici'
 import type { ForwardBody, WireAnswer } from '../wire/openai.ts'
 import { SseOverflow, sseReader } from '../wire/sse.ts'
+import { type Incoming, post } from './exchange.ts'
 import { type Ask, type Provider, UpstreamError, type UpstreamFault, WHOLE_ANSWER } from './provider.ts'
 
 export type OpenAiFacts = {
@@ -15,6 +16,8 @@ export type OpenAiFacts = {
 }
 
 const LARGEST_ANSWER = 32 << 20
+/** What is read of a refusal, so that its connection can be used again. */
+const LARGEST_REFUSAL = 65_536
 const CONNECTIONS = 256
 
 /** Any server that speaks POST /chat/completions: OpenAI itself and the many that copy it. */
@@ -36,17 +39,17 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
     ask: async (ask) => {
       const body = JSON.stringify(outgoing(ask, facts.maxTokensField))
       const headersTimeout = facts.firstByteMs * (ask.body.stream ? 1 : WHOLE_ANSWER)
-      const reply = await pool
-        .request({ method: 'POST', path, headers, body, headersTimeout, signal: ask.signal })
-        .catch((error: unknown) => {
+      const reply = await post(pool, { path, headers, body, headersTimeout, signal: ask.signal }).catch(
+        (error: unknown) => {
           throw faultOf(error)
-        })
-      if (reply.statusCode !== 200) {
-        await reply.body.dump({ limit: 65_536 }).catch(() => {})
-        throw statusFault(reply.statusCode, reply.headers['retry-after'])
+        },
+      )
+      if (reply.status !== 200) {
+        await reply.text(LARGEST_REFUSAL).catch(() => {})
+        throw statusFault(reply.status, reply.header('retry-after'))
       }
-      if (ask.body.stream) return { kind: 'stream', events: readEvents(reply.body, facts.idleMs) }
-      const text = await readAll(reply.body)
+      if (ask.body.stream) return { kind: 'stream', events: readEvents(reply.chunks(), facts.idleMs) }
+      const text = await readAll(reply)
       return { kind: 'json', text, body: parseAnswer(text) }
     },
     close: () => pool.destroy(),
@@ -83,19 +86,12 @@ async function* readEvents(body: AsyncIterable<Buffer>, idleMs: number): AsyncGe
   }
 }
 
-const readAll = async (body: AsyncIterable<Buffer>): Promise<string> => {
-  const parts: Buffer[] = []
-  let size = 0
-  try {
-    for await (const part of body) {
-      size += part.length
-      if (size > LARGEST_ANSWER) throw new UpstreamError('malformed', 'answer too large')
-      parts.push(part)
-    }
-  } catch (error) {
+const readAll = async (reply: Incoming): Promise<string> => {
+  const text = await reply.text(LARGEST_ANSWER).catch((error: unknown) => {
     throw faultOf(error)
-  }
-  return parts.length === 1 ? parts[0]!.toString('utf8') : Buffer.concat(parts).toString('utf8')
+  })
+  if (text === undefined) throw new UpstreamError('malformed', 'answer too large')
+  return text
 }
 
 const parseAnswer = (text: string): WireAnswer => {
@@ -113,8 +109,8 @@ const faultOf = (error: unknown): UpstreamError => {
   return new UpstreamError(/TIMEOUT|Timeout/.test(code) ? 'timeout' : 'unavailable', code)
 }
 
-const statusFault = (status: number, retryAfter: string | string[] | undefined): UpstreamError => {
-  const after = Number(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
+const statusFault = (status: number, retryAfter: string | undefined): UpstreamError => {
+  const after = Number(retryAfter)
   return new UpstreamError(faultByStatus(status), `status ${status}`, after >= 0 ? after * 1000 : undefined)
 }
 

@@ -9,6 +9,8 @@ const CONNECT_MS = 600
 /** How long replicas may take to have what was written, ms. */
 const COPY_MS = 150
 const RETRY_MS = 250
+/** How long a start goes on trying, ms. */
+const START_MS = 3_000
 
 export type RedisFacts = { url: string; log: Log; commandMs?: number }
 
@@ -32,7 +34,8 @@ export const openRedis = async ({ url, log, commandMs = COMMAND_MS }: RedisFacts
     told = false
   })
   try {
-    await client.connect()
+    // It goes on trying by itself: a start in a busy moment is not refused for that.
+    await client.connect().catch((error: unknown) => readyWithin(client, START_MS, error))
   } catch (error) {
     client.disconnect()
     throw new Error(`Redis does not answer at ${address.shown}: ${reasonOf(error)}`)
@@ -121,6 +124,15 @@ const hostOf = (text: string, port: number): { host: string; port: number } => {
   if (host === '') throw new Error(`"${text}" is not a host`)
   return { host: host.replace(/^\[|\]$/g, ''), port: given === undefined ? port : Number(given) }
 }
+
+const readyWithin = (client: Redis | Cluster, ms: number, why: unknown): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(why), ms)
+    client.once('ready', () => {
+      clearTimeout(late)
+      resolve()
+    })
+  })
 
 const connect = (address: Address, commandMs: number): Redis | Cluster => {
   const options = {

@@ -11,7 +11,8 @@ const MAX_VALUES = 100_000
  */
 export const parseJson = (text: string): unknown => {
   scan(text)
-  if (PROTO_KEY.test(text)) throw fail('unknown_field', { field: '__proto__', param: '__proto__' })
+  if (mayBeProto(text) && PROTO_KEY.test(text))
+    throw fail('unknown_field', { field: '__proto__', param: '__proto__' })
   try {
     return JSON.parse(text)
   } catch {
@@ -67,6 +68,9 @@ const escaped = (text: string, at: number): boolean => {
 // The key however it is escaped; inside a string the closing quote would be escaped too, so text about it passes.
 const PROTO_KEY =
   /"(?:_|\\u005[fF]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[fF])(?:t|\\u0074)(?:o|\\u006[fF])(?:_|\\u005[fF]){2}"\s*:/
+
+// Either it is written out, or something in it is escaped.
+const mayBeProto = (text: string): boolean => text.includes('__proto__') || text.includes('\\u')
 
 const QUOTE = 34
 const COMMA = 44

@@ -74,6 +74,19 @@ export const offerExtension = (offers: readonly SignedOffer[]): { 'offer-receipt
   'offer-receipt': { info: { offers }, schema: OFFER_SCHEMA },
 })
 
+/** The same without offers: says by which request header they are signed. A client that echoes it asks for the receipt. */
+export const UNSIGNED_OFFERS = (ask: string): { 'offer-receipt': Declaration } => ({
+  'offer-receipt': {
+    info: { offers: [], ask },
+    schema: {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      type: 'object',
+      properties: { offers: { type: 'array' }, ask: { type: 'string' } },
+      required: ['offers'],
+    },
+  },
+})
+
 /** Goes into `SettleResponse.extensions`. */
 export const receiptExtension = (receipt: SignedReceipt): { 'offer-receipt': Declaration } => ({
   'offer-receipt': { info: { receipt }, schema: RECEIPT_SCHEMA },

@@ -21,8 +21,8 @@ export type Sponsored =
     }
   | { by: 'approval'; from: Hex; asset: Hex; spender: Hex; value: bigint; raw: Hex }
 
-/** The only extra a payer may add; an extension merely echoed adds nothing. */
-export type Added = { sponsored?: Sponsored; identifier?: string }
+/** The only extra a payer may add; an extension merely echoed adds nothing, but that `offer-receipt` is there asks for its receipt. */
+export type Added = { sponsored?: Sponsored; identifier?: string; proof?: true }
 
 const allowance = {
   from: address,
@@ -64,6 +64,7 @@ export const payloadExtensions = z
     eip2612GasSponsoring: usedWith('signature', eip2612),
     erc20ApprovalGasSponsoring: usedWith('signedTransaction', approval),
     'payment-identifier': z.object({ info: z.object({ id: identifier.optional() }).optional() }).optional(),
+    'offer-receipt': z.unknown().optional(),
   })
   .transform((extensions, ctx): Added => {
     const permit = extensions.eip2612GasSponsoring?.info
@@ -75,5 +76,6 @@ export const payloadExtensions = z
     return {
       ...(sponsored !== undefined && { sponsored }),
       ...(id !== undefined && { identifier: id }),
+      ...(extensions['offer-receipt'] != null && { proof: true as const }),
     }
   })

@@ -7,7 +7,7 @@ export type Work = Way | 'reconcile' | 'payout'
 export type Mode = 'json' | 'sse'
 
 /**
- * Where a router can be told to die. K0 before the claim, K1 claimed, K2 about to ask the provider, K3 that is stored, K4
+ * Where a router can be told to die. K0 before the claim, K1 claimed, K2 about to ask the provider, K3 past the last thing that is stored before it is asked, K4
  * the bill or the stream is stored, K13 a transaction is signed with a new nonce, K9 it is stored together with the move
  * that owes it, K5 about to send it, K6 sent, K7 seen in a block, K12 the same of several, K8 booked. K11 a page of the
  * chain is booked and its cursor is not; K14 a payout is ordered. D1–D3 a deposit is judged, ordered, proven; C1–C2 a

@@ -263,6 +263,9 @@ test.each(CASES)(
 
 /** Refusals that are shown in other files: there with their status, words and hint, and that they cost nothing. */
 const ELSEWHERE: Record<string, Code[]> = {
+  'http/metrics.test.ts': ['metrics_forbidden'],
+  'chain/limits.test.ts': ['rate_limited', 'overloaded'],
+  'admit/slow.test.ts': ['request_too_slow'],
   'chain/refused-payments.test.ts': [
     'payment_headers_conflict',
     'payment_malformed',

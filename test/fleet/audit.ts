@@ -7,13 +7,21 @@ import { systemClock } from '../../src/clock.ts'
 import { isServing, isSettling } from '../../src/ledger/call.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
+import { idsOf, type Move } from '../../src/ledger/moves.ts'
 import { openLedger } from '../../src/main/fleet.ts'
 import { reconcile } from '../../src/reconcile/reconcile.ts'
 import { CHAIN_ID, PAY_TO } from '../support/world.ts'
 import type { FleetSite } from './site.ts'
 
 /** What the ledger of a fleet says of itself at the end of a run, and against the chain. */
-export type Audit = { open: string[]; violations: string[]; agrees: boolean; report: string[] }
+export type Audit = {
+  open: string[]
+  violations: string[]
+  /** What was written of each subject that does not stand as it should, in order. */
+  histories: string[]
+  agrees: boolean
+  report: string[]
+}
 
 const id = `eip155:${CHAIN_ID}` as ChainId
 
@@ -72,6 +80,7 @@ export const audit = (
       return {
         open: await openIn(ledger),
         violations: violations.map((one) => `${one.invariant}: ${one.subject} ${one.detail}`),
+        histories: await historiesOf(ledger, violations.map((one) => one.subject)),
         agrees: report.agrees,
         report: printReport(report),
       }
@@ -79,3 +88,24 @@ export const audit = (
       await chain.close()
     }
   })
+
+const historiesOf = async (ledger: Ledger, subjects: readonly string[]): Promise<string[]> => {
+  const wanted = new Set(subjects)
+  if (wanted.size === 0) return []
+  const told: string[] = []
+  for (let seq = 0; ; ) {
+    const lines = await ledger.journal(seq, 500)
+    for (const line of lines)
+      for (const id of idsOf(line.move))
+        if (wanted.has(id)) told.push(`${id} #${line.seq} ${new Date(line.at).toISOString()} ${wordsOf(line.move)}`)
+    if (lines.length < 500) return told.toSorted()
+    seq = lines.at(-1)!.seq
+  }
+}
+
+const wordsOf = (move: Move): string => {
+  const by = move.type === 'claim' ? ` by ${move.call.by}${move.call.settleFirst ? ', settles first' : ''}` : ''
+  const why = 'why' in move ? `: ${move.why}` : ''
+  const due = 'due' in move && move.due ? ', due' : ''
+  return `${move.type}${why}${by}${due}${'tx' in move && move.tx ? `, nonce ${move.tx.nonce}` : ''}`
+}

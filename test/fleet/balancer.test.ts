@@ -103,15 +103,12 @@ test('an instance that is not ready gets nothing until it is', async () => {
 test('a stream passes through as it comes, and one that breaks off ends broken', async () => {
   let go = () => {}
   let left = () => {}
-  const gone = new Promise<void>((resolve) => {
-    left = resolve
-  })
   const port = await freePort()
   await serveAt(port, async (request, response) => {
     if (request.url === '/readyz') return void response.writeHead(200).end()
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write('data: 1\n\n')
-    response.on('close', left)
+    response.on('close', () => left())
     await new Promise<void>((resolve) => {
       go = resolve
     })
@@ -133,6 +130,9 @@ test('a stream passes through as it comes, and one that breaks off ends broken',
   expect(await read('/whole')).toEqual(['data: 1\n\n', 'data: 2\n\n'])
   await expect(read('/break')).rejects.toThrow()
 
+  const gone = new Promise<void>((resolve) => {
+    left = resolve
+  })
   const leaving = new AbortController()
   await (await fetch(`${url}/whole`, { signal: leaving.signal })).body!.getReader().read()
   leaving.abort()

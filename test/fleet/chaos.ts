@@ -89,6 +89,11 @@ export const runChaos = async (facts: ChaosFacts): Promise<ChaosResult> => {
     const verdict = judge({ moved, asked: site.upstream.asked, shown, price: PRICE, limit: LIMIT, lost })
     const audited = await audit(site)
     const logged = countEvents(site.errors())
+    if (process.env['DBG']) {
+      const b: Record<string, Record<string, number>> = {}
+      for (const one of shown) for (const w of one.words) { const k = String(Math.floor((w.at - start) / 2000) * 2).padStart(4); b[k] ??= {}; const c = w.code ?? String(w.status); b[k]![c] = (b[k]![c] ?? 0) + 1 }
+      for (const k of Object.keys(b).sort()) tell(`${k} ${JSON.stringify(b[k])}`)
+    }
     const result = { seed, calls, payments: shown.length, faults: told, verdict, audit: audited, logged }
     const problems = [...open.map((one) => `not at rest: ${one}`), ...problemsOf(result, lost, site.errors())]
     return { ...result, problems, seconds: Math.round((Date.now() - began) / 1000) }
@@ -145,5 +150,6 @@ export const printChaos = ({ verdict, audit: audited, ...result }: ChaosResult):
   `served twice: ${verdict.doubles} units; paid and forgotten: ${verdict.forgotten} units; ${verdict.given} broken answers not charged`,
   `ledger: ${audited.violations.length} violations, ${audited.agrees ? 'agrees' : 'does not agree'} with the chain`,
   `logged: ${JSON.stringify(result.logged)}`,
+  ...audited.histories.slice(0, 60).map((one) => `  ${one}`),
   ...result.problems.slice(0, 40).map((one) => `BAD ${one}`),
 ]

@@ -1,6 +1,8 @@
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import { COUNTER } from '../../src/ledger/moves.ts'
+import { LUA_SUMS } from '../../src/ledger/redis-lua.ts'
 import { ANN, aCall, aTx, BOOK, creditOf, giveCredit, moves, postAll, usd } from '../ledger/fixtures.ts'
 import { openRedisLedger } from '../ledger/redis-ledger.ts'
 import { DURABLE, type RedisProcess, startRedis } from '../support/redis.ts'
@@ -68,6 +70,34 @@ describe('several instances over one ledger', () => {
     expect(await b.post(moves(call).bill(30n))).toMatchObject({ ok: false, why: 'stale' })
     await Promise.all([a.close(), b.close()])
   })
+})
+
+test('who has lost the lease can store no transaction, and everything else still', async () => {
+  const url = nameUrl()
+  const name = url.slice(url.indexOf('name=') + 5)
+  let token = '5'
+  const ledger = await openRedisLedger(url, () => token)
+  await redis.cli('HSET', `{${name}}:lease`, 'token', '5')
+  const call = aCall()
+  await ledger.post(moves(call).claim())
+  await redis.cli('HSET', `{${name}}:lease`, 'token', '6')
+  await expect(ledger.post(moves(call).stream(aTx(call, 1)))).rejects.toMatchObject({
+    code: 'ledger_unavailable',
+  })
+  expect(await ledger.transactions(call.id)).toEqual([])
+  expect((await ledger.post(moves(call).dispatch)).ok).toBe(true)
+  token = '6'
+  expect((await ledger.post(moves(call).stream(aTx(call, 1)))).ok).toBe(true)
+  await ledger.close()
+})
+
+test('sums of any size are exact in Lua', async () => {
+  const digits = fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n })
+  const small = fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n })
+  const rows = fc.sample(fc.tuple(fc.oneof(digits, small), fc.oneof(digits, small)), 2_000)
+  const lua = `${LUA_SUMS} local sums = {} for i = 1, #ARGV, 2 do sums[#sums + 1] = add(ARGV[i], ARGV[i + 1]) end return sums`
+  const sums = (await redis.cli('EVAL', lua, 0, ...rows.flat().map(String))) as string[]
+  expect(sums).toEqual(rows.map(([a, b]) => (a + b).toString()))
 })
 
 describe('a store that fails', () => {

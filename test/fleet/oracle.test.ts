@@ -27,7 +27,7 @@ const ann: Shown = {
   told: told(14n),
 }
 const paid = { payer: '0xann', units: 600n, nonce: '0x01', at: 30 }
-const asked = { tag: 't1', at: 10, outcome: 'whole' } as const
+const asked = { tag: 't1', by: 0, at: 10, outcome: 'whole' } as const
 
 const run = (more: Partial<Evidence> = {}) =>
   judge({ moved: [paid], asked: [asked], shown: [ann], price: 14n, limit: 1000n, lost: false, ...more })
@@ -49,6 +49,9 @@ test('a call that the provider answered twice is seen, also when only one answer
   expect(run({ asked: [asked, { ...asked, at: 12 }] }).problems[0]).toContain('served twice')
   expect(run({ shown: [{ ...ann, words: [whole, whole] }] }).problems[0]).toContain('served twice')
   expect(run({ asked: [{ ...asked, outcome: 'failed' }, asked] }).problems).toEqual([])
+  // An instance that waited in vain asks again; two instances may never ask for the same.
+  expect(run({ asked: [asked, { ...asked, at: 2500 }] }).problems).toEqual([])
+  expect(run({ asked: [asked, { ...asked, at: 2500, by: 1 }] }).problems[0]).toContain('served twice')
 })
 
 test('after the store lost something, double service is forgiven up to the limit and no further', () => {

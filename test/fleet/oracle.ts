@@ -6,8 +6,8 @@
 /** A canonical transfer from a payer to the till; `at`: when it was first seen in a block, ms. */
 export type Moved = { payer: string; units: bigint; nonce?: string; at: number }
 
-/** One request that the provider got; `whole`: it gave all of its answer, `cut`: it began to stream and broke off. */
-export type Asked = { tag: string; at: number; outcome: 'whole' | 'cut' | 'failed' }
+/** One request that the provider got from instance `by`; `whole`: it gave all of its answer, `cut`: it began to stream and broke off. */
+export type Asked = { tag: string; by: number; at: number; outcome: 'whole' | 'cut' | 'failed' }
 
 /** One answer that a client got; status 0: the connection broke. `own`: it is the answer to this call and no other. */
 export type Word = {
@@ -117,7 +117,7 @@ const paymentOf = (evidence: Evidence, shown: Shown, { asked, moved, payers }: I
   const transfers = ofPayment(shown, moved.get(shown.payer) ?? [], payers.get(shown.payer) ?? [])
   return {
     ...shown,
-    produced: given.length,
+    produced: servicesIn(given),
     wholes: shown.words.filter((one) => one.status === 200 && one.whole).length,
     reached: shown.words.some((one) => one.status === 200 && one.bytes > 0),
     begun: Math.min(...given.map((one) => one.at)),
@@ -127,6 +127,14 @@ const paymentOf = (evidence: Evidence, shown: Shown, { asked, moved, payers }: I
     price: evidence.price,
   }
 }
+
+/** An instance that gave up an answer as too late asks once more for the same call, which is one service. */
+const servicesIn = (given: readonly Asked[]): number =>
+  given.filter((one, i) => !given.slice(0, i).some((before) => before.by === one.by && one.at - before.at >= LATE_MS))
+    .length
+
+/** A little less than an instance of these runs waits for the first byte, ms. */
+const LATE_MS = 1_900
 
 /** The transfers of one payment: by its nonce where the chain tells it, else those of its payer that no nonce explains. */
 const ofPayment = (shown: Shown, moved: readonly Moved[], siblings: readonly Shown[]): Moved[] => {

@@ -27,6 +27,7 @@ beforeAll(async () => {
     token,
     upstream: upstream.url,
     settlerKey: net.accounts[1]!.privateKey,
+    drainDelayMs: 1_500,
   })
 }, 120_000)
 afterAll(async () => {

@@ -31,7 +31,7 @@ beforeAll(async () => {
     upstream: upstream.url,
     settlerKey: net.accounts[1]!.privateKey,
   })
-})
+}, 120_000)
 afterAll(async () => {
   await fleet?.close()
   await upstream?.close()

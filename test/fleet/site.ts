@@ -1,5 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { encodeFunctionData, type Hex, type LocalAccount, maxUint256, parseAbi } from 'viem'
+import { appendFileSync } from 'node:fs'
+const dbg = (i: number, text: string) => appendFileSync(`${process.env['DBG']}-${i}.log`, text)
+import {
+  concat,
+  encodeFunctionData,
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  maxUint256,
+  pad,
+  parseAbi,
+  toHex,
+} from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { deployUsdc, type Localnet, rpc, startAnvil } from '../../src/cli/demo/localnet.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
@@ -87,7 +98,7 @@ export const openFleetSite = async (options: SiteOptions = {}): Promise<FleetSit
       rpc: chain.url,
       chainId: CHAIN_ID,
       token,
-      upstream: upstream.url,
+      upstream: (i) => upstream.url(i),
       settlerKey: settler.privateKey,
       asset: 'methods: [eip3009, permit2]',
       env: { NODE_COMPILE_CACHE: '/tmp/farebox-campaign-cache' },
@@ -97,7 +108,7 @@ export const openFleetSite = async (options: SiteOptions = {}): Promise<FleetSit
         `exposure: { total: "${options.exposure ?? '50'}" }`,
         options.extra ?? '',
       ].join('\n'),
-      heard: (i, text) => errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`)),
+      heard: (i, text) => process.env['DBG'] ? (dbg(i, text), errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`))) : errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`)),
     })
     ends.push(fleet.close)
     return {
@@ -143,62 +154,63 @@ const openRedis = async (replica: boolean): Promise<FleetRedis> => {
 }
 
 const ERC20 = parseAbi([
-  'function mint(address to, uint256 units)',
-  'function approve(address spender, uint256 units)',
+  'function balanceOf(address owner) view returns (uint256)',
+  'function allowance(address owner, address spender) view returns (uint256)',
 ])
-const GAS = '0x493e0'
 
 /** Units of each account, and which of them Permit2 may move. */
 export type Funding = { units?: bigint; permit2?: (i: number) => boolean }
 
-/** Makes accounts with so many units each, which Permit2 may move where it is said. All at once, so that thousands take seconds. */
+/** Makes accounts with so many units each, which Permit2 may move where it is said: written into the token's storage, so that thousands take a moment. */
 export const fund = async (
   { net, token }: Pick<FleetSite, 'net' | 'token'>,
   count: number,
   { units = 10_000_000n, permit2 = () => false }: Funding = {},
 ): Promise<LocalAccount[]> => {
-  const issuer = net.accounts[0]!.address
   const accounts = Array.from({ length: count }, () => privateKeyToAccount(generatePrivateKey()))
-  const nonce = Number(await rpc<Hex>(net.url, 'eth_getTransactionCount', [issuer, 'latest']))
-  const minting = accounts.map(({ address }, i) => {
-    const data = encodeFunctionData({ abi: ERC20, functionName: 'mint', args: [address, units] })
-    return send(issuer, token, data, nonce + i)
-  })
-  const allowing = accounts.filter((_, i) => permit2(i)).map(({ address }) => address)
-  const allowance = encodeFunctionData({
-    abi: ERC20,
-    functionName: 'approve',
-    args: [x402.permit2, maxUint256],
-  })
-  await together(net.url, minting)
-  const coin = '0xde0b6b3a7640000'
-  await together(
-    net.url,
-    allowing.map((one) => ({ method: 'anvil_setBalance', params: [one, coin] })),
-  )
-  if (allowing.length > 0) await rpc(net.url, 'anvil_autoImpersonateAccount', [true])
-  await together(
-    net.url,
-    allowing.map((one) => send(one, token, allowance, 0)),
-  )
-  if (allowing.length > 0) await rpc(net.url, 'anvil_autoImpersonateAccount', [false])
-  await mined(net.url, issuer, nonce + count)
+  const slots = await slotsOf(net.url, token)
+  const writes = accounts.flatMap(({ address }, i) => [
+    stored(token, slots.balance(address), units),
+    ...(permit2(i) ? [stored(token, slots.allowance(address), maxUint256)] : []),
+  ])
+  await together(net.url, writes)
   return accounts
 }
 
-const send = (from: Hex, to: Hex, data: Hex, nonce: number) => ({
-  method: 'eth_sendTransaction',
-  params: [{ from, to, data, gas: GAS, nonce: `0x${nonce.toString(16)}` }],
+const stored = (token: Hex, at: Hex, value: bigint) => ({
+  method: 'anvil_setStorageAt',
+  params: [token, at, toHex(value, { size: 32 })],
 })
 
-const mined = async (url: string, of: Hex, nonce: number): Promise<void> => {
-  for (let i = 0; i < 500; i++) {
-    if (Number(await rpc<Hex>(url, 'eth_getTransactionCount', [of, 'latest'])) >= nonce) return
-    // What came out of turn waits for one more block.
-    await rpc(url, 'evm_mine')
-    await sleep(20)
+const cell = (key: Hex, inside: Hex): Hex => keccak256(concat([pad(key), inside]))
+const MOST_SLOTS = 40
+
+/** Where a token keeps balances, and what its holders allow Permit2: found by trying. */
+const slotsOf = async (url: string, token: Hex) => {
+  const nobody: Hex = '0x00000000000000000000000000000000000b0b00'
+  const ask = async (data: Hex) => BigInt(await rpc<Hex>(url, 'eth_call', [{ to: token, data }, 'latest']))
+  const find = async (data: Hex, at: (slot: Hex) => Hex): Promise<Hex> => {
+    for (let i = 0; i < MOST_SLOTS; i++) {
+      const slot = toHex(i, { size: 32 })
+      await together(url, [stored(token, at(slot), 7n)])
+      if ((await ask(data)) === 7n) return slot
+    }
+    throw new Error('the token keeps its balances elsewhere')
   }
-  throw new Error('the scene was not set in time')
+  const balance = (of: Hex) => (slot: Hex) => cell(of, slot)
+  const allowance = (of: Hex) => (slot: Hex) => cell(x402.permit2, cell(of, slot))
+  const balances = await find(
+    encodeFunctionData({ abi: ERC20, functionName: 'balanceOf', args: [nobody] }),
+    balance(nobody),
+  )
+  const allowances = await find(
+    encodeFunctionData({ abi: ERC20, functionName: 'allowance', args: [nobody, x402.permit2] }),
+    allowance(nobody),
+  )
+  return {
+    balance: (of: Hex) => balance(of)(balances),
+    allowance: (of: Hex) => allowance(of)(allowances),
+  }
 }
 
 const together = async (url: string, calls: readonly { method: string; params: readonly unknown[] }[]) => {

@@ -7,7 +7,8 @@ export type Mood = 'well' | 'failing' | 'hanging' | 'cutting'
 
 /** A provider that notes which call each request was for: the tag in its prompt, which it gives back in its answer. */
 export type TaggedUpstream = {
-  url: string
+  /** Its base URL as one instance knows it. */
+  url: (instance: number) => string
   asked: Asked[]
   be: (mood: Mood) => void
   close: () => Promise<void>
@@ -27,7 +28,8 @@ export const startTaggedUpstream = async (): Promise<TaggedUpstream> => {
   let mood: Mood = 'well'
   const script: Script = async ({ body, response, write }) => {
     const tag = tagIn(JSON.stringify(body['messages']))
-    const entry: Asked = { tag, at: Date.now(), outcome: 'failed' }
+    const by = Number(/^\/i(\d+)\//.exec(response.req.url ?? '')?.[1] ?? 0)
+    const entry: Asked = { tag, by, at: Date.now(), outcome: 'failed' }
     asked.push(entry)
     // Bodies are as many as calls, and nobody reads them here.
     upstream.seen.length = 0
@@ -74,7 +76,7 @@ export const startTaggedUpstream = async (): Promise<TaggedUpstream> => {
   }
   upstream.script(script)
   return {
-    url: upstream.url,
+    url: (instance) => upstream.url.replace('/v1', `/i${instance}/v1`),
     asked,
     be: (next) => {
       mood = next

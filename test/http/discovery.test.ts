@@ -45,7 +45,7 @@ describe('a router with every way to pay', () => {
   const signer = () => world.farebox.deps.account.address
   /** What a 402 says in its header, and its signed offers: in the header where there is room for them, in the body always. */
   const asked = async () => {
-    const answer = await post(world.chat, hello())
+    const answer = await post(world.chat, hello(), { 'x-farebox-sign': 'offers' })
     const required = decoded(answer.headers.get('payment-required'))
     const { extensions } = (await answer.json()) as Pick<PaymentRequired, 'extensions'>
     return { required, offers: extractOffersFromPaymentRequired({ ...required, extensions } as never) }
@@ -224,9 +224,10 @@ describe('PAYMENT-REQUIRED', () => {
       ledger: { balance: async () => NO_MONEY },
     } as unknown as Deps
   }
-  const ask = async (chains: readonly ChainId[], hosts = 1, network?: ChainId) => {
+  const ask = async (chains: readonly ChainId[], hosts = 1, network?: ChainId, signed = true) => {
     const deps = await depsOf(chains, hosts)
-    const reply = await demand(deps, { request: requestOf(), payer: undefined, network }, 'payment_required')
+    const visit = { request: requestOf(), payer: undefined, network, signed }
+    const reply = await demand(deps, visit, 'payment_required')
     const text = reply.headers['PAYMENT-REQUIRED']!
     const required = decoded(text)
     const body = JSON.parse(reply.body as string) as {
@@ -278,7 +279,7 @@ describe('PAYMENT-REQUIRED', () => {
     const few = { ...deps.offers, tills: [{ ...deps.offers.tills[0]!, ways: [WAYS['USDC']![2]!] }] }
     const reply = await demand(
       { ...deps, offers: few },
-      { request: requestOf(), payer: undefined },
+      { request: requestOf(), payer: undefined, signed: true },
       'payment_required',
     )
     const { extensions } = decoded(reply.headers['PAYMENT-REQUIRED']!)
@@ -297,13 +298,22 @@ describe('PAYMENT-REQUIRED', () => {
     })
     const deps = { ...(await depsOf(THREE.slice(0, 1), 1)), notary }
     const signed = async () => {
-      const reply = await demand(deps, { request: requestOf(), payer: undefined }, 'payment_required')
-      return 'offer-receipt' in (JSON.parse(reply.body as string) as { extensions: object }).extensions
+      const visit = { request: requestOf(), payer: undefined, signed: true }
+      const { extensions } = JSON.parse((await demand(deps, visit, 'payment_required')).body as string)
+      return extensions['offer-receipt'].info.offers.length > 0
     }
     for (let i = 0; i < 142; i++) expect(await signed()).toBe(true)
     expect(await signed()).toBe(false)
     now += 1_000
     expect(await signed()).toBe(true)
+  })
+
+  test('signs no offers for who does not ask, and says how to ask', async () => {
+    const { required, body } = await ask(THREE.slice(0, 1), 1, undefined, false)
+    const info = { offers: [], ask: 'X-Farebox-Sign: offers' }
+    expect(body.extensions['offer-receipt']!.info).toEqual(info)
+    expect(required.extensions!['offer-receipt']).toMatchObject({ info })
+    expect(extractOffersFromPaymentRequired(required as never)).toEqual([])
   })
 
   test('of one network holds all that this network offers', async () => {

@@ -25,7 +25,7 @@ const table: Resource[] = resources({
   catalog: catalogOf(model('a/small')),
   margin: 0n,
   bodyLimit: 1000,
-  ready: async () => ({ ready: true, problems: [] }),
+  ready: async () => ({ ready: true, problems: [], warnings: [], checks: {} }),
 })
 const app = createApp({ resources: table, publicUrl: 'https://router.test', log: quietLog })
 
@@ -114,6 +114,7 @@ test('every refusal is in the document: its code in the schema, its words at its
     'X-PAYMENT',
     'Idempotency-Key',
     'X-Farebox-Network',
+    'X-Farebox-Sign',
     'X-Farebox-Payer',
   ])
 })

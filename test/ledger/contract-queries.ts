@@ -112,6 +112,7 @@ export const queryContract = (on: LedgerTest): void => {
     expect(lines.map((line) => line.move)).toEqual(all)
     expect(lines.map((line) => line.seq)).toEqual([1, 2, 3, 4, 5])
     expect(await ledger.journal(3, 1)).toEqual([lines[3]])
+    expect(await ledger.lines()).toBe(5)
     let hash = ''
     for (const line of lines) {
       const { at, move, postings } = line

@@ -37,7 +37,7 @@ export const startHosts = async (world: World): Promise<Hosts> => {
     model: `${provider}-model`,
     prices: prices(input, output, provider === 'first' ? '0.5' : input),
   })
-  const limits = { firstByteMs: FIRST_BYTE_MS, idleMs: IDLE_MS }
+  const limits = { firstByteMs: FIRST_BYTE_MS, idleMs: IDLE_MS, maxConcurrent: 512 }
   const farebox = await startFarebox(
     {
       ...world.config,

@@ -9,12 +9,21 @@ const BIN = fileURLToPath(new URL('../../bin/farebox.js', import.meta.url))
 /** A router in a process of its own, so that it can be killed. */
 export type RouterProcess = {
   url: string
+  pid: number
   /** Resolves with the signal that ended it, or its exit code. */
   ended: Promise<string>
   kill: (signal: NodeJS.Signals) => void
 }
 
-export type RouterFiles = { config: string; db: string; env: Record<string, string> }
+export type RouterFiles = {
+  config: string
+  db: string
+  env: Record<string, string>
+  /** Gets what the process writes, as it comes. */
+  heard?: (text: string) => void
+  /** More arguments of `serve`. */
+  args?: readonly string[]
+}
 
 /** Writes a configuration into `dir`; every call there shares one SQLite ledger. */
 export const routerFiles = (facts: {
@@ -51,15 +60,27 @@ models:
 }
 
 /** Starts a router and waits until it listens. `crashAt` names the point where it kills itself. */
-export const startRouter = ({ config, env }: RouterFiles, crashAt?: string): Promise<RouterProcess> => {
-  const child = spawn(process.execPath, [BIN, 'serve', '--config', config], {
+export const startRouter = (
+  { config, env, heard, args = [] }: RouterFiles,
+  crashAt?: string,
+): Promise<RouterProcess> => {
+  const child = spawn(process.execPath, [BIN, 'serve', '--config', config, ...args], {
     env: { ...process.env, ...env, ...(crashAt && { FAREBOX_CRASH_AT: crashAt }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<string>((resolve) =>
     child.once('exit', (code, signal) => resolve(signal ?? String(code))),
   )
-  return listening(child, ended).then((url) => ({ url, ended, kill: (signal) => void child.kill(signal) }))
+  if (heard) {
+    child.stdout?.on('data', (part: Buffer) => heard(part.toString('utf8')))
+    child.stderr?.on('data', (part: Buffer) => heard(part.toString('utf8')))
+  }
+  return listening(child, ended).then((url) => ({
+    url,
+    pid: child.pid ?? 0,
+    ended,
+    kill: (signal) => void child.kill(signal),
+  }))
 }
 
 const listening = (child: ChildProcess, ended: Promise<string>): Promise<string> =>

@@ -1,0 +1,117 @@
+import { script } from '../store/store.ts'
+import { LUA_SUMS } from './redis-lua.ts'
+
+/**
+ * Looks at the store. A server that is not the one that was written to last may lack its last moves, whether or not
+ * anybody can tell: the epoch goes up, and older quotes are refused. KEYS: meta. ARGV: unix seconds. Returns incarnation,
+ * seq, hash, epoch, and 1 when it is another server.
+ */
+export const LOOK = script(`
+local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'server')
+if not m[1] then return {} end
+local server = redis.call('INFO', 'replication'):match('master_replid:(%x+)')
+if m[5] == server then return {m[1], m[2], m[3], m[4], 0} end
+local epoch = m[4]
+if m[5] then epoch = string.format('%.0f', math.max(tonumber(m[4]) + 1, tonumber(ARGV[1]))) end
+redis.call('HSET', KEYS[1], 'server', server, 'epoch', epoch)
+return {m[1], m[2], m[3], epoch, m[5] and 1 or 0}
+`)
+
+/** Opens a ledger, or makes it. KEYS: meta. ARGV: schema, a fresh incarnation, unix seconds. Returns schema, incarnation, seq, hash, epoch. */
+export const OPEN = script(`
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'inc', ARGV[2], 'seq', '0', 'hash', '', 'epoch', ARGV[3], 'n', '0')
+end
+return redis.call('HMGET', KEYS[1], 'schema', 'inc', 'seq', 'hash', 'epoch')
+`)
+
+/** Raises a number in meta, never lowers it. KEYS: meta. ARGV: field, value. Returns what stands. */
+export const RAISE = script(`${LUA_SUMS}
+local now = redis.call('HGET', KEYS[1], ARGV[1])
+if not now or add(ARGV[2], minus(now)):sub(1, 1) ~= '-' then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+  return ARGV[2]
+end
+return now
+`)
+
+/**
+ * Takes over a store that has lost moves: the first who finds it raises the epoch, names a new incarnation and may write
+ * alone until it has healed it or ten seconds have passed. KEYS: meta. ARGV: schema, the incarnation that the caller knew,
+ * a fresh one, unix seconds, the epoch that it knew, what it found. Returns its role and what stands now.
+ */
+export const HEAL = script(`
+local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'healing', 'until', 'cut')
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local inc, role, cut = m[1], 'helper', m[7] or '0'
+if not inc or inc == ARGV[2] then
+  inc, role = ARGV[3], 'healer'
+  cut = ARGV[6] == 'fork' and '0' or m[2] or '0'
+  local epoch = math.max(tonumber(m[4] or '0'), tonumber(ARGV[4]), tonumber(ARGV[5])) 
+  if epoch <= tonumber(ARGV[5]) then epoch = tonumber(ARGV[5]) + 1 end
+  redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'inc', inc, 'seq', m[2] or '0', 'hash', m[3] or '',
+    'epoch', string.format('%.0f', epoch), 'healing', inc, 'cut', cut)
+  redis.call('HSETNX', KEYS[1], 'n', '0')
+elseif m[5] and now > tonumber(m[6]) then
+  role = 'healer'
+end
+if role == 'healer' then redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + 10000)) end
+local s = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'epoch')
+return {role, inc, s[1], s[2], s[3], cut}
+`)
+
+/** Hands in moves that a store may have lost. KEYS: the set of the incarnation. ARGV: line number and move, in turn. */
+export const TAIL = script(`
+for i = 1, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[1], 3600000)
+`)
+
+/** Lets everybody write again. KEYS: meta, the set. ARGV: the incarnation. */
+export const FINISH = script(`
+if redis.call('HGET', KEYS[1], 'healing') == ARGV[1] then redis.call('HDEL', KEYS[1], 'healing', 'until') end
+redis.call('DEL', KEYS[2])
+`)
+
+/**
+ * Drops a call or errand that has rested long enough, with its claim, its names, and transactions that settle nothing
+ * else; the newest transaction of a settler stays, for its nonce. KEYS: meta. ARGV: prefix, id, kind, book, version, then
+ * the names that it may hold, each as kind and name. Returns 1 when it is gone.
+ */
+export const DROP = script(`
+local p, id, kind, book, version = unpack(ARGV, 1, 5)
+local now = redis.call('GET', p .. 's:' .. id)
+if not now or now:match('^%d+') ~= version then return 0 end
+for i = 6, #ARGV, 2 do
+  local name = p .. ARGV[i] .. ':' .. ARGV[i + 1]
+  if redis.call('GET', name) == id then redis.call('DEL', name) end
+end
+redis.call('DEL', p .. 's:' .. id)
+for _, set in ipairs({'all', 'resting', kind == 'call' and 'calls' or 'all', 'booked:' .. book}) do redis.call('ZREM', p .. set, id) end
+for _, hash in ipairs(redis.call('LRANGE', p .. 'i:' .. id, 0, -1)) do
+  local json = redis.call('GET', p .. 't:' .. hash)
+  local tx = json and cjson.decode(json)
+  local needed = not tx
+  for _, item in ipairs(tx and tx.items or {}) do
+    if redis.call('EXISTS', p .. 's:' .. item) == 1 then needed = true end
+  end
+  if not needed then
+    local nonces = p .. 'nonces:' .. tx.chain .. ' ' .. tx.settler
+    local last = redis.call('ZREVRANGE', nonces, 0, 0)[1]
+    for _, row in ipairs(redis.call('ZRANGEBYSCORE', nonces, tx.nonce, tx.nonce)) do
+      if row:sub(17) == hash and row ~= last then
+        redis.call('ZREM', nonces, row)
+        redis.call('DEL', p .. 't:' .. hash)
+      end
+    end
+  end
+end
+redis.call('DEL', p .. 'i:' .. id)
+return 1
+`)
+
+/** Cuts off the journal before a line. KEYS: meta, the journal. ARGV: the number of the first line that stays. */
+export const CUT = script(`
+redis.call('HSET', KEYS[1], 'first', ARGV[1])
+return redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1] .. '-0')
+`)
