@@ -123,10 +123,10 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
   const shut = async (drainMs: number): Promise<void> => {
     drain.leave()
     // Another instance settles while the calls of this one end.
-    if (fleet.store) await fleet.lease.stop()
+    const handedOver = fleet.store && fleet.lease.stop()
     await drain.end({ delayMs: config.server.drainDelayMs, ms: drainMs, cut: deps.cuts.all })
     await markClosed(ledger, clock)
-    if (!fleet.store) await fleet.lease.stop()
+    await (handedOver ?? fleet.lease.stop())
     for (const settler of settlers.values()) await settler.stop()
     await providers.close()
     await readiness.close()

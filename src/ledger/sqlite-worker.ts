@@ -7,13 +7,14 @@ import { openBooks, type QueryName, type SyncBooks } from './sqlite-books.ts'
 import { type Told, tell } from './sqlite-wire.ts'
 
 export type Query = { name: QueryName; args: Parameters<Ledger[QueryName]> }
-/** `moves` as `encode` writes them: one transaction; then the queries. */
+/** First the queries, which wait for no disk; then `moves`, as `encode` writes them, in one transaction. */
 export type Ask = { kind: 'work'; moves: string[]; queries: Query[] } | { kind: 'close' }
 export type Answer = { value?: unknown; why?: string }
 export type Reply =
   | { kind: 'open'; epoch: number }
   /** `posted` is why nothing of the transaction was kept, when it failed. */
-  | { kind: 'done'; posted: Told[] | string; answers: Answer[] }
+  | { kind: 'posted'; posted: Told[] | string }
+  | { kind: 'answered'; answers: Answer[] }
   | { kind: 'failed'; why: string }
   | { kind: 'closed' }
 
@@ -45,8 +46,9 @@ try {
   const books = openBooks((workerData as { path: string }).path, Date.now)
   port.on('message', (ask: Ask) => {
     if (ask.kind === 'work') {
-      const posted = ask.moves.length === 0 ? [] : post(books, ask.moves)
-      say({ kind: 'done', posted, answers: ask.queries.map((one) => answer(books, one)) })
+      if (ask.queries.length > 0)
+        say({ kind: 'answered', answers: ask.queries.map((one) => answer(books, one)) })
+      if (ask.moves.length > 0) say({ kind: 'posted', posted: post(books, ask.moves) })
     } else {
       books.close()
       say({ kind: 'closed' })

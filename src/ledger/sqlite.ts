@@ -45,13 +45,16 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     asked = []
   }
   const onReply = (reply: Reply) => {
-    if (reply.kind !== 'done') return
-    const done = flying
-    flying = undefined
-    flush()
-    if (!done) return
-    for (const [i, one] of done.moves.entries()) settle(one, reply.posted, i)
-    for (const [i, one] of done.queries.entries()) inform(one, reply.answers[i]!)
+    const { moves = [], queries = [] } = flying ?? {}
+    if (reply.kind === 'answered') {
+      flying = moves.length > 0 ? { moves, queries: [] } : undefined
+      if (!flying) flush()
+      for (const [i, one] of queries.entries()) inform(one, reply.answers[i]!)
+    } else if (reply.kind === 'posted') {
+      flying = undefined
+      flush()
+      for (const [i, one] of moves.entries()) settle(one, reply.posted, i)
+    }
   }
 
   let epoch = await opened(worker)
@@ -110,7 +113,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     },
     close: async () => {
       if (broken) return
-      while (flying || queue.length > 0) await new Promise(setImmediate)
+      while (flying || queue.length + asked.length > 0) await new Promise(setImmediate)
       broken = true
       await new Promise<void>((resolve) => {
         worker.on('message', (reply: Reply) => reply.kind === 'closed' && resolve())

@@ -102,7 +102,7 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
       clearTimeout(timer)
       await beating
       // Still ours while it ends: what waits is sent with our token.
-      if (started) await ending?.()
+      if (started) await ending?.().catch((error: unknown) => log.error('bug', { why: reasonOf(error) }))
       started = false
       await giveBack()
     },

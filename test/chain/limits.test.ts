@@ -12,7 +12,7 @@ import { claimKey } from '../../src/payment/check.ts'
 import { catalogOf, model, prices } from '../support/models.ts'
 import { buy, header, offersOf, post, signOffer } from '../support/pay.ts'
 import { sharedRedis } from '../support/redis.ts'
-import { costingNothing } from '../support/refused.ts'
+import { costingNothing, type Watched } from '../support/refused.ts'
 import { chunk, goodAnswer, startUpstream, type Upstream } from '../support/upstream.ts'
 import { hello, startWorld, type World } from '../support/world.ts'
 
@@ -71,6 +71,20 @@ const open = async ({ limits = {}, server = {}, maxConcurrent = 512, store = 'me
   return { farebox, chat: `${farebox.url}/v1/chat/completions` }
 }
 
+/** What must not change, with the settler of this router at rest. */
+const watched = (farebox: Farebox): Watched => ({
+  farebox,
+  rpc: world.rpc,
+  upstream: world.upstream,
+  settle: async () => {
+    const settler = farebox.deps.settler(`eip155:${world.net.chainId}`)
+    for (let i = 0; i < 200 && settler.pending() > 0; i++) {
+      await settler.tick()
+      await pause(20)
+    }
+  },
+})
+
 /** Posts from one of this machine's own addresses. */
 const postFrom = async (
   address: string,
@@ -108,7 +122,7 @@ test('who asks for prices too often is told when to come back; it costs nothing,
   const payer = await world.payer()
   const payment = await paymentOf(chat, payer)
   expect(await statuses(3, () => post(chat, hello()))).toEqual([402, 402, 402])
-  const refused = await costingNothing({ ...world, farebox }, () => post(chat, hello()))
+  const refused = await costingNothing(watched(farebox), () => post(chat, hello()))
   expect(refused.status).toBe(429)
   expect(Object.fromEntries(refused.headers)).toMatchObject({
     'retry-after': '2',
@@ -138,16 +152,15 @@ test('who asks for prices too often is told when to come back; it costs nothing,
 })
 
 test('a payer above its limit is refused before anything is claimed, and the same payment pays a moment later', async () => {
-  const { farebox, chat } = await open({ limits: { paid: { perPayer: { perSecond: 2, burst: 1 } } } })
+  const { farebox, chat } = await open({ limits: { paid: { perPayer: { perSecond: 0.25, burst: 1 } } } })
   const payer = await world.payer()
   const [first, second] = [await paymentOf(chat, payer), await paymentOf(chat, payer)]
   expect((await post(chat, hello(), { 'payment-signature': header(first) })).status).toBe(200)
-  const refused = await costingNothing({ ...world, farebox }, () =>
+  const refused = await costingNothing(watched(farebox), () =>
     post(chat, hello(), { 'payment-signature': header(second) }),
   )
-  expect([refused.status, refused.headers.get('ratelimit'), refused.headers.get('payment-required')]).toEqual(
-    [429, '"paid-payer";r=0;t=1', null],
-  )
+  expect([refused.status, refused.headers.get('payment-required')]).toEqual([429, null])
+  expect(refused.headers.get('ratelimit')).toBe(`"paid-payer";r=0;t=${refused.headers.get('retry-after')}`)
   expect(await refused.json()).toMatchObject({ error: { message: 'Too many requests from this payer.' } })
   // Somebody else is not concerned.
   expect((await buy(chat, await world.payer(), hello())).status).toBe(200)

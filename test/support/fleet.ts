@@ -27,6 +27,8 @@ export type FleetFacts = {
   /** YAML of more keys of the chain and of its asset, such as `methods: [eip3009, permit2]`. */
   asset?: string
   checkMs?: number
+  /** As `server.drainDelayMs`: longer than the balancer takes to notice. */
+  drainDelayMs?: number
   /** Gets what each instance writes, as it comes. */
   heard?: (instance: number, text: string) => void
 }
