@@ -37,6 +37,7 @@ export const onChannel = async (
   run: (terms: Terms, held: Held) => Promise<Reply>,
 ): Promise<Reply> => {
   const agreed = await agreedOn(deps, payment, visit.digest)
+  await deps.admission.admit('paid', { payer: agreed.payment.config.payer })
   const leave = await deps.turns.enter(agreed.id, visit.signal)
   try {
     const { channel, deposited } = await funded(deps, agreed, payment, visit)

@@ -18,16 +18,13 @@ export type OpenAiFacts = {
 const LARGEST_ANSWER = 32 << 20
 /** What is read of a refusal, so that its connection can be used again. */
 const LARGEST_REFUSAL = 65_536
-const CONNECTIONS = 256
 
 /** Any server that speaks POST /chat/completions: OpenAI itself and the many that copy it. */
 export const openAiProvider = (facts: OpenAiFacts): Provider => {
   const url = new URL(facts.baseUrl)
   const path = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
-  const pool = new Pool(url.origin, {
-    connections: CONNECTIONS,
-    bodyTimeout: facts.idleMs,
-  })
+  // As many connections as calls: how many those are is for the gate to say.
+  const pool = new Pool(url.origin, { bodyTimeout: facts.idleMs })
   const headers = {
     'content-type': 'application/json',
     'accept-encoding': 'identity',

@@ -27,6 +27,8 @@ export type FleetSite = {
   net: Localnet
   token: Hex
   settler: Hex
+  /** Most unpaid service, units. */
+  limit: bigint
   /** The block after which a run begins. */
   since: number
   upstream: TaggedUpstream
@@ -67,6 +69,13 @@ export type SiteOptions = {
 const NO_LIMITS =
   'limits: { unpaid: { perAddress: false }, paid: { perAddress: false, perPayer: false }, signIn: { perAddress: false } }'
 const NAME = 'campaign'
+const EXPOSURE = '50'
+
+/** USD of at most six decimals as units of a token that has six. */
+const unitsOf = (usd: string): bigint => {
+  const [whole = '0', part = ''] = usd.split('.')
+  return BigInt(whole + part.padEnd(6, '0'))
+}
 
 /** Starts everything; `fund` before the chain's clock runs. */
 export const openFleetSite = async (options: SiteOptions = {}): Promise<FleetSite> => {
@@ -105,7 +114,7 @@ export const openFleetSite = async (options: SiteOptions = {}): Promise<FleetSit
       extra: [
         NO_LIMITS,
         'settler: { delegate: never, batch: { maxDelayMs: 500, max: 50 } }',
-        `exposure: { total: "${options.exposure ?? '50'}" }`,
+        `exposure: { total: "${options.exposure ?? EXPOSURE}" }`,
         options.extra ?? '',
       ].join('\n'),
       heard: (i, text) => process.env['DBG'] ? (dbg(i, text), errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`))) : errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`)),
@@ -115,6 +124,7 @@ export const openFleetSite = async (options: SiteOptions = {}): Promise<FleetSit
       net,
       token,
       settler: settler.address,
+      limit: unitsOf(options.exposure ?? EXPOSURE),
       since,
       upstream,
       fleet,
