@@ -1,5 +1,5 @@
 /**
- * What one call costs Farebox, in µs of CPU: `node bench/cpu.ts [--calls 2000] [--rounds 3] [--only voucher,exact] [--c 32] [--store URL]`.
+ * What one call costs Farebox, in µs of CPU: `node bench/cpu.ts [--calls 2000] [--rounds 3] [--only voucher,exact] [--c 32] [--store URL] [--json]`.
  * CPU is read from the system for each thread of the server, so that other work on the machine moves it little.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     c: { type: 'string', default: '32' },
     store: { type: 'string', default: 'sqlite' },
+    json: { type: 'boolean', default: false },
   },
 })
 
@@ -63,7 +64,7 @@ try {
   const cast = await fareboxCast(world, values.store)
   const found = new Map<string, Cost[]>()
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const stream of [false, true]) {
+    for (const stream of values.json ? [false] : [false, true]) {
       for (const kind of kinds) {
         if (stream && kind === '402') continue
         const calls = stream ? Math.ceil(Number(values.calls) / 4) : Number(values.calls)

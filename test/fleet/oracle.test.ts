@@ -27,7 +27,7 @@ const ann: Shown = {
   told: told(14n),
 }
 const paid = { payer: '0xann', units: 600n, nonce: '0x01', at: 30 }
-const asked = { tag: 't1', by: 0, at: 10, outcome: 'whole' } as const
+const asked = { tag: 't1', by: 0, at: 10, ended: 15, outcome: 'whole' } as const
 
 const run = (more: Partial<Evidence> = {}) =>
   judge({ moved: [paid], asked: [asked], shown: [ann], price: 14n, limit: 1000n, lost: false, ...more })
@@ -56,8 +56,8 @@ test('a call that the provider answered twice is seen, also when only one answer
 
 test('after the store lost something, double service is forgiven up to the limit and no further', () => {
   const asks = (times: number) => Array.from({ length: times }, () => asked)
-  expect(run({ lost: true, asked: asks(2) })).toMatchObject({ problems: [], doubles: 600n })
-  expect(run({ lost: true, asked: asks(3) }).problems[0]).toContain('1200 units, limit 1000')
+  expect(run({ lost: true, asked: asks(2) })).toMatchObject({ problems: [], doubles: 14n })
+  expect(run({ lost: true, asked: asks(3), limit: 20n }).problems[0]).toContain('28 units, limit 20')
 })
 
 test('one authorization that moved twice is seen', () => {
@@ -81,18 +81,20 @@ test('unpaid service above the limit at any moment is seen, though all of it is 
   expect(run({ shown: many, asked: asks, moved: late }).problems[0]).toBe(
     'unpaid service of 1200, limit 1000',
   )
-  const turns = [asks[0]!, { ...asks[1]!, at: 40 }]
+  const turns = [asks[0]!, { ...asks[1]!, at: 40, ended: 45 }]
   expect(run({ shown: many, asked: turns, moved: [late[0]!, { ...late[1]!, at: 50 }] })).toMatchObject({
     problems: [],
     unpaidMost: 600n,
   })
+  // Once the provider has answered, only what the answer costs is at risk.
+  expect(run({ shown: many, asked: [asks[0]!, { ...asks[1]!, at: 16, ended: 25 }], moved: late }).unpaidMost).toBe(614n)
   const before = late.map((one) => ({ ...one, at: 5 }))
   expect(run({ shown: many, asked: asks, moved: before }).unpaidMost).toBe(0n)
 })
 
 test('an answer that is never paid is seen', () => {
   expect(run({ moved: [] }).problems[0]).toContain('answered and never paid')
-  expect(run({ moved: [], lost: true })).toMatchObject({ problems: [], unpaidEver: 600n })
+  expect(run({ moved: [], lost: true })).toMatchObject({ problems: [], unpaidEver: 14n })
 })
 
 test('a payment that is on the chain, and neither answered nor credited, is seen', () => {

@@ -6,8 +6,8 @@
 /** A canonical transfer from a payer to the till; `at`: when it was first seen in a block, ms. */
 export type Moved = { payer: string; units: bigint; nonce?: string; at: number }
 
-/** One request that the provider got from instance `by`; `whole`: it gave all of its answer, `cut`: it began to stream and broke off. */
-export type Asked = { tag: string; by: number; at: number; outcome: 'whole' | 'cut' | 'failed' }
+/** One request that the provider got from instance `by`, `at` and `ended` in ms; `whole`: it gave all of its answer, `cut`: it began to stream and broke off. */
+export type Asked = { tag: string; by: number; at: number; ended: number; outcome: 'whole' | 'cut' | 'failed' }
 
 /** One answer that a client got; status 0: the connection broke. `own`: it is the answer to this call and no other. */
 export type Word = {
@@ -70,7 +70,7 @@ export const judge = (evidence: Evidence): Verdict => {
   const forgotten = payments.filter(isForgotten)
   const unpaid = unpaidOf(payments)
   const doubles = sum(
-    twice.map(({ worth, produced, wholes }) => worth * BigInt(Math.max(produced, wholes) - 1)),
+    twice.map(({ price, produced, wholes }) => price * BigInt(Math.max(produced, wholes) - 1)),
   )
   const gone = sum(forgotten.map(({ paid }) => paid))
   const problems = [
@@ -99,7 +99,7 @@ type Payment = Shown & {
   wholes: number
   reached: boolean
   begun: number
-  worth: bigint
+  ended: number
   transfers: readonly Moved[]
   paid: bigint
   price: bigint
@@ -121,7 +121,7 @@ const paymentOf = (evidence: Evidence, shown: Shown, { asked, moved, payers }: I
     wholes: shown.words.filter((one) => one.status === 200 && one.whole).length,
     reached: shown.words.some((one) => one.status === 200 && one.bytes > 0),
     begun: Math.min(...given.map((one) => one.at)),
-    worth: shown.way === 'upto' ? evidence.price : shown.signed,
+    ended: Math.max(...given.map((one) => one.ended)),
     transfers,
     paid: sum(transfers.map((one) => one.units)),
     price: evidence.price,
@@ -199,17 +199,15 @@ const strangers = ({ moved }: Evidence, payers: ReadonlyMap<string, Shown[]>): s
     return known ? [] : [`${units} moved from ${payer}, who signed no such payment`]
   })
 
+/** At risk is all that was signed while the provider answers, and then what the answer costs, until it is paid. */
 const unpaidOf = (payments: readonly Payment[]) => {
-  const served = payments.filter((one) => one.wholes > 0 && Number.isFinite(one.begun))
-  const steps = served.flatMap(({ begun, worth, transfers }): [at: number, by: bigint][] => {
+  const served = payments.filter((one) => one.wholes > 0 && one.produced > 0)
+  const steps = served.flatMap(({ begun, ended, signed, price, transfers }): Step[] => {
     const paidAt = Math.min(...transfers.map((one) => one.at))
     if (paidAt <= begun) return []
-    return Number.isFinite(paidAt)
-      ? [
-          [begun, worth],
-          [paidAt, -worth],
-        ]
-      : [[begun, worth]]
+    if (paidAt <= ended) return [[begun, signed], [paidAt, -signed]]
+    const during: Step[] = [[begun, signed], [ended, price - signed]]
+    return Number.isFinite(paidAt) ? [...during, [paidAt, -price]] : during
   })
   let now = 0n
   let most = 0n
@@ -218,8 +216,10 @@ const unpaidOf = (payments: readonly Payment[]) => {
     if (now > most) most = now
   }
   const never = served.filter((one) => one.paid === 0n)
-  return { most, never, ever: sum(never.map((one) => one.worth)) }
+  return { most, never, ever: sum(never.map((one) => one.price)) }
 }
+
+type Step = [at: number, by: bigint]
 
 /** Each of them is a problem; after a loss only what is beyond the limit is. */
 const bounded = (

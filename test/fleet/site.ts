@@ -184,6 +184,8 @@ export const fund = async (
     ...(permit2(i) ? [stored(token, slots.allowance(address), maxUint256)] : []),
   ])
   await together(net.url, writes)
+  // What is written belongs to the newest block, which may have been read already.
+  await rpc(net.url, 'evm_mine')
   return accounts
 }
 
@@ -197,7 +199,7 @@ const MOST_SLOTS = 40
 
 /** Where a token keeps balances, and what its holders allow Permit2: found by trying. */
 const slotsOf = async (url: string, token: Hex) => {
-  const nobody: Hex = '0x00000000000000000000000000000000000b0b00'
+  const nobody = privateKeyToAccount(generatePrivateKey()).address
   const ask = async (data: Hex) => BigInt(await rpc<Hex>(url, 'eth_call', [{ to: token, data }, 'latest']))
   const find = async (data: Hex, at: (slot: Hex) => Hex): Promise<Hex> => {
     for (let i = 0; i < MOST_SLOTS; i++) {

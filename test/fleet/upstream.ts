@@ -11,6 +11,8 @@ export type TaggedUpstream = {
   url: (instance: number) => string
   asked: Asked[]
   be: (mood: Mood) => void
+  /** It waits so long before it answers, ms. */
+  pace: (ms: number) => void
   close: () => Promise<void>
 }
 
@@ -26,20 +28,23 @@ export const startTaggedUpstream = async (): Promise<TaggedUpstream> => {
   const upstream = await startUpstream()
   const asked: Asked[] = []
   let mood: Mood = 'well'
+  let wait = PACE_MS
   const script: Script = async ({ body, response, write }) => {
     const tag = tagIn(JSON.stringify(body['messages']))
     const by = Number(/^\/i(\d+)\//.exec(response.req.url ?? '')?.[1] ?? 0)
-    const entry: Asked = { tag, by, at: Date.now(), outcome: 'failed' }
+    const at = Date.now()
+    const entry: Asked = { tag, by, at, ended: at, outcome: 'failed' }
     asked.push(entry)
     // Bodies are as many as calls, and nobody reads them here.
     upstream.seen.length = 0
     let begun = false
     response.on('close', () => {
+      entry.ended = Date.now()
       if (response.statusCode !== 200) return
       if (response.writableFinished) entry.outcome = 'whole'
       else if (begun) entry.outcome = 'cut'
     })
-    await sleep(PACE_MS)
+    await sleep(wait)
     if (mood === 'hanging') return
     if (mood === 'failing') {
       response.writeHead(500, { 'content-type': 'application/json' })
@@ -80,6 +85,9 @@ export const startTaggedUpstream = async (): Promise<TaggedUpstream> => {
     asked,
     be: (next) => {
       mood = next
+    },
+    pace: (ms) => {
+      wait = ms
     },
     close: upstream.close,
   }
