@@ -103,7 +103,7 @@ export const configSchema = z.strictObject({
   quote: z
     .strictObject({
       ttlSeconds: z.int().min(10).max(900).default(90).describe('How long a quote is honoured'),
-      signOffers: z.boolean().default(true).describe('Sign offers and receipts as x402 offer-receipt says'),
+      signOffers: z.boolean().default(true).describe('Sign offers when X-Farebox-Sign asks, and x402 receipts for payments that echo offer-receipt'),
     })
     .prefault({}),
   refunds,

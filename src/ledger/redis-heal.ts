@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts'
 import { decode, encode } from './codec.ts'
 import type { Move } from './moves.ts'
 import type { Reply } from './redis.ts'
-import { FINISH, HEAL, TAIL } from './redis-scripts.ts'
+import { FINISH, HEAL, TAIL, TAKE_OVER } from './redis-scripts.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 
 /** What an instance knows of the store: its incarnation, the last journal line that it has seen and its seal, the epoch. */
@@ -17,6 +17,8 @@ export type Healer = {
   remember: (seq: number, move: Move, at: number) => void
   /** The store says that it is not the one we knew: resolves when we know it as it is now. */
   found: (reply: Extract<Reply, ['lost', ...string[]]>) => Promise<void>
+  /** The store says that it is being healed: whoever does it may have ended meanwhile. */
+  waits: () => void
   idle: () => Promise<void>
 }
 
@@ -38,6 +40,8 @@ const REMEMBER_MS = 600_000
 /** How long the others have to say what they remember, ms: each looks at the store once a second. */
 const GATHER_MS = 2_500
 const CHUNK = 500
+/** Who waits for the healer looks after it so often, ms. */
+const ASK_MS = 1_000
 
 export const createHealer = (facts: HealerFacts): Healer => {
   const { store, clock, log, meta, known, forget, write } = facts
@@ -45,6 +49,7 @@ export const createHealer = (facts: HealerFacts): Healer => {
   let first = 0
   let finding: Promise<void> | undefined
   let healing: Promise<void> | undefined
+  let asked = 0
 
   const tailKey = (inc: string) => `${store.prefix}tail:${inc}`
 
@@ -77,12 +82,21 @@ export const createHealer = (facts: HealerFacts): Healer => {
     await handIn(Number(cut))
     tail.length = 0
     first = 0
-    if (role !== 'healer') return
-    healing = heal()
+    if (role === 'healer') startHealing()
+  }
+
+  const startHealing = (): void => {
+    healing ??= heal()
       .catch((error) => log.error('store_not_healed', { why: String(error) }))
       .finally(() => {
         healing = undefined
       })
+  }
+
+  const takeOver = async (): Promise<void> => {
+    if (healing || clock.now() - asked < ASK_MS) return
+    asked = clock.now()
+    if ((await store.run(TAKE_OVER, [meta], [known.inc])) === 1) startHealing()
   }
 
   return {
@@ -99,6 +113,7 @@ export const createHealer = (facts: HealerFacts): Healer => {
       })
       return finding
     },
+    waits: () => void takeOver().catch(() => {}),
     idle: async () => {
       await Promise.allSettled([finding, healing])
     },

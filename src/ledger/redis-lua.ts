@@ -87,10 +87,9 @@ local function check()
   local ok, seen = true, {}
   for _ = 1, tonumber(next_arg()) do
     local id, version = next_arg(), next_arg()
-    local now = redis.call('GET', p .. 's:' .. id)
-    local at = now and now:match('^%d+') or '0'
+    local at = redis.call('GETRANGE', p .. 's:' .. id, 0, 15):match('^%d+') or '0'
     if at ~= version then ok = false end
-    seen[#seen + 1] = {id, now or ''}
+    seen[#seen + 1] = {id}
   end
   for _ = 1, tonumber(next_arg()) do
     local kind, name, expected = next_arg(), next_arg(), next_arg()
@@ -99,12 +98,16 @@ local function check()
     seen[#seen + 1] = {kind, name, now}
   end
   if ok then return nil end
+  for _, row in ipairs(seen) do
+    if #row == 1 then row[2] = redis.call('GET', p .. 's:' .. row[1]) or '' end
+  end
   return seen
 end
 
 local leased
 local function fenced(wants)
-  if wants == '0' or token == '*' then return false end
+  -- What is written again had its token when it was new.
+  if wants == '0' or token == '*' or healer ~= '' then return false end
   if leased == nil then leased = redis.call('HGET', p .. 'lease', 'token') or '' end
   return token ~= leased
 end
@@ -120,19 +123,23 @@ end
 
 local function put(version)
   for _ = 1, tonumber(next_arg()) do
-    local id, kind, resting, asset, block, json = unpack(ARGV, i, i + 5)
+    local id, kind, turn, asset, block, json = unpack(ARGV, i, i + 5)
     i = i + 6
     redis.call('SET', p .. 's:' .. id, version .. ' ' .. json)
-    local open, order = p .. 'open:' .. kind, redis.call('ZSCORE', p .. 'all', id)
-    if not order then
-      n = n + 1
-      order = n
-      redis.call('ZADD', p .. 'all', n, id)
-      if kind == 'call' then redis.call('ZADD', p .. 'calls', n, id) end
-    end
-    if resting == '1' then redis.call('ZREM', open, id) else redis.call('ZADD', open, order, id) end
-    if kind ~= 'channel' then
-      if resting == '1' then redis.call('ZADD', p .. 'resting', clock(), id) else redis.call('ZREM', p .. 'resting', id) end
+    if turn ~= '' then
+      local order
+      if turn:sub(1, 1) == 'n' then
+        n = n + 1
+        order = n
+        redis.call('ZADD', p .. 'all', n, id)
+      end
+      if turn == 'no' or turn == 'o' then
+        redis.call('ZADD', p .. 'open:' .. kind, order or redis.call('ZSCORE', p .. 'all', id), id)
+        if turn == 'o' then redis.call('ZREM', p .. 'resting', id) end
+      else
+        if turn == 'r' then redis.call('ZREM', p .. 'open:' .. kind, id) end
+        if kind ~= 'channel' then redis.call('ZADD', p .. 'resting', clock(), id) end
+      end
     end
     if block == '-' then redis.call('ZREM', p .. 'booked:' .. asset, id)
     elseif block ~= '' then redis.call('ZADD', p .. 'booked:' .. asset, block, id) end
@@ -159,30 +166,35 @@ local function move()
   if seen then i = stop; return {'again', seen} end
   if write == '0' then return {'said'} end
   if fenced(next_arg()) then i = stop; return {'fenced'} end
-  local counters = {}
+  local bumps, names, counters, values = {}, {}, {}, {'done', 0}
   for k = 1, tonumber(next_arg()) do
-    local name, by, limit = next_arg(), next_arg(), next_arg()
-    local value = redis.call('HGET', p .. 'counters', name) or '0'
-    local sum = add(value, by)
-    if limit ~= '' and add(limit, minus(sum)):sub(1, 1) == '-' then i = stop; return {'limit', k, value} end
-    counters[k] = {name, sum, by}
+    bumps[k] = {next_arg(), next_arg(), next_arg()}
+    names[k] = bumps[k][1]
+  end
+  local held = #names > 0 and redis.call('HMGET', p .. 'counters', unpack(names)) or {}
+  for k, bump in ipairs(bumps) do
+    local value = held[k] or '0'
+    local sum = add(value, bump[2])
+    if bump[3] ~= '' and add(bump[3], minus(sum)):sub(1, 1) == '-' then i = stop; return {'limit', k, value} end
+    values[k + 2] = sum
+    if bump[2] ~= '0' then
+      counters[#counters + 1] = bump[1]
+      counters[#counters + 1] = sum
+    end
   end
   local guard = next_arg()
-  local balances = {}
-  for k = 1, tonumber(next_arg()) do
-    local key, by = next_arg(), next_arg()
-    local value = redis.call('HGET', p .. 'balances', key) or '0'
-    local sum = add(value, by)
-    if key == guard and sum:sub(1, 1) == '-' then i = stop; return {'short', value} end
-    balances[k] = {key, sum}
+  local keys, deltas, balances = {}, {}, {}
+  for k = 1, tonumber(next_arg()) do keys[k], deltas[k] = next_arg(), next_arg() end
+  held = #keys > 0 and redis.call('HMGET', p .. 'balances', unpack(keys)) or {}
+  for k, key in ipairs(keys) do
+    local sum = add(held[k] or '0', deltas[k])
+    if key == guard and sum:sub(1, 1) == '-' then i = stop; return {'short', held[k] or '0'} end
+    balances[2 * k - 1], balances[2 * k] = key, sum
   end
   seq = seq + 1
-  local values = {'done', seq}
-  for k, row in ipairs(counters) do
-    if row[3] ~= '0' then redis.call('HSET', p .. 'counters', row[1], row[2]) end
-    values[k + 2] = row[2]
-  end
-  for _, row in ipairs(balances) do redis.call('HSET', p .. 'balances', row[1], row[2]) end
+  values[2] = seq
+  if #counters > 0 then redis.call('HSET', p .. 'counters', unpack(counters)) end
+  if #balances > 0 then redis.call('HSET', p .. 'balances', unpack(balances)) end
   for _ = 1, tonumber(next_arg()) do
     local kind, name, id = next_arg(), next_arg(), next_arg()
     redis.call('SET', names_key(kind, name), id)

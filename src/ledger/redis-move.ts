@@ -89,11 +89,18 @@ const rowOf = (subject: Subject, before: Subject | undefined): string[] => {
   return [
     subject.id,
     subject.is,
-    isResting(subject) ? '1' : '0',
+    turnOf(subject, before),
     bookOf(subject),
     block?.toString() ?? (was ? '-' : ''),
     encode(subject),
   ]
+}
+
+/** What becomes of its place among those at work: new (n), at work (o), at rest (r); nothing when that stays as it was. */
+const turnOf = (subject: Subject, before: Subject | undefined): string => {
+  const now = isResting(subject) ? 'r' : 'o'
+  if (!before) return `n${now}`
+  return now === (isResting(before) ? 'r' : 'o') ? '' : now
 }
 
 /** By how much each balance changes, by `asset account`. */

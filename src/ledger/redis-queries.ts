@@ -45,10 +45,10 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
     (await subjectsOf(
       await list('ZRANGE', key(`open:${kind}`), 0, limit === undefined ? -1 : limit - 1),
     )) as S[]
-  const page = async (set: string, after: string | undefined, limit: number) => {
+  const page = async (after: string | undefined, limit: number) => {
     const from =
       after === undefined ? null : ((await store.read('ZSCORE', key('all'), after)) as string | null)
-    const ids = await list('ZRANGEBYSCORE', key(set), `(${from ?? 0}`, '+inf', 'LIMIT', 0, limit)
+    const ids = await list('ZRANGEBYSCORE', key('all'), `(${from ?? 0}`, '+inf', 'LIMIT', 0, limit)
     return subjectsOf(ids)
   }
   const txsOf = async (hashes: readonly string[]): Promise<Tx[]> => {
@@ -114,8 +114,17 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
     moveCursor: async (chain, block) => {
       await store.run(RAISE, [key('meta')], [`cursor:${chain}`, block.toString()])
     },
-    calls: async (after, limit) => (await page('calls', after, limit)) as Call[],
-    subjects: (after, limit) => page('all', after, limit),
+    calls: async (after, limit) => {
+      const calls: Call[] = []
+      for (let last = after; calls.length < limit; ) {
+        const some = await page(last, PAGE)
+        calls.push(...some.filter((one) => one.is === 'call'))
+        last = some.at(-1)?.id
+        if (some.length < PAGE) break
+      }
+      return calls.slice(0, limit)
+    },
+    subjects: page,
     lines: async () => Number((await store.read('HGET', key('meta'), 'seq')) ?? 0),
     journal: async (seq, limit) => {
       const rows = (await store.read('XRANGE', key('journal'), `${seq + 1}-0`, '+', 'COUNT', limit)) as [

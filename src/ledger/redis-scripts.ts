@@ -53,12 +53,27 @@ if not inc or inc == ARGV[2] then
   redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'inc', inc, 'seq', m[2] or '0', 'hash', m[3] or '',
     'epoch', string.format('%.0f', epoch), 'healing', inc, 'cut', cut)
   redis.call('HSETNX', KEYS[1], 'n', '0')
-elseif m[5] and now > tonumber(m[6]) then
+elseif not m[5] then
+  -- Made anew by an instance that knew nothing, or healed without us: what we remember is still to be written.
+  role = 'healer'
+  local epoch = math.max(tonumber(m[4]), tonumber(ARGV[5]) + 1)
+  redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'healing', inc)
+elseif now > tonumber(m[6]) then
   role = 'healer'
 end
 if role == 'healer' then redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + 10000)) end
 local s = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'epoch')
 return {role, inc, s[1], s[2], s[3], cut}
+`)
+
+/** For who waits: takes over from a healer that has ended before it was done. KEYS: meta. ARGV: the incarnation. Returns 1 to who heals now. */
+export const TAKE_OVER = script(`
+local m = redis.call('HMGET', KEYS[1], 'healing', 'until')
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if m[1] ~= ARGV[1] or now <= tonumber(m[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + 10000))
+return 1
 `)
 
 /** Hands in moves that a store may have lost. KEYS: the set of the incarnation. ARGV: line number and move, in turn. */
@@ -75,19 +90,19 @@ redis.call('DEL', KEYS[2])
 
 /**
  * Drops a call or errand that has rested long enough, with its claim, its names, and transactions that settle nothing
- * else; the newest transaction of a settler stays, for its nonce. KEYS: meta. ARGV: prefix, id, kind, book, version, then
+ * else; the newest transaction of a settler stays, for its nonce. KEYS: meta. ARGV: prefix, id, book, version, then
  * the names that it may hold, each as kind and name. Returns 1 when it is gone.
  */
 export const DROP = script(`
-local p, id, kind, book, version = unpack(ARGV, 1, 5)
+local p, id, book, version = unpack(ARGV, 1, 4)
 local now = redis.call('GET', p .. 's:' .. id)
 if not now or now:match('^%d+') ~= version then return 0 end
-for i = 6, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local name = p .. ARGV[i] .. ':' .. ARGV[i + 1]
   if redis.call('GET', name) == id then redis.call('DEL', name) end
 end
 redis.call('DEL', p .. 's:' .. id)
-for _, set in ipairs({'all', 'resting', kind == 'call' and 'calls' or 'all', 'booked:' .. book}) do redis.call('ZREM', p .. set, id) end
+for _, set in ipairs({'all', 'resting', 'booked:' .. book}) do redis.call('ZREM', p .. set, id) end
 for _, hash in ipairs(redis.call('LRANGE', p .. 'i:' .. id, 0, -1)) do
   local json = redis.call('GET', p .. 't:' .. hash)
   local tx = json and cjson.decode(json)

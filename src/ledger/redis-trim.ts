@@ -36,7 +36,7 @@ export const createTrimmer = (store: Store): Trimmer => {
     const { value, version } = known
     const claim = value.is !== 'channel' && value.claim !== undefined ? ['c', value.claim] : []
     const keys = value.is === 'call' ? keysOf(value).flatMap((name) => ['k', name]) : []
-    const args = [prefix, value.id, value.is, bookOf(value), version, ...claim, ...keys]
+    const args = [prefix, value.id, bookOf(value), version, ...claim, ...keys]
     return (await store.run(DROP, [meta], args)) === 1
   }
 

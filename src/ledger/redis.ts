@@ -130,6 +130,7 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
           await healer.found(reply)
           return undefined
         }
+        if (reply[0] === 'healing') healer.waits()
         why = `the store is ${reply[0]}`
       } catch (error) {
         why = reasonOf(error)

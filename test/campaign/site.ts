@@ -10,6 +10,7 @@ import { readConfig } from '../../src/config.ts'
 import { quietLog } from '../../src/log.ts'
 import { type Farebox, startFarebox } from '../../src/main.ts'
 import { type RouterFiles, type RouterProcess, startRouter } from '../support/process.ts'
+import { sharedRedis } from '../support/redis.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { CHAIN_ID } from '../support/world.ts'
 import { placeX402, x402 } from '../support/x402-contracts.ts'
@@ -82,7 +83,10 @@ export const openSite = async (ground: Ground): Promise<Site> => {
     NODE_COMPILE_CACHE: join(tmpdir(), 'farebox-campaign-cache'),
   }
   const files: RouterFiles = { config: join(dir, 'farebox.yaml'), db: join(dir, 'ledger.db'), env }
-  const text = yaml({ rpc: net.url, token, payTo, upstream: upstream.url, db: files.db, from })
+  // STORE=redis: the same deaths over the other store.
+  const redis = process.env['STORE'] === 'redis' ? await sharedRedis() : undefined
+  const store = redis?.url() ?? `sqlite:${files.db}`
+  const text = yaml({ rpc: net.url, token, payTo, upstream: upstream.url, store, from })
   writeFileSync(files.config, text)
   let offset = 0
   const clock = { ...systemClock, now: () => Date.now() + offset }
@@ -135,6 +139,7 @@ export const openSite = async (ground: Ground): Promise<Site> => {
     router: () => startFarebox(readConfig(text, env), { log: quietLog, clock }),
     close: async () => {
       await upstream.close()
+      await redis?.stop()
       rmSync(dir, { recursive: true, force: true })
     },
   }
@@ -144,11 +149,11 @@ export const openSite = async (ground: Ground): Promise<Site> => {
 export const after = (ms: number): Promise<string> =>
   new Promise((resolve) => setTimeout(() => resolve(`${ms} ms passed`), ms))
 
-type Places = { rpc: string; token: Hex; payTo: Hex; upstream: string; db: string; from: number }
+type Places = { rpc: string; token: Hex; payTo: Hex; upstream: string; store: string; from: number }
 
-const yaml = ({ rpc: url, token, payTo, upstream, db, from }: Places): string => `
+const yaml = ({ rpc: url, token, payTo, upstream, store, from }: Places): string => `
 server: { port: 0 }
-store: "sqlite:${db}"
+store: "${store}"
 settler: { delegate: never, batch: { maxDelayMs: 500, max: 50 } }
 chains:
   - id: eip155:${CHAIN_ID}

@@ -56,6 +56,7 @@ test('the archive holds all of the ledger, the store only what is young or at wo
   for (let i = 1; i <= 20; i++) await postAll(ledger, moves(await serve(ledger, i)).settled(i))
   const open20 = await serve(ledger, 21)
   const before = await keys()
+  const last = await ledger.lastNonce(open20.chain, aTx(open20, 1).settler)
   await new Promise((resolve) => setTimeout(resolve, 20))
   const { copied, dropped } = await keeping(1).tick()
   expect(copied).toBe(await ledger.lines())
@@ -66,7 +67,7 @@ test('the archive holds all of the ledger, the store only what is young or at wo
   expect(await archive.calls(undefined, 100)).toHaveLength(22)
   expect((await ledger.calls(undefined, 100)).map((one) => one.id)).toEqual([open20.id])
   expect(await ledger.transactions(open20.id)).toHaveLength(1)
-  expect(await ledger.lastNonce(open20.chain, aTx(open20, 1).settler)).toBe(21)
+  expect(await ledger.lastNonce(open20.chain, aTx(open20, 1).settler)).toBe(last)
   // Work goes on.
   expect((await ledger.post(moves(open20).settled(22))).ok).toBe(true)
   expect((await keeping(1).tick()).copied).toBe(1)

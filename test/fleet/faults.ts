@@ -43,6 +43,7 @@ export type PlanFacts = {
 const KILL_EVERY_MS = 10_000
 const BACK_AFTER_MS = 2_000
 const FIRST_AT = 2_000
+const LOSS_EVERY_MS = 20_000
 const LASTS: Partial<Record<FaultKind, number>> = {
   kill: BACK_AFTER_MS,
   freeze: 3_000,
@@ -78,16 +79,23 @@ export const planFaults = (facts: PlanFacts): Fault[] => {
   const others = faults.filter((kind) => kind !== 'kill')
   let deck: FaultKind[] = []
   for (let at = FIRST_AT; at < end && others.length > 0; at += everyMs * (0.75 + random() / 2)) {
-    if (deck.length === 0) deck = others.filter((kind) => !isOver(kind, plan))
-    if (deck.length === 0) break
-    plan.push(fault(deck.splice(pick(deck.length), 1)[0]!, at))
+    if (deck.length === 0) deck = [...others]
+    const fit = deck.filter((kind) => !isOver(kind, plan, at))
+    if (fit.length === 0) {
+      deck = []
+      continue
+    }
+    const kind = fit[pick(fit.length)]!
+    deck = deck.filter((one) => one !== kind)
+    plan.push(fault(kind, at))
   }
   return plan.toSorted((a, b) => a.at - b.at)
 }
 
-/** There is one copy to promote. */
-const isOver = (kind: FaultKind, plan: readonly Fault[]): boolean =>
-  kind === 'stale-replica' && plan.some((one) => one.kind === kind)
+/** Two losses at once are no fault but a disaster; and there is one copy to promote. */
+const isOver = (kind: FaultKind, plan: readonly Fault[], now: number): boolean =>
+  LOSES.has(kind) &&
+  plan.some((one) => LOSES.has(one.kind) && (one.at > now - LOSS_EVERY_MS || one.kind === 'stale-replica'))
 
 /** Makes it happen and ends it again. */
 const make: Record<FaultKind, (site: FleetSite, fault: Fault) => Promise<void>> = {

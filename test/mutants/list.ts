@@ -3,6 +3,8 @@ export type Mutant = { name: string; file: string; find: string; put: string; te
 
 const LEDGER = ['test/ledger/memory.test.ts', 'test/ledger/invariants.test.ts']
 
+const FLEET = ['test/ledger/redis.test.ts', 'test/fleet/ledger.test.ts']
+
 /** The mistakes that cost money elsewhere, made here. */
 export const mutants: readonly Mutant[] = [
   {
@@ -186,5 +188,61 @@ export const mutants: readonly Mutant[] = [
     find: 'const digest = digestOf(request)',
     put: "const digest = digestOf(request)\n  deps.log.info('request', { body: JSON.stringify(request) })",
     tests: ['test/chain/canary.test.ts'],
+  },
+  {
+    name: 'written to Redis though what it was judged by has changed',
+    file: 'src/ledger/redis-lua.ts',
+    find: 'if at ~= version then ok = false end',
+    put: 'if at ~= version and at == version then ok = false end',
+    tests: FLEET,
+  },
+  {
+    name: 'claim in Redis not compared',
+    file: 'src/ledger/redis-lua.ts',
+    find: 'if now ~= expected then ok = false end',
+    put: "if now ~= expected and expected ~= '' then ok = false end",
+    tests: FLEET,
+  },
+  {
+    name: 'limit in Redis read but not enforced',
+    file: 'src/ledger/redis-lua.ts',
+    find: "if limit ~= '' and add(limit, minus(sum))",
+    put: "if limit ~= '' and add(limit, minus(value))",
+    tests: FLEET,
+  },
+  {
+    name: 'lease lost and transactions stored all the same',
+    file: 'src/ledger/redis-lua.ts',
+    find: 'return token ~= leased',
+    put: 'return token == nil',
+    tests: FLEET,
+  },
+  {
+    name: 'a batch that is sent again is written again',
+    file: 'src/ledger/redis-lua.ts',
+    find: 'if before[1] == batch then return cmsgpack.unpack(before[2]) end',
+    put: '',
+    tests: FLEET,
+  },
+  {
+    name: 'a store that lost moves is taken for the same',
+    file: 'src/ledger/redis-lua.ts',
+    find: "if seq < known then return {'lost', 'back'} end",
+    put: '',
+    tests: FLEET,
+  },
+  {
+    name: 'another server than before raises no epoch',
+    file: 'src/ledger/redis-scripts.ts',
+    find: 'if m[5] == server then return',
+    put: 'if m[5] then return',
+    tests: FLEET,
+  },
+  {
+    name: 'an authorization that still holds is dropped with its call',
+    file: 'src/ledger/archive.ts',
+    find: 'subject.validBefore < ended',
+    put: 'subject.validBefore >= 0n',
+    tests: ['test/fleet/archive.test.ts'],
   },
 ]

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { checkInvariants } from '../../src/ledger/invariants.ts'
+import { redisLedger } from '../../src/ledger/redis.ts'
+import { quietLog } from '../../src/log.ts'
+import { openRedis } from '../../src/store/redis.ts'
+import type { Store } from '../../src/store/store.ts'
+import { aCall, aTx, moves, postAll } from '../ledger/fixtures.ts'
+import { type RedisProcess, startRedis } from '../support/redis.ts'
+
+let redis: RedisProcess
+const ends: (() => Promise<unknown>)[] = []
+beforeEach(async () => {
+  redis = await startRedis()
+})
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+  await redis.stop()
+})
+
+let named = 0
+/** One instance; `token` is that of its lease. */
+const instance = async (token = () => '') => {
+  const store = await openRedis({ url: `${redis.url}?name=heal`, log: quietLog })
+  const writer = `w${++named}`
+  const ledger = await redisLedger({ store, clock: systemClock, log: quietLog, writer, token })
+  const close = async () => {
+    await ledger.close()
+    await store.close()
+  }
+  ends.push(() => close().catch(() => {}))
+  return { ledger, store }
+}
+
+const takes = (ledger: { post: (move: never) => Promise<unknown> }) =>
+  expect
+    .poll(
+      () =>
+        ledger.post(moves(aCall()).claim() as never).then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 20_000, interval: 200 },
+    )
+    .toBe(true)
+
+const setLease = (store: Store, token: string) =>
+  store.read('HSET', `${store.prefix}lease`, 'holder', 'somebody', 'token', token)
+
+test('a flushed store that a new instance opens first gets back what the others remember', async () => {
+  const { ledger } = await instance()
+  const call = aCall()
+  await postAll(ledger, moves(call).claim())
+  const { epoch } = ledger
+  await redis.cli('FLUSHALL')
+  const { ledger: fresh } = await instance()
+  await takes(ledger)
+  await expect
+    .poll(() => fresh.claimant(call.claim).catch(() => undefined), { timeout: 10_000 })
+    .toBe(call.id)
+  expect(ledger.epoch).toBeGreaterThan(epoch)
+}, 30_000)
+
+test('a store whose healer died is healed by another instance', async () => {
+  const { ledger, store } = await instance()
+  await postAll(ledger, moves(aCall()).claim())
+  const inc = await redis.cli('HGET', `${store.prefix}meta`, 'inc')
+  const meta = `${store.prefix}meta`
+  await redis.cli('HSET', meta, 'healing', String(inc), 'until', Date.now() + 1_000)
+  await takes(ledger)
+  expect(await redis.cli('HGET', meta, 'healing')).toBeNull()
+}, 30_000)
+
+test('transactions are written again also by an instance that does not lead', async () => {
+  let token = '7'
+  const { ledger, store } = await instance(() => token)
+  const call = aCall()
+  await setLease(store, '7')
+  await postAll(ledger, moves(call).claim(), moves(call).stream(aTx(call, 1)))
+  await redis.cli('FLUSHALL')
+  // Somebody else leads by now.
+  await setLease(store, '8')
+  token = ''
+  await takes(ledger)
+  expect(await ledger.call(call.id)).toMatchObject({ settlement: { at: 'settling' } })
+  expect(await checkInvariants(ledger, { now: 1_700_000_000_000 })).toEqual([])
+}, 30_000)
