@@ -4,10 +4,10 @@ import type { Posted } from '../ledger/ledger.ts'
 import { type Answer, UpstreamError, WHOLE_ANSWER } from '../providers/provider.ts'
 import type { Terms } from '../quote/seal.ts'
 import type { Route } from '../route/plan.ts'
-import { type ChatRequest, forwardBody, type WireAnswer } from '../wire/openai.ts'
-import { SSE_DONE } from '../wire/sse.ts'
+import { type ChatRequest, forwardBody } from '../wire/openai.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
+import { type Events, openEvents } from './events.ts'
 import { createMeter, type Meter } from './meter.ts'
 import { placed } from './place.ts'
 
@@ -16,15 +16,10 @@ export type Attempt = {
   route: Route
   terms: Terms
   meter: Meter
-  answer: Extract<Answer, { kind: 'json' }> | { kind: 'stream'; events: AsyncGenerator<StreamEvent> }
+  answer: Extract<Answer, { kind: 'json' }> | { kind: 'stream'; events: Events }
   /** Ends the upstream request at once, and with it the place that it took at the provider. */
   abort: () => void
-  /** The caller asked for the usage chunk itself. */
-  wantsUsage: boolean
 }
-
-/** One `data` payload, parsed; `part` is undefined for [DONE]. */
-export type StreamEvent = { data: string; part: WireAnswer | undefined }
 
 /** Tries the routes of a quote in order until one begins to answer. When none does, everything held is released and nothing is charged. */
 export const dispatch = async (
@@ -95,6 +90,9 @@ const patience = (deps: Deps, call: Call, stream: boolean): number => {
   return Math.min(own, (Number(call.validBefore) - TO_SETTLE) * 1000 - deps.clock.now())
 }
 
+// Every stream ends by it: one for all, because an error of its own for each costs more than ten events.
+const OVER = new UpstreamError('unavailable', 'not wanted any more')
+
 const attempt = async (
   deps: Deps,
   call: Call,
@@ -108,7 +106,7 @@ const attempt = async (
   const limit = patience(deps, call, request.stream === true)
   if (limit <= 0) throw new UpstreamError('timeout', 'the payment is about to expire')
   const controller = new AbortController()
-  const abort = () => controller.abort()
+  const abort = () => controller.abort(OVER)
   client.addEventListener('abort', abort, { once: true })
   let late = false
   const timer = setTimeout(() => {
@@ -129,9 +127,12 @@ const attempt = async (
       maxOutput: terms.maxOutput,
       signal: controller.signal,
     })
-    const begun = answer.kind === 'json' ? judged(answer, meter) : await begin(answer.events, meter)
+    const begun =
+      answer.kind === 'json'
+        ? judged(answer, meter)
+        : { kind: 'stream' as const, events: await openEvents(answer.events, meter, wantsUsage) }
     deps.health.succeeded(route.provider, route.hostModel)
-    return { route, terms, meter, answer: begun, abort, wantsUsage }
+    return { route, terms, meter, answer: begun, abort }
   } catch (error) {
     abort()
     throw late ? new UpstreamError('timeout', 'no first byte in time') : error
@@ -149,57 +150,6 @@ const judged = (
   meter.see(answer.body)
   if (!meter.hasContent()) throw new UpstreamError('empty', 'no content')
   return answer
-}
-
-/** Reads a stream up to its first content, so that everything before it can still fail over; then gives all of it back. */
-const begin = async (source: AsyncIterable<readonly string[]>, meter: Meter): Promise<Attempt['answer']> => {
-  const events = parsed(source, meter)
-  const held: StreamEvent[] = []
-  for (let next = await events.next(); !next.done; next = await events.next()) {
-    held.push(next.value)
-    if (next.value.part === undefined) break
-    if (meter.hasContent()) return { kind: 'stream', events: chain(held, events) }
-  }
-  throw new UpstreamError('empty', 'the stream ended before any content')
-}
-
-async function* chain(
-  held: readonly StreamEvent[],
-  rest: AsyncGenerator<StreamEvent>,
-): AsyncGenerator<StreamEvent> {
-  yield* held
-  yield* rest
-}
-
-/** Parses and meters every event up to [DONE], and reads on to the end of the response. Throws `UpstreamError` on an error event and on anything that is not JSON. */
-async function* parsed(source: AsyncIterable<readonly string[]>, meter: Meter): AsyncGenerator<StreamEvent> {
-  let done = false
-  for await (const batch of source) {
-    for (const data of batch) {
-      if (done) continue
-      if (data === SSE_DONE) {
-        done = true
-        yield { data, part: undefined }
-        continue
-      }
-      const part = parsePart(data)
-      meter.see(part)
-      yield { data, part }
-    }
-  }
-}
-
-const parsePart = (data: string): WireAnswer => {
-  let part: unknown
-  try {
-    part = JSON.parse(data)
-  } catch {
-    throw new UpstreamError('malformed', 'a chunk is not JSON')
-  }
-  if (typeof part !== 'object' || part === null)
-    throw new UpstreamError('malformed', 'a chunk is not an object')
-  if ((part as WireAnswer).error) throw new UpstreamError('unavailable', 'an error inside the stream')
-  return part as WireAnswer
 }
 
 const release = async (deps: Deps, call: Call, why: string, error: unknown): Promise<unknown> => {

@@ -4,7 +4,7 @@ import type { Usage } from '../ledger/call.ts'
 import { estimateTokens, utf8Bytes } from '../quote/tokens.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../wire/openai.ts'
 
-/** Counts what was delivered and doubts what was reported. Holds counts, the word being written and the first piece that was sent, never the whole of a stream. */
+/** Counts what was delivered and doubts what was reported. Holds counts, the word being written and the last few pieces that were sent, never the whole of a stream. */
 export type Meter = {
   /** Looks at an answer or at one chunk of a stream. */
   see: (part: WireAnswer) => void
@@ -33,6 +33,9 @@ export type MeterFacts = {
 const INVISIBLE = 16
 /** A run of text without a space is estimated in pieces of this length, so that little is ever kept. */
 const LONGEST_WORD = 256
+/** Pieces that are hashed together, and how long they may be, together but for the last. */
+const MOST_PIECES = 16
+const LONGEST_WAITING = 4_096
 
 /** A meter for one answer. */
 export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter => {
@@ -104,17 +107,23 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   }
 }
 
-// An answer in one piece is hashed in one call, at half the cost.
+// An answer in one piece is hashed in one call, at half the cost; so are small pieces of a stream.
 const hashing = () => {
-  let first: string | undefined
+  let pieces = 0
+  let waiting = ''
   let running: Hash | undefined
   return {
     add: (text: string): void => {
-      if (running) running.update(text)
-      else if (first === undefined) first = text
-      else running = createHash('sha256').update(first).update(text)
+      if (pieces === MOST_PIECES || waiting.length > LONGEST_WAITING) {
+        running = (running ?? createHash('sha256')).update(waiting)
+        pieces = 0
+        waiting = ''
+      }
+      pieces++
+      waiting += text
     },
-    digest: (): string => (running ? running.copy().digest('hex') : hash('sha256', first ?? '', 'hex')),
+    digest: (): string =>
+      running ? running.copy().update(waiting).digest('hex') : hash('sha256', waiting, 'hex'),
   }
 }
 

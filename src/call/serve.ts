@@ -10,8 +10,9 @@ import { HEADER } from '../wire/payment.ts'
 import { SSE_DONE, sseComment, sseEvent } from '../wire/sse.ts'
 import { watchCover } from './cover.ts'
 import type { Deps } from './deps.ts'
-import type { Attempt, StreamEvent } from './dispatch.ts'
+import type { Attempt } from './dispatch.ts'
 import { surely } from './end.ts'
+import type { Events } from './events.ts'
 import { type Receipting, receiptHeader } from './receipt-header.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 
@@ -47,7 +48,7 @@ const serveStream = async (
   deps: Deps,
   call: Call,
   attempt: Attempt,
-  events: AsyncGenerator<StreamEvent>,
+  events: Events,
   wanted: Receipting | undefined,
 ): Promise<Reply> => {
   const { model, provider } = attempt.route
@@ -69,21 +70,21 @@ async function* deliver(
   deps: Deps,
   call: Call,
   attempt: Attempt,
-  events: AsyncGenerator<StreamEvent>,
+  events: Events,
   wanted: Receipting | undefined,
 ): AsyncGenerator<string> {
   const { meter } = attempt
-  const write = (text: string): string => {
-    meter.sent(text)
-    return text
-  }
+  // Read, and so billed, before anything could cut it.
+  let piece = await events.next()
   let billed = false
   let ending = false
   let cut: { end: string; posted: Promise<Posted> } | undefined
   // Billed at once: a caller that reads no more must not hold up what is owed until it has expired.
   const cutOff = (why: string): void => {
     if (ending || cut) return
-    const end = write(sseEvent(JSON.stringify(errorBody('stream_cut', { why }))))
+    events.stop()
+    const end = sseEvent(JSON.stringify(errorBody('stream_cut', { why })))
+    meter.sent(end)
     deps.log.warn('stream_cut', { call: call.id, why })
     cut = { end, posted: surely(deps, () => close(deps, call, attempt, true)) }
     cut.posted.catch(() => {})
@@ -91,18 +92,11 @@ async function* deliver(
   }
   const stops = [watchCover(deps, call, cutOff), deps.cuts.add(cutOff)]
   try {
-    let done = false
     let broken = false
     try {
-      for (let next = await events.next(); !next.done && !done; ) {
-        const { data, part } = next.value
-        if (part === undefined) done = true
-        else if (attempt.wantsUsage || !isUsageChunk(part)) yield write(sseEvent(data))
-        if (meter.overrun() || cut) break
-        if (!done) next = await events.next()
-      }
+      for (; piece !== undefined; piece = await events.next()) yield piece
       // Some providers never say [DONE]; a finish reason for every choice is as good.
-      broken = !done && !meter.finished()
+      broken = !events.done() && !meter.finished()
     } catch (error) {
       broken = !meter.finished()
       if (!cut)
@@ -119,11 +113,11 @@ async function* deliver(
       return
     }
     const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
-    write(end)
+    meter.sent(end)
     const posted = await close(deps, call, attempt, broken)
     billed = true
     yield `${end}${sseComment(`${HEADER.response} ${await responseHeader(deps, posted, wanted)}`)}`
-    if (done) await drain(deps, events)
+    if (events.done()) await drain(deps, events)
   } finally {
     for (const stop of stops) stop()
     ending = true
@@ -133,11 +127,8 @@ async function* deliver(
 }
 
 /** Lets the provider end its response by itself, so that its connection can be used again; one that does not is cut off. */
-const drain = (deps: Deps, events: AsyncGenerator<StreamEvent>): Promise<unknown> =>
-  Promise.race([events.next().catch(() => {}), deps.clock.sleep(DRAIN_MS)])
-
-const isUsageChunk = (part: NonNullable<StreamEvent['part']>): boolean =>
-  Boolean(part.usage) && !part.choices?.length
+const drain = (deps: Deps, events: Events): Promise<unknown> =>
+  Promise.race([events.skip().catch(() => {}), deps.clock.sleep(DRAIN_MS)])
 
 /** Bills a call for what its meter saw. */
 const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean): Promise<Posted> => {

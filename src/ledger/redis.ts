@@ -140,13 +140,14 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     }
   }
 
+  /** Writes remembered moves once more; what no longer fits is left, and said. */
   const rewrite = async (moves: readonly { move: Move; at: number }[]): Promise<void> => {
+    let left = 0
     for (const { move, at } of moves) {
-      await new Promise<void>((resolve, reject) => {
-        const one = { move, at, until: clock.now() + 5_000, resolve: () => resolve(), reject }
-        write([one], known.inc).catch(reject)
-      })
+      const one = { move, at, until: clock.now() + 5_000, resolve: () => {}, reject: () => {} }
+      await write([one], known.inc).catch(() => left++)
     }
+    if (left > 0) log.error('store_moves_left', { moves: left })
   }
 
   const run = async (): Promise<void> => {

@@ -18,6 +18,8 @@ export type DutyFacts = {
 
 /** How often it is looked whether an instance has died, ms. */
 const LOOK_MS = 2_000
+/** A store that was lost has forgotten who is alive: nobody is dead before it had time to say so, ms. */
+const SILENT_MS = 4_000
 /** Also without a death, everything is looked through so often, ms: a claim may be nobody's after an outage. */
 const SWEEP_MS = 60_000
 
@@ -44,20 +46,29 @@ export const leadDuties = (facts: DutyFacts): Duties => {
   const elected = [...settlers.values()] as Elected[]
   const lone = loneDuties(facts)
   const intake = createIntake({ ledger, clock, log, settlers })
+  /** Since when an instance that has calls open is not heard of, ms. */
+  const silent = new Map<string, number>()
   let known: ReadonlySet<string> | undefined
   let swept = 0
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> | undefined
 
   const look = async (): Promise<void> => {
-    const now = await fleet.alive.names()
-    const died = known === undefined || [...known].some((name) => !now.has(name))
-    if (died || clock.now() - swept > SWEEP_MS) {
-      const ended = await recover(ledger, clock, ({ by }) => by === undefined || !now.has(by))
-      if (ended > 0) log.warn('recovered', { calls: ended })
-      swept = clock.now()
+    const names = await fleet.alive.names()
+    const now = clock.now()
+    const isGone = (name: string): boolean => {
+      if (names.has(name)) silent.delete(name)
+      else if (!silent.has(name)) silent.set(name, now)
+      return now - (silent.get(name) ?? now) >= SILENT_MS
     }
-    known = now
+    const died = known === undefined || [...known].some((name) => !names.has(name))
+    if (died || silent.size > 0 || now - swept > SWEEP_MS) {
+      const ended = await recover(ledger, clock, ({ by }) => by === undefined || isGone(by))
+      if (ended > 0) log.warn('recovered', { calls: ended })
+      swept = now
+    }
+    for (const [name, since] of silent) if (names.has(name) || now - since > SWEEP_MS) silent.delete(name)
+    known = names
   }
   const again = () => {
     looking = look()

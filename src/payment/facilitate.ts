@@ -57,7 +57,8 @@ export type FacilitatorFacts = {
 /** A facilitator over our own settlers. A refusal of the payment is an answer; only a chain or ledger that is away throws. */
 export const createFacilitator = (facts: FacilitatorFacts): Facilitator => {
   const { ledger, clock, settler } = facts
-  let entering = 0
+  /** Who asks to settle what now: one payment counts once, however often it is shown. */
+  const entering = new Map<string, number>()
 
   /** Whoever asks has shown a payment that its payer signed for just this. */
   const signed = async (payment: Payment, wanted: Requirements): Promise<Met> => {
@@ -94,17 +95,19 @@ export const createFacilitator = (facts: FacilitatorFacts): Facilitator => {
   }
 
   const order = async (job: Met): Promise<Errand> => {
-    entering++
+    entering.set(job.claim, (entering.get(job.claim) ?? 0) + 1)
     try {
       const open = (await ledger.openErrands()).filter(({ task }) => task.kind === 'relay').length
-      if (open + entering > facts.maxOpen) throw fail('facilitator_busy')
+      if (open + entering.size > facts.maxOpen) throw fail('facilitator_busy')
       const posted = await facts.settlerOf(job.till.asset.chain).order(errandOf(job, clock.now()))
       if (posted.ok) return posted.call
       const other = await before(job)
       if (!other) throw fail('internal')
       return other
     } finally {
-      entering--
+      const left = entering.get(job.claim)! - 1
+      if (left > 0) entering.set(job.claim, left)
+      else entering.delete(job.claim)
     }
   }
 

@@ -6,8 +6,8 @@ export type Incoming = {
   header: (name: string) => string | undefined
   /** All of the body as text; undefined when it is longer than `limit` bytes, and the rest is not waited for. */
   text: (limit: number) => Promise<string | undefined>
-  /** The body as it comes; whoever stops reading ends the request. */
-  chunks: () => AsyncGenerator<Buffer>
+  /** The body as it comes, each time all of it that is there; whoever stops reading ends the request. */
+  chunks: () => AsyncGenerator<readonly Buffer[]>
 }
 
 export type Outgoing = {
@@ -72,11 +72,10 @@ export const post = (pool: Pool, { signal, ...request }: Outgoing): Promise<Inco
       return parts.length === 1 ? parts[0]!.toString('utf8') : Buffer.concat(parts).toString('utf8')
     }
 
-    async function* chunks(): AsyncGenerator<Buffer> {
+    async function* chunks(): AsyncGenerator<readonly Buffer[]> {
       try {
         for (;;) {
-          for (const chunk of take()) yield chunk
-          if (waiting.length > 0) continue
+          while (waiting.length > 0) yield take()
           if (state === 'failed') throw failure
           if (state === 'ended') return
           await change()

@@ -1,6 +1,6 @@
 import { Pool } from 'undici'
 import type { ForwardBody, WireAnswer } from '../wire/openai.ts'
-import { SseOverflow, sseReader } from '../wire/sse.ts'
+import { SseOverflow, type SseReader, sseReader } from '../wire/sse.ts'
 import { type Incoming, post } from './exchange.ts'
 import { type Ask, type Provider, UpstreamError, type UpstreamFault, WHOLE_ANSWER } from './provider.ts'
 
@@ -64,12 +64,15 @@ const outgoing = ({ body, model, maxOutput }: Ask, field: OpenAiFacts['maxTokens
   }
 }
 
-async function* readEvents(body: AsyncIterable<Buffer>, idleMs: number): AsyncGenerator<readonly string[]> {
+async function* readEvents(
+  body: AsyncIterable<readonly Buffer[]>,
+  idleMs: number,
+): AsyncGenerator<readonly string[]> {
   const reader = sseReader()
   let last = performance.now()
   try {
-    for await (const chunk of body) {
-      const events = reader.push(chunk)
+    for await (const chunks of body) {
+      const { events, failure } = readChunks(reader, chunks)
       if (events.length > 0) {
         yield events
         // Not while our own reader was slow.
@@ -77,9 +80,23 @@ async function* readEvents(body: AsyncIterable<Buffer>, idleMs: number): AsyncGe
       } else if (performance.now() - last > idleMs) {
         throw new UpstreamError('timeout', 'only keep-alives')
       }
+      if (failure !== undefined) throw failure
     }
   } catch (error) {
     throw faultOf(error)
+  }
+}
+
+const readChunks = (
+  reader: SseReader,
+  chunks: readonly Buffer[],
+): { events: string[]; failure?: unknown } => {
+  const events: string[] = []
+  try {
+    for (const chunk of chunks) reader.push(chunk, events)
+    return { events }
+  } catch (failure) {
+    return { events, failure }
   }
 }
 

@@ -2,8 +2,11 @@
 import { StringDecoder } from 'node:string_decoder'
 
 export type SseReader = {
-  /** The `data` of every event that this chunk completes. Throws `SseOverflow` when one event grows past the limit. */
-  push: (chunk: Uint8Array) => string[]
+  /**
+   * The `data` of every event that this chunk completes, added to `events`. Throws `SseOverflow` when one event grows
+   * past the limit; those before it have been added.
+   */
+  push: (chunk: Uint8Array, events?: string[]) => string[]
   /** The text of the last comment lines that were completed since the last look. */
   comments: () => string[]
 }
@@ -39,8 +42,7 @@ export const sseReader = (limit = 1 << 20): SseReader => {
   }
 
   return {
-    push: (chunk) => {
-      const out: string[] = []
+    push: (chunk, out = []) => {
       let text = rest + decoder.write(chunk)
       if (text.includes('\r')) {
         // A \r at the very end may be half of \r\n: keep it for the next chunk.

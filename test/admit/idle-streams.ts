@@ -21,7 +21,6 @@ import { quietLog as log } from '../../src/log.ts'
 import { openAiProvider } from '../../src/providers/openai.ts'
 import type { Terms } from '../../src/quote/seal.ts'
 import { createHealth } from '../../src/route/health.ts'
-import { sseEvent } from '../../src/wire/sse.ts'
 import { requestOf } from '../support/models.ts'
 
 const STREAMS = Number(process.argv[2] ?? 2_000)
@@ -100,10 +99,8 @@ const openRouter = async (upstream: number) => {
           const body = async function* (): AsyncGenerator<string> {
             try {
               if (attempt.answer.kind !== 'stream') return
-              for await (const { data } of attempt.answer.events) {
-                attempt.meter.sent(data)
-                yield sseEvent(data)
-              }
+              const { events } = attempt.answer
+              for (let text = await events.next(); text !== undefined; text = await events.next()) yield text
             } finally {
               attempt.abort()
             }

@@ -1,10 +1,25 @@
 /**
- * The long form: `ROUNDS` times the whole crash matrix, `KILLS` kills at random moments. Prints its seed; each random kill
+ * `npm run campaign -- fleet` (or `storms`, `chaos`, `soak`: parts of it) and `-- fuzz` run other campaigns than this one.
+ * The long form of the crash matrix: `ROUNDS` times the whole crash matrix, `KILLS` kills at random moments. Prints its seed; each random kill
  * has one of its own, and `SEED=<that> ROUNDS=0 KILLS=1 npm run campaign` repeats it.
  */
 import { crashAnywhere, crashAt, type Outcome, seeded } from './crash.ts'
 import { ABSENT, deathsOf, POINTS, type Work } from './points.ts'
 import { openGround } from './site.ts'
+
+const part = process.argv[2]
+if (part === 'fuzz') {
+  // Runs and ends the process.
+  await import('../fuzz/main.ts')
+} else if (part === 'fleet' || part === 'storms' || part === 'chaos' || part === 'soak') {
+  const { runFleet } = await import('./fleet.ts')
+  const bad = await runFleet(part)
+  console.log(bad === 0 ? 'nothing lost' : `${bad} problems`)
+  process.exit(bad === 0 ? 0 : 1)
+} else if (part !== undefined && part !== 'crash') {
+  console.error(`there is no campaign "${part}": crash, fleet, storms, chaos, soak or fuzz`)
+  process.exit(2)
+}
 
 const LANES = 3
 const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)

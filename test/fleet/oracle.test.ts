@@ -94,6 +94,7 @@ test('unpaid service above the limit at any moment is seen, though all of it is 
 
 test('an answer that is never paid is seen', () => {
   expect(run({ moved: [] }).problems[0]).toContain('answered and never paid')
+  expect(run({ moved: [], short: true, limit: 13n }).problems.at(-1)).toContain('14 units, limit 13')
   expect(run({ moved: [], lost: true })).toMatchObject({ problems: [], unpaidEver: 14n })
 })
 
@@ -125,6 +126,7 @@ test('an answer of another call, an answer from nowhere, too high a charge and a
   )
   expect(run({ asked: [] }).problems[0]).toContain('the provider never')
   expect(run({ shown: [{ ...ann, told: told(15n) }] }).problems[0]).toContain('charged 15')
+  expect(run({ shown: [{ ...ann, told: told(601n), words: [{ ...whole, whole: false }] }] }).problems[0]).toContain('charged 601')
   expect(run({ shown: [{ ...ann, words: [word(500, 'internal'), whole] }] }).problems[0]).toContain(
     'internal',
   )

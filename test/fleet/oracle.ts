@@ -44,6 +44,8 @@ export type Evidence = {
   limit: bigint
   /** The store lost moves that it had answered for: what it then may lose is bounded by the limit. */
   lost: boolean
+  /** Payers may run out of money: what they then do not pay is bounded by the limit. */
+  short?: boolean
 }
 
 export type Verdict = {
@@ -79,7 +81,12 @@ export const judge = (evidence: Evidence): Verdict => {
     ...payments.flatMap((one) => [...oddities(one), ...transferred(one)]),
     ...strangers(evidence, payers),
     ...(unpaid.most > evidence.limit ? [`unpaid service of ${unpaid.most}, limit ${evidence.limit}`] : []),
-    ...bounded(evidence, unpaid.never, unpaid.ever, 'answered and never paid'),
+    ...bounded(
+      { ...evidence, lost: evidence.lost || evidence.short === true },
+      unpaid.never,
+      unpaid.ever,
+      'answered and never paid',
+    ),
   ]
   return {
     problems,
@@ -171,7 +178,8 @@ const oddities = ({ tag, way, words, produced, told, price, signed, wholes, reac
         : []),
     ]),
     ...(wholes > 0 && produced === 0 ? [`${name}: answered, and the provider never`] : []),
-    ...(kept > price || kept > signed ? [`${name}: charged ${kept}`] : []),
+    // Of an answer that broke off, what arrived is estimated.
+    ...(kept > signed || (wholes > 0 && kept > price) ? [`${name}: charged ${kept}`] : []),
     ...(last && isRefusal(last) && !reached && kept > 0n
       ? [`${name}: refused (${last.code}) and charged ${kept}`]
       : []),

@@ -1,5 +1,3 @@
-import { appendFileSync } from 'node:fs'
-const dbg = (i: number, text: string) => appendFileSync(`${process.env['DBG']}-${i}.log`, text)
 import {
   concat,
   encodeFunctionData,
@@ -117,7 +115,7 @@ export const openFleetSite = async (options: SiteOptions = {}): Promise<FleetSit
         `exposure: { total: "${options.exposure ?? EXPOSURE}" }`,
         options.extra ?? '',
       ].join('\n'),
-      heard: (i, text) => process.env['DBG'] ? (dbg(i, text), errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`))) : errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`)),
+      heard: (i, text) => errors.push(...errorsIn(text).map((line) => `instance ${i}: ${line}`)),
     })
     ends.push(fleet.close)
     return {

@@ -44,9 +44,10 @@ describe('a crowd before three instances', () => {
     const funded = 20 * scale
     const { verdict, moved } = await onePayer(site, 200 * scale, funded)
     expect(verdict.problems).toEqual([])
-    expect(verdict.served).toBeLessThanOrEqual(funded)
-    expect(verdict.served).toBeGreaterThan(0)
-    expect(verdict.transfers).toBe(verdict.served)
+    expect(verdict.transfers).toBeLessThanOrEqual(funded)
+    expect(verdict.transfers).toBeGreaterThan(0)
+    // What it cannot pay is less than one payer may owe, a dollar, and here a few answers.
+    expect(verdict.served - verdict.transfers).toBeLessThanOrEqual(funded / 5)
     expect(moved).toBeGreaterThan(0n)
   }, patience)
 

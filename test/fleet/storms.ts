@@ -66,11 +66,12 @@ export const onePayer = (site: FleetSite, payments: number, funded: number): Pro
     const all = await signAll(site, Array.from({ length: payments }, () => account!), name)
     await showAll(site, all)
     return all
-  })
+  }, true)
 
 const storm = async (
   site: FleetSite,
   work: (name: string) => Promise<Payment[]>,
+  short = false,
 ): Promise<Storm> => {
   const name = randomBytes(4).toString('hex')
   const place = { url: site.net.url, token: site.token, since: await blockOf(site) }
@@ -84,7 +85,7 @@ const storm = async (
     await sleep(400)
     const moved = await till.moved()
     const asked = site.upstream.asked.slice(before)
-    const verdict = judge({ moved, asked, shown, price: PRICE, limit: site.limit, lost: false })
+    const verdict = judge({ moved, asked, shown, price: PRICE, limit: site.limit, lost: false, short })
     return {
       verdict,
       answers: countOf(shown),
