@@ -80,7 +80,10 @@ export const audit = (
       return {
         open: await openIn(ledger),
         violations: violations.map((one) => `${one.invariant}: ${one.subject} ${one.detail}`),
-        histories: await historiesOf(ledger, violations.map((one) => one.subject)),
+        histories: await historiesOf(
+          ledger,
+          violations.map((one) => one.subject),
+        ),
         agrees: report.agrees,
         report: printReport(report),
       }
@@ -97,14 +100,16 @@ const historiesOf = async (ledger: Ledger, subjects: readonly string[]): Promise
     const lines = await ledger.journal(seq, 500)
     for (const line of lines)
       for (const id of idsOf(line.move))
-        if (wanted.has(id)) told.push(`${id} #${line.seq} ${new Date(line.at).toISOString()} ${wordsOf(line.move)}`)
+        if (wanted.has(id))
+          told.push(`${id} #${line.seq} ${new Date(line.at).toISOString()} ${wordsOf(line.move)}`)
     if (lines.length < 500) return told.toSorted()
     seq = lines.at(-1)!.seq
   }
 }
 
 const wordsOf = (move: Move): string => {
-  const by = move.type === 'claim' ? ` by ${move.call.by}${move.call.settleFirst ? ', settles first' : ''}` : ''
+  const by =
+    move.type === 'claim' ? ` by ${move.call.by}${move.call.settleFirst ? ', settles first' : ''}` : ''
   const why = 'why' in move ? `: ${move.why}` : ''
   const due = 'due' in move && move.due ? ', due' : ''
   return `${move.type}${why}${by}${due}${'tx' in move && move.tx ? `, nonce ${move.tx.nonce}` : ''}`

@@ -5,19 +5,27 @@ import { FAULTS, LOSES, planFaults } from './faults.ts'
 
 const PATIENCE_MS = 240_000
 
-test('a fleet through every fault that loses no data answers nobody twice and loses no payment', async () => {
-  const result = await runChaos({ seed: 1, seconds: 30, rate: 8, faults: HARMLESS, everyMs: 1_900 })
-  expect(result.problems, printChaos(result).join('\n')).toEqual([])
-  expect(result.verdict).toMatchObject({ doubles: 0n, forgotten: 0n, unpaidEver: 0n })
-  // Well over half of all agents get their answer in spite of everything.
-  expect(result.verdict.served).toBeGreaterThan(result.calls * 0.6)
-}, PATIENCE_MS)
+test(
+  'a fleet through every fault that loses no data answers nobody twice and loses no payment',
+  async () => {
+    const result = await runChaos({ seed: 1, seconds: 30, rate: 8, faults: HARMLESS, everyMs: 1_900 })
+    expect(result.problems, printChaos(result).join('\n')).toEqual([])
+    expect(result.verdict).toMatchObject({ doubles: 0n, forgotten: 0n, unpaidEver: 0n })
+    // Well over half of all agents get their answer in spite of everything.
+    expect(result.verdict.served).toBeGreaterThan(result.calls * 0.6)
+  },
+  PATIENCE_MS,
+)
 
-test('a fleet whose store is flushed goes on, and what it lost stays within the exposure limit', async () => {
-  const result = await runChaos({ seed: 5, seconds: 12, rate: 8, faults: ['flush', 'kill'] })
-  expect(result.problems, printChaos(result).join('\n')).toEqual([])
-  expect(result.verdict.served).toBeGreaterThan(result.calls * 0.6)
-}, PATIENCE_MS)
+test(
+  'a fleet whose store is flushed goes on, and what it lost stays within the exposure limit',
+  async () => {
+    const result = await runChaos({ seed: 5, seconds: 12, rate: 8, faults: ['flush', 'kill'] })
+    expect(result.problems, printChaos(result).join('\n')).toEqual([])
+    expect(result.verdict.served).toBeGreaterThan(result.calls * 0.6)
+  },
+  PATIENCE_MS,
+)
 
 test('a seed always gives the same plan, in which every fault has its turn', () => {
   const plan = (seed: number, faults = HARMLESS) =>

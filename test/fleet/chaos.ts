@@ -132,7 +132,8 @@ const problemsOf = (
 
 /** An instance that cannot start while its store is away says so and is started again. */
 const isBug = (line: string): boolean =>
-  line.includes('"msg":"bug"') || (!line.includes('"msg"') && !/farebox: (Redis does not|The ledger cannot)/.test(line))
+  line.includes('"msg":"bug"') ||
+  (!line.includes('"msg"') && !/farebox: (Redis does not|The ledger cannot)/.test(line))
 
 const countEvents = (errors: readonly string[]): Record<string, number> => {
   const counts: Record<string, number> = {}

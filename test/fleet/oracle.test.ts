@@ -87,7 +87,9 @@ test('unpaid service above the limit at any moment is seen, though all of it is 
     unpaidMost: 600n,
   })
   // Once the provider has answered, only what the answer costs is at risk.
-  expect(run({ shown: many, asked: [asks[0]!, { ...asks[1]!, at: 16, ended: 25 }], moved: late }).unpaidMost).toBe(614n)
+  expect(
+    run({ shown: many, asked: [asks[0]!, { ...asks[1]!, at: 16, ended: 25 }], moved: late }).unpaidMost,
+  ).toBe(614n)
   const before = late.map((one) => ({ ...one, at: 5 }))
   expect(run({ shown: many, asked: asks, moved: before }).unpaidMost).toBe(0n)
 })
@@ -126,7 +128,9 @@ test('an answer of another call, an answer from nowhere, too high a charge and a
   )
   expect(run({ asked: [] }).problems[0]).toContain('the provider never')
   expect(run({ shown: [{ ...ann, told: told(15n) }] }).problems[0]).toContain('charged 15')
-  expect(run({ shown: [{ ...ann, told: told(601n), words: [{ ...whole, whole: false }] }] }).problems[0]).toContain('charged 601')
+  expect(
+    run({ shown: [{ ...ann, told: told(601n), words: [{ ...whole, whole: false }] }] }).problems[0],
+  ).toContain('charged 601')
   expect(run({ shown: [{ ...ann, words: [word(500, 'internal'), whole] }] }).problems[0]).toContain(
     'internal',
   )

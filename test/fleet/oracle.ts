@@ -7,7 +7,13 @@
 export type Moved = { payer: string; units: bigint; nonce?: string; at: number }
 
 /** One request that the provider got from instance `by`, `at` and `ended` in ms; `whole`: it gave all of its answer, `cut`: it began to stream and broke off. */
-export type Asked = { tag: string; by: number; at: number; ended: number; outcome: 'whole' | 'cut' | 'failed' }
+export type Asked = {
+  tag: string
+  by: number
+  at: number
+  ended: number
+  outcome: 'whole' | 'cut' | 'failed'
+}
 
 /** One answer that a client got; status 0: the connection broke. `own`: it is the answer to this call and no other. */
 export type Word = {
@@ -137,8 +143,9 @@ const paymentOf = (evidence: Evidence, shown: Shown, { asked, moved, payers }: I
 
 /** An instance that gave up an answer as too late asks once more for the same call, which is one service. */
 const servicesIn = (given: readonly Asked[]): number =>
-  given.filter((one, i) => !given.slice(0, i).some((before) => before.by === one.by && one.at - before.at >= LATE_MS))
-    .length
+  given.filter(
+    (one, i) => !given.slice(0, i).some((before) => before.by === one.by && one.at - before.at >= LATE_MS),
+  ).length
 
 /** A little less than an instance of these runs waits for the first byte, ms. */
 const LATE_MS = 1_900
@@ -213,8 +220,15 @@ const unpaidOf = (payments: readonly Payment[]) => {
   const steps = served.flatMap(({ begun, ended, signed, price, transfers }): Step[] => {
     const paidAt = Math.min(...transfers.map((one) => one.at))
     if (paidAt <= begun) return []
-    if (paidAt <= ended) return [[begun, signed], [paidAt, -signed]]
-    const during: Step[] = [[begun, signed], [ended, price - signed]]
+    if (paidAt <= ended)
+      return [
+        [begun, signed],
+        [paidAt, -signed],
+      ]
+    const during: Step[] = [
+      [begun, signed],
+      [ended, price - signed],
+    ]
     return Number.isFinite(paidAt) ? [...during, [paidAt, -price]] : during
   })
   let now = 0n

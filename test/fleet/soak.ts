@@ -80,7 +80,11 @@ export type Allowed = { rssShare: number; rssBytes: number; descriptors: number 
 export const ALLOWED: Allowed = { rssShare: 0.25, rssBytes: 48 << 20, descriptors: 40 }
 
 /** Judges the samples of one process; the first third is its warm-up. */
-export const judgeSoak = (name: string, samples: readonly Sample[], allowed: Allowed = ALLOWED): SoakVerdict => {
+export const judgeSoak = (
+  name: string,
+  samples: readonly Sample[],
+  allowed: Allowed = ALLOWED,
+): SoakVerdict => {
   const settled = samples.slice(Math.floor(samples.length / 3))
   const rss = slopeOf(settled.map((one) => [one.at, one.rss]))
   const descriptors = slopeOf(settled.map((one) => [one.at, one.descriptors]))
@@ -92,7 +96,9 @@ export const judgeSoak = (name: string, samples: readonly Sample[], allowed: All
       ? [`${name}: memory grew by ${mb(grown)} MB, ${mb(rss.perMinute)} MB a minute`]
       : []),
     ...(descriptors.to - descriptors.from > allowed.descriptors
-      ? [`${name}: ${Math.round(descriptors.to - descriptors.from)} more descriptors, ${descriptors.perMinute.toFixed(1)} a minute`]
+      ? [
+          `${name}: ${Math.round(descriptors.to - descriptors.from)} more descriptors, ${descriptors.perMinute.toFixed(1)} a minute`,
+        ]
       : []),
   ]
   return { name, rss, descriptors, ...(heaps.length > 1 && { heap: slopeOf(heaps) }), problems }
@@ -127,11 +133,18 @@ export const runSoak = async ({ site, seconds, rate, tell = () => {} }: SoakFact
     const from = performance.now()
     const word = await buyOnce(site, account, i).catch(() => undefined)
     took.push([Math.floor((Date.now() - began) / 60_000), performance.now() - from])
-    if (!word?.whole) failed[word?.code ?? String(word?.status ?? 'no price')] = (failed[word?.code ?? String(word?.status ?? 'no price')] ?? 0) + 1
+    if (!word?.whole)
+      failed[word?.code ?? String(word?.status ?? 'no price')] =
+        (failed[word?.code ?? String(word?.status ?? 'no price')] ?? 0) + 1
   })
   await Promise.all(buying)
   const samples = await watching.stop()
-  const p99 = [...Map.groupBy(took, ([minute]) => minute)].map(([, all]) => percentile(all.map(([, ms]) => ms), 0.99))
+  const p99 = [...Map.groupBy(took, ([minute]) => minute)].map(([, all]) =>
+    percentile(
+      all.map(([, ms]) => ms),
+      0.99,
+    ),
+  )
   const verdicts = [...samples].map(([name, seen]) => judgeSoak(name, seen))
   for (const one of verdicts) tell(printSoak(one))
   tell(`p99 by minute: ${p99.map((ms) => `${Math.round(ms)} ms`).join(', ')}`)

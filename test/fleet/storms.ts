@@ -60,13 +60,21 @@ export const manyPayers = (site: FleetSite, payers: number): Promise<Storm> =>
 
 /** So many payments of one payer at once, which has money for `funded` of them. */
 export const onePayer = (site: FleetSite, payments: number, funded: number): Promise<Storm> =>
-  storm(site, async (name) => {
-    const amount = BigInt((await offerAt(site, `tag-${name}-x`)).amount)
-    const [account] = await fund(site, 1, { units: amount * BigInt(funded) })
-    const all = await signAll(site, Array.from({ length: payments }, () => account!), name)
-    await showAll(site, all)
-    return all
-  }, true)
+  storm(
+    site,
+    async (name) => {
+      const amount = BigInt((await offerAt(site, `tag-${name}-x`)).amount)
+      const [account] = await fund(site, 1, { units: amount * BigInt(funded) })
+      const all = await signAll(
+        site,
+        Array.from({ length: payments }, () => account!),
+        name,
+      )
+      await showAll(site, all)
+      return all
+    },
+    true,
+  )
 
 const storm = async (
   site: FleetSite,
@@ -108,7 +116,8 @@ const blockOf = async ({ net }: FleetSite): Promise<number> => {
   return Number(((await answer.json()) as { result: string }).result)
 }
 
-const bodyOf = (tag: string) => hello({ messages: [{ role: 'user', content: `Say hello. ${tag}` }], stream: false })
+const bodyOf = (tag: string) =>
+  hello({ messages: [{ role: 'user', content: `Say hello. ${tag}` }], stream: false })
 
 const offerAt = async ({ fleet }: FleetSite, tag: string): Promise<Requirement> => {
   const answer = await post(fleet.chat, bodyOf(tag))
