@@ -24,6 +24,7 @@ import { countProvider } from './main/metrics.ts'
 import { createProviders } from './main/providers.ts'
 import { readinessFacts } from './main/ready.ts'
 import { createReload, type Reload } from './main/reload.ts'
+import { createStrays } from './main/strays.ts'
 import { createSealer } from './quote/seal.ts'
 import { startReconcilers } from './reconcile/start.ts'
 
@@ -53,6 +54,8 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
   const base = await openBase(config, options)
   const { ledger, log, clock, settlers, chains, account, tills, fleet } = base
   await fleet.alive.start()
+  const strays = fleet.store && createStrays({ ledger, clock, log, me: fleet.alive.me })
+  strays?.start()
   // In a fleet its leader does, and knows who is alive.
   const recovered = fleet.store ? 0 : await recover(ledger, clock)
   if (recovered > 0) log.warn('recovered', { calls: recovered })
@@ -125,6 +128,7 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
     // Another instance settles while the calls of this one end.
     const handedOver = fleet.store && fleet.lease.stop()
     await drain.end({ delayMs: config.server.drainDelayMs, ms: drainMs, cut: deps.cuts.all })
+    await strays?.stop()
     await markClosed(ledger, clock)
     await (handedOver ?? fleet.lease.stop())
     for (const settler of settlers.values()) await settler.stop()

@@ -122,6 +122,7 @@ export const createDeps = (
       clock,
       sponsor,
       needsTwo: (call) => needsTwo(config, call),
+      sharers: base.fleet.alive.count,
     }),
     sponsor,
     covers: createCoverCheck({

@@ -65,6 +65,7 @@ export const leadDuties = (facts: DutyFacts): Duties => {
     if (died || silent.size > 0 || now - swept > SWEEP_MS) {
       const ended = await recover(ledger, clock, ({ by }) => by === undefined || isGone(by))
       if (ended > 0) log.warn('recovered', { calls: ended })
+      await intake.sweep()
       swept = now
     }
     for (const [name, since] of silent) if (names.has(name) || now - since > SWEEP_MS) silent.delete(name)

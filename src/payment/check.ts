@@ -78,6 +78,8 @@ export const createFundsCheck = (facts: {
   needsTwo: (call: Call) => boolean
   /** Looks after allowances that come with a payment. */
   sponsor: Pick<Sponsor, 'isLive' | 'approve'>
+  /** How many instances trust by what they read themselves: each by its part of what a balance has to spare. */
+  sharers: () => number
 }): FundsCheck => {
   const { chainOf, refresh, counter, contracts, settler, clock, sponsor } = facts
   /** What balances had left when they were read, less what was spent since. */
@@ -143,7 +145,7 @@ export const createFundsCheck = (facts: {
     }
     const { most, short } = funds
     if (most < required) throw fail(short, { balance: most, allowance: most, required })
-    remember(call, most - required)
+    remember(call, (most - required) / BigInt(facts.sharers()))
     if (call.settleFirst) await tryOut(chainOf(call), call, settler)
   }
 }

@@ -1,7 +1,8 @@
 import type { ChainId } from '../assets.ts'
 import type { Clock } from '../clock.ts'
+import { isSettling } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { idsOf, type Move } from '../ledger/moves.ts'
+import { idsOf, type Move, type Payable } from '../ledger/moves.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Settler } from './settler.ts'
 
@@ -10,11 +11,13 @@ export type Intake = {
   /** Remembers where the journal ends: what stands before is read by the settlers themselves. */
   open: () => Promise<void>
   start: () => void
+  /** Looks through all that is open, for what the journal did not tell in time. */
+  sweep: () => Promise<void>
   stop: () => Promise<void>
 }
 
 export type IntakeFacts = {
-  ledger: Pick<Ledger, 'lines' | 'journal' | 'call' | 'errand'>
+  ledger: Pick<Ledger, 'lines' | 'journal' | 'call' | 'errand' | 'open' | 'openErrands'>
   clock: Clock
   log: Log
   settlers: ReadonlyMap<ChainId, Pick<Settler, 'adopt' | 'has'>>
@@ -58,6 +61,13 @@ export const createIntake = ({ ledger, clock, log, settlers }: IntakeFacts): Int
     open: async () => {
       seq = await ledger.lines()
     },
+    sweep: async () => {
+      const items: Payable[] = [...(await ledger.open()), ...(await ledger.openErrands())]
+      for (const item of items) {
+        const settler = settlers.get(item.chain)
+        if (isSettling(item) && settler && !settler.has(item.id)) await settler.adopt(item)
+      }
+    },
     start: () => {
       stopping = new AbortController()
       running = run(stopping.signal)
@@ -69,8 +79,8 @@ export const createIntake = ({ ledger, clock, log, settlers }: IntakeFacts): Int
   }
 }
 
-/** Its money is to be moved from then on, and no transaction is made for it. */
+/** Its money is on its way from then on: also of what a store is told once more after it was lost. */
 const isDue = (move: Move): boolean => {
-  if (move.type === 'stream' || move.type === 'bill') return move.due === true && move.tx === undefined
-  return move.type === 'due' || move.type === 'order'
+  if (move.type === 'stream' || move.type === 'bill') return move.due === true || move.tx !== undefined
+  return move.type === 'due' || move.type === 'order' || move.type === 'settle'
 }

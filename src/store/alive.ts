@@ -7,6 +7,8 @@ export type Alive = {
   me: string
   /** Those that were heard of lately, this one included. */
   names: () => Promise<ReadonlySet<string>>
+  /** How many there were at the last sign of life, this one included. */
+  count: () => number
   /** It was heard of, and then no more: it has not said that it ended. */
   died: (name: string) => Promise<boolean>
   start: () => Promise<void>
@@ -20,6 +22,7 @@ export type Alive = {
 export const aloneAlive = (me: string): Alive => ({
   me,
   names: async () => new Set([me]),
+  count: () => 1,
   died: async (name) => name !== me,
   start: async () => {},
   pause: () => {},
@@ -46,17 +49,21 @@ export const redisAlive = ({
 }): Alive => {
   const keys = [`${store.prefix}alive`]
   let timer: NodeJS.Timeout | undefined
+  let count = 1
   const beat = () =>
-    store.run(BEAT, keys, [me]).then(
-      () => undefined,
+    store.run(BEAT, keys, [me, deadMs]).then(
+      (living) => {
+        count = Math.max(1, Number(living))
+      },
       () => log.info('beat_missed'),
     )
   return {
     me,
     names: async () => new Set((await store.run(LIVING, keys, [deadMs])) as string[]),
+    count: () => count,
     died: async (name) => (await store.run(DIED, keys, [name, deadMs])) === 1,
     start: async () => {
-      await store.run(BEAT, keys, [me])
+      count = Math.max(1, Number(await store.run(BEAT, keys, [me, deadMs])))
       timer = setInterval(() => void beat(), beatMs)
     },
     pause: () => clearInterval(timer),
@@ -71,9 +78,10 @@ const NOW = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `
-/** KEYS: the set of the living. ARGV: a name. */
+/** KEYS: the set of the living. ARGV: a name, ms of silence that count as death. Returns how many live. */
 const BEAT = script(`${NOW}
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+return redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - ARGV[2]), '+inf')
 `)
 /** KEYS: the same. ARGV: ms of silence that count as death. Those silent for a day are forgotten. */
 const LIVING = script(`${NOW}

@@ -8,7 +8,7 @@ export type Lease = {
   /** This instance holds it now, by its own clock with a margin. */
   isHeld: () => boolean
   /** Tries for it, keeps it, and says when it comes and goes: `gain` may reject, then it is given back. Resolves after the first try. */
-  start: (on: { gain: () => Promise<void>; loss: () => Promise<void> }) => Promise<void>
+  start: (on: Duties) => Promise<void>
   /** Ends what only the holder does, then gives the lease to whoever is next. */
   stop: () => Promise<void>
 }
@@ -33,6 +33,10 @@ export const ownLease = (): Lease => {
 export type LeaseFacts = { store: Store; log: Log; holder: string; ttlMs?: number }
 
 const TTL_MS = 5_000
+/** So often what the lease is for is tried before somebody else may. */
+const MOST_FAILURES = 4
+
+type Duties = { gain: () => Promise<void>; loss: () => Promise<void> }
 
 /**
  * A lease in Redis, by its clock. Each time it changes hands its token grows, so that what an earlier holder still writes
@@ -44,38 +48,52 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
   let until = 0
   let timer: NodeJS.Timeout | undefined
   let beating: Promise<void> | undefined
-  let started = false
-  let stopped = false
+  let duties: Duties | undefined
+  /** At work, or about to be; taking up and laying down go one after the other, while the lease is kept meanwhile. */
+  let busy = false
+  let turn: Promise<void> = Promise.resolve()
+  let failures = 0
+  let stopping = false
 
   const isHeld = () => token !== '' && performance.now() < until
 
-  const beat = async (on: { gain: () => Promise<void>; loss: () => Promise<void> }): Promise<void> => {
-    const asked = performance.now()
-    const got = await store.run(TAKE, keys, [holder, ttlMs]).catch(() => undefined)
-    const mine = typeof got === 'string' ? got : ''
-    if (mine !== '') {
-      // A new token for the same holder: the store had forgotten it, and others may have written meanwhile.
-      if (started && mine !== token) await lose(on)
-      token = mine
-      until = asked + ttlMs * 0.7
-    }
-    if (started && !isHeld()) await lose(on)
-    if (!started && isHeld()) {
-      started = true
-      log.info('lease_gained', { token })
-      await on.gain().catch(async (error: unknown) => {
-        log.error('lease_not_used', { why: reasonOf(error) })
-        await lose(on)
-        await giveBack()
-      })
+  const takeUp = async (): Promise<void> => {
+    log.info('lease_gained', { token })
+    try {
+      await duties?.gain()
+      failures = 0
+    } catch (error) {
+      // A chain or a store that was slow once is tried again; who fails for good lets somebody else try.
+      failures++
+      log.error('lease_not_used', { why: reasonOf(error), failures })
+      await layDown()
+      if (failures % MOST_FAILURES === 0) await giveBack()
     }
   }
 
-  const lose = async (on: { loss: () => Promise<void> }): Promise<void> => {
-    started = false
-    token = ''
+  const layDown = async (): Promise<void> => {
+    busy = false
     log.warn('lease_lost')
-    await on.loss().catch((error: unknown) => log.error('bug', { why: reasonOf(error) }))
+    await duties?.loss().catch((error: unknown) => log.error('bug', { why: reasonOf(error) }))
+  }
+
+  const beat = async (): Promise<void> => {
+    const asked = performance.now()
+    const got = await store.run(TAKE, keys, [holder, ttlMs]).catch(() => undefined)
+    const before = token
+    if (typeof got === 'string') {
+      token = got
+      until = asked + ttlMs * 0.7
+    }
+    // A new token for the same holder: the store had forgotten it, and others may have written meanwhile.
+    if (busy && (!isHeld() || token !== before)) {
+      busy = false
+      turn = turn.then(layDown)
+    }
+    if (!busy && isHeld() && duties && !stopping) {
+      busy = true
+      turn = turn.then(takeUp)
+    }
   }
 
   const giveBack = async (): Promise<void> => {
@@ -83,27 +101,29 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
     await store.run(GIVE_BACK, keys, [holder]).catch(() => {})
   }
 
-  let ending: (() => Promise<void>) | undefined
   return {
     token: () => (isHeld() ? token : ''),
     isHeld,
-    start: (on) => {
-      ending = on.loss
+    start: async (on) => {
+      duties = on
       const next = (): Promise<void> => {
-        beating = beat(on).finally(() => {
-          if (!stopped) timer = setTimeout(next, ttlMs / 5)
+        beating = beat().finally(() => {
+          if (duties) timer = setTimeout(next, ttlMs / 5)
         })
         return beating
       }
-      return next()
+      await next()
+      await turn
     },
     stop: async () => {
-      stopped = true
-      clearTimeout(timer)
+      stopping = true
       await beating
       // Still ours while it ends: what waits is sent with our token.
-      if (started) await ending?.().catch((error: unknown) => log.error('bug', { why: reasonOf(error) }))
-      started = false
+      if (busy) turn = turn.then(() => (busy ? layDown() : undefined))
+      await turn
+      duties = undefined
+      clearTimeout(timer)
+      await beating
       await giveBack()
     },
   }

@@ -28,7 +28,6 @@ export const POINTS: Readonly<Record<Work, readonly string[]>> = {
 /** Points of the plan for which nothing is built yet. */
 export const ABSENT = {
   K10: 'webhooks do not exist yet',
-  K15: 'Redis does not exist yet: a ledger belongs to one process',
 } as const
 
 /** Before these, no provider has been asked. */

@@ -7,6 +7,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { deployUsdc, type Localnet, rpc, startAnvil } from '../../src/cli/demo/localnet.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { readConfig } from '../../src/config.ts'
+import { isServing } from '../../src/ledger/call.ts'
 import { quietLog } from '../../src/log.ts'
 import { type Farebox, startFarebox } from '../../src/main.ts'
 import { type RouterFiles, type RouterProcess, startRouter } from '../support/process.ts'
@@ -136,7 +137,14 @@ export const openSite = async (ground: Ground): Promise<Site> => {
         if (point !== undefined && error.message.includes('(SIGKILL)')) return undefined
         throw error
       }),
-    router: () => startFarebox(readConfig(text, env), { log: quietLog, clock }),
+    router: async () => {
+      const router = await startFarebox(readConfig(text, env), { log: quietLog, clock })
+      // Over Redis others might be alive: it is some seconds before it leads and ends what the dead one left.
+      const isReady = async () =>
+        router.leads() && !(await router.deps.ledger.open()).some((call) => isServing(call))
+      for (let i = 0; redis && i < 600 && !(await isReady()); i++) await after(100)
+      return router
+    },
     close: async () => {
       await upstream.close()
       await redis?.stop()
