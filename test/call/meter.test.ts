@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createMeter } from '../../src/call/meter.ts'
@@ -202,6 +203,17 @@ test('whatever a provider sends, metering never throws and never passes the cap'
     }),
     { numRuns: 1000 },
   )
+})
+
+test('the digest is that of everything that was sent, in however many pieces, and may be asked for on the way', () => {
+  const meter = createMeter(facts)
+  let all = ''
+  for (let i = 0; i < 100; i++) {
+    const piece = `é${i}`.repeat(i % 7 === 0 ? 2_000 : 1)
+    meter.sent(piece)
+    all += piece
+    expect(meter.digest()).toBe(`0x${hash('sha256', all)}`)
+  }
 })
 
 test('the digest is that of everything that was sent', () => {
