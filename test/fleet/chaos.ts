@@ -92,7 +92,7 @@ export const runChaos = async (facts: ChaosFacts): Promise<ChaosResult> => {
     const audited = await audit(site)
     const logged = countEvents(site.errors())
     const result = { seed, calls, payments: shown.length, faults: told, verdict, audit: audited, logged }
-    const unrested = lost ? [] : open.map((one) => `not at rest: ${one}`)
+    const unrested = open.map((one) => `not at rest: ${one}`)
     const problems = [...unrested, ...problemsOf(result, lost, site.errors())]
     return { ...result, problems, seconds: Math.round((Date.now() - began) / 1000) }
   } finally {
