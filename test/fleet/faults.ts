@@ -111,6 +111,8 @@ const make: Record<FaultKind, (site: FleetSite, fault: Fault) => Promise<void>> 
     await server.kill9()
     await sleep(ms)
     await server.restart()
+    // A copy that was promoted would follow its old master again, as its command line says.
+    await server.cli('REPLICAOF', 'NO', 'ONE')
   },
   'redis-slow': ({ proxies }, { ms }) => onAll(proxies, ms, (one, on) => one.delay(on ? 200 : 0)),
   'redis-drop': ({ proxies }, { ms }) => onAll(proxies, ms, (one, on) => one.dropReplies(on)),
