@@ -103,7 +103,12 @@ export const configSchema = z.strictObject({
   quote: z
     .strictObject({
       ttlSeconds: z.int().min(10).max(900).default(90).describe('How long a quote is honoured'),
-      signOffers: z.boolean().default(true).describe('Sign offers when X-Farebox-Sign asks, and x402 receipts for payments that echo offer-receipt'),
+      signOffers: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Sign offers when X-Farebox-Sign asks, and x402 receipts for payments that echo offer-receipt',
+        ),
     })
     .prefault({}),
   refunds,

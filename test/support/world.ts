@@ -87,7 +87,10 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   const dir = mkdtempSync(join(tmpdir(), 'farebox-test-'))
   const kind = wanted.store ?? process.env['TEST_STORE'] ?? 'memory'
   const redis = kind === 'redis' ? await sharedRedis() : undefined
-  const store = redis?.url() ?? (kind.startsWith('redis:') ? kind : undefined) ?? (kind === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:')
+  const store =
+    redis?.url() ??
+    (kind.startsWith('redis:') ? kind : undefined) ??
+    (kind === 'sqlite' ? `sqlite:${join(dir, 'ledger.db')}` : 'memory:')
   const config = readConfig(yaml(net, assetsOf(token, usdt, wanted), upstream, store, wanted), {
     FAREBOX_QUOTE_SECRET: SECRET,
     FAREBOX_SETTLER_KEY: net.accounts[1]!.privateKey,
