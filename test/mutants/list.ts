@@ -206,8 +206,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'limit in Redis read but not enforced',
     file: 'src/ledger/redis-lua.ts',
-    find: "if limit ~= '' and add(limit, minus(sum))",
-    put: "if limit ~= '' and add(limit, minus(value))",
+    find: 'add(bump[3], minus(sum))',
+    put: 'add(bump[3], minus(value))',
     tests: FLEET,
   },
   {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 import type { World } from './world.ts'
 
@@ -48,6 +49,20 @@ export const costingNothing = async <T>(world: Watched, act: () => Promise<T>, a
   await world.settle()
   const before = await booksOf(world)
   const result = await act()
-  expect(await booksOf(world)).toEqual({ ...before, seen: before.seen + asks })
+  const after = await booksOf(world)
+  const wanted = { ...before, seen: before.seen + asks }
+  if (isDeepStrictEqual(after, wanted) || !isDeepStrictEqual(withoutGas(after), withoutGas(wanted))) {
+    expect(after).toEqual(wanted)
+    return result
+  }
+  // Gas of an earlier test may have been booked meanwhile, by the look at the chain in the background: once more.
+  const again = await booksOf(world)
+  await act()
+  expect(await booksOf(world)).toEqual({ ...again, seen: again.seen + asks })
   return result
 }
+
+const withoutGas = <B extends { balances: object }>(books: B): B => ({
+  ...books,
+  balances: Object.fromEntries(Object.entries(books.balances).filter(([name]) => !name.includes('/native '))),
+})
