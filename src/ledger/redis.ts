@@ -37,6 +37,8 @@ type Waiting = {
 const PATIENCE_MS = 900
 /** Moves of one batch: Redis does nothing else meanwhile. */
 const MOST = 64
+/** Batches under way at once: while Redis writes one, the next is judged. Each is numbered under a name of its own. */
+const LANES = ['a', 'b'] as const
 const AGAIN_MS = 40
 const WATCH_MS = 1_000
 
@@ -63,13 +65,14 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   const cache = createCache()
   const queue: Waiting[] = []
   let batch = 0
-  let busy = false
+  const free = new Set<string>(LANES)
+  const isIdle = () => free.size === LANES.length
   let closed = false
 
-  const send = async (judged: readonly Judged[], healer: string, n: number): Promise<Reply> => {
+  const send = async (judged: readonly Judged[], healer: string, lane: string, n: number): Promise<Reply> => {
     const { inc, seq, hash } = known
     // The healer writes beside those who wait for it, and who only looks writes nothing.
-    const who = judged.length === 0 ? '' : healer === '' ? writer : `${writer} healing`
+    const who = judged.length === 0 ? '' : `${writer} ${healer === '' ? lane : 'healing'}`
     const head = [store.prefix, who, n, inc, seq, hash, token(), healer]
     return (await store.run(POST, [meta], [...head, ...judged.flatMap(({ args }) => args)])) as Reply
   }
@@ -82,12 +85,12 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   })
 
   /** Judges and sends until each has an answer; those for which something had changed are judged again. */
-  const write = async (batched: readonly Waiting[], token = ''): Promise<void> => {
+  const write = async (batched: readonly Waiting[], lane: string, token = ''): Promise<void> => {
     let left = batched
     while (left.length > 0) {
       if (looked !== store.generation()) await look()
       const judged = left.map(({ move, at }) => judgeBy(cache, move, at))
-      const reply = await insist(judged, Math.min(...left.map((one) => one.until)), token)
+      const reply = await insist(judged, Math.min(...left.map((one) => one.until)), token, lane)
       if (reply) left = told(left, judged, reply)
     }
   }
@@ -96,9 +99,8 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   const told = (
     asked: readonly Waiting[],
     judged: readonly Judged[],
-    [, seq, hash, epoch, answers]: Written,
+    [, , , , answers]: Written,
   ): Waiting[] => {
-    Object.assign(known, { seq, hash, epoch: Number(epoch) })
     return asked.filter((one, i) => {
       const answer = answers[i]!
       const posted = settleAnswer(cache, judged[i]!, one.move, answer)
@@ -115,13 +117,18 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     judged: readonly Judged[],
     until: number,
     token: string,
+    lane: string,
   ): Promise<Written | undefined> => {
     const n = ++batch
     for (;;) {
       let why = 'the store was rebuilt'
       try {
-        const reply = await send(judged, token, n)
+        const { inc } = known
+        const reply = await send(judged, token, lane, n)
         if (reply[0] === 'ok') {
+          // Of two batches under way, the later answer is the newer.
+          const [, seq, hash, epoch] = reply
+          if (inc === known.inc && seq >= known.seq) Object.assign(known, { seq, hash, epoch: Number(epoch) })
           // What is written stands; nothing new is taken until the replicas have it.
           if (judged.length > 0 && !(await store.copied())) lagging = true
           return reply
@@ -145,23 +152,22 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     let left = 0
     for (const { move, at } of moves) {
       const one = { move, at, until: clock.now() + 5_000, resolve: () => {}, reject: () => {} }
-      await write([one], known.inc).catch(() => left++)
+      await write([one], 'healing', known.inc).catch(() => left++)
     }
     if (left > 0) log.error('store_moves_left', { moves: left })
   }
 
-  const run = async (): Promise<void> => {
-    busy = true
+  const run = async (lane: string): Promise<void> => {
     while (queue.length > 0) {
       const taken = queue.splice(0, MOST)
       try {
-        await write(taken)
+        await write(taken, lane)
       } catch (error) {
         for (const one of taken) one.reject(error)
         if (!(error instanceof Refusal)) log.error('bug', { why: reasonOf(error) })
       }
     }
-    busy = false
+    free.add(lane)
   }
 
   /** Learns how the store stands, also that it is another server than before. */
@@ -171,7 +177,7 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     if (Number(other) === 1) log.warn('store_is_another_server', { epoch: Number(epoch) })
     if (inc === known.inc && Number(seq) > known.seq) Object.assign(known, { seq: Number(seq), hash })
     if (inc === known.inc) known.epoch = Number(epoch)
-    else await insist([], clock.now(), '')
+    else await insist([], clock.now(), '', '')
     looked = seen
     lagging = lagging && !(await store.copied())
   }
@@ -180,7 +186,7 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   await look()
   // An idle instance notices too that the store was lost, in time to say what it remembers.
   const watching = setInterval(() => {
-    if (!busy) void look().catch(() => {})
+    if (isIdle()) void look().catch(() => {})
   }, WATCH_MS)
   watching.unref()
 
@@ -198,11 +204,11 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
           resolve: resolve as Waiting['resolve'],
           reject,
         })
-        if (!busy) {
-          busy = true
-          // What arrives in the same turn goes together.
-          setImmediate(() => void run())
-        }
+        const [lane] = free
+        if (lane === undefined) return
+        free.delete(lane)
+        // What arrives in the same turn goes together.
+        setImmediate(() => void run(lane))
       }),
     ...redisQueries(store, cache),
     get epoch() {
@@ -213,7 +219,7 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
       return known.epoch
     },
     close: async () => {
-      while (queue.length > 0 || busy) await new Promise(setImmediate)
+      while (queue.length > 0 || !isIdle()) await new Promise(setImmediate)
       closed = true
       clearInterval(watching)
       await healer.idle()
