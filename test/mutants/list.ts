@@ -225,13 +225,6 @@ export const mutants: readonly Mutant[] = [
     tests: FLEET,
   },
   {
-    name: 'a store that lost moves is taken for the same',
-    file: 'src/ledger/redis-lua.ts',
-    find: "if seq < known then return {'lost', 'back'} end",
-    put: '',
-    tests: FLEET,
-  },
-  {
     name: 'another server than before raises no epoch',
     file: 'src/ledger/redis-scripts.ts',
     find: 'if m[5] == server then return',
