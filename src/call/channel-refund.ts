@@ -1,9 +1,8 @@
 import type { Hex } from '../assets.ts'
 import { checkBase, checkConfig, checkVoucher, isOffered } from '../channel/agree.ts'
 import { type Code, type Details, errorBody, fail, REFUSALS, Refusal, type Refused } from '../errors.ts'
-import { newErrandId } from '../ids.ts'
 import { type Channel, channelKey } from '../ledger/channel.ts'
-import type { Claim, Errand } from '../ledger/errand.ts'
+import { type Claim, type Errand, newErrand } from '../ledger/errand.ts'
 import { maxOf, minOf } from '../money.ts'
 import { movedResponse } from '../payment/channel-answer.ts'
 import { leastDeposit, type Till } from '../quote/offers.ts'
@@ -89,12 +88,7 @@ const errandOf = (deps: Deps, till: Till, channel: Channel, wanted: bigint | und
     charged > from && voucher
       ? { channel: id, config, max: voucher.max, signature: voucher.signature, from, total: charged }
       : undefined
-  return {
-    is: 'errand',
-    id: newErrandId(),
-    chain: asset.chain,
-    token: asset.address,
-    decimals: asset.decimals,
+  return newErrand(asset, {
     payer: config.payer,
     from: BATCH_SETTLEMENT,
     to: config.payer,
@@ -104,7 +98,7 @@ const errandOf = (deps: Deps, till: Till, channel: Channel, wanted: bigint | und
     validBefore: 0n,
     settlement: { at: 'due' },
     task: { kind: 'refund', channel: id, config, claim, refundNonce },
-  }
+  })
 }
 
 const done = async (deps: Deps, errand: Errand, signal: AbortSignal): Promise<Reply> => {

@@ -6,9 +6,8 @@ import { assetKey, type ChainId, type Hex } from '../assets.ts'
 import type { Chain, ChannelState } from '../chain/chain.ts'
 import type { Clock } from '../clock.ts'
 import { fail } from '../errors.ts'
-import { newErrandId } from '../ids.ts'
 import { type Channel, channelKey } from '../ledger/channel.ts'
-import type { Errand, Task } from '../ledger/errand.ts'
+import { type Errand, newErrand, type Task } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import { maxOf } from '../money.ts'
@@ -167,12 +166,7 @@ const seenErrand = ({ till, payment }: Place, task: Task, amount: bigint, at: nu
   const { payer } = payment.config
   const { asset } = till
   const [from, to] = task.kind === 'deposit' ? [payer, BATCH_SETTLEMENT] : [BATCH_SETTLEMENT, payer]
-  return {
-    is: 'errand',
-    id: newErrandId(),
-    chain: asset.chain,
-    token: asset.address,
-    decimals: asset.decimals,
+  return newErrand(asset, {
     payer,
     from,
     to,
@@ -182,5 +176,5 @@ const seenErrand = ({ till, payment }: Place, task: Task, amount: bigint, at: nu
     validBefore: 0n,
     settlement: { at: 'none' },
     task,
-  }
+  })
 }

@@ -4,10 +4,9 @@ import { depositNonce, permit2DepositDigest, receiveDigest } from '../chain/depo
 import { curve } from '../chain/signatures.ts'
 import { domainSeparator } from '../chain/typed-data.ts'
 import { fail } from '../errors.ts'
-import { newErrandId } from '../ids.ts'
 import type { Sponsored } from '../ledger/call.ts'
 import type { Channel } from '../ledger/channel.ts'
-import type { DepositBy, Errand } from '../ledger/errand.ts'
+import { type DepositBy, type Errand, newErrand } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { bookOf, COUNTER } from '../ledger/moves.ts'
 import { claimKey } from '../payment/check.ts'
@@ -131,12 +130,7 @@ const errandOf = (agreed: AgreedChannel, { deposit, sponsored, channel, at }: De
   const { asset } = till
   const by = depositBy(deposit, voucher.channel)
   const permit = permitOf(agreed, sponsored, deposit.amount)
-  return {
-    is: 'errand',
-    id: newErrandId(),
-    chain: asset.chain,
-    token: asset.address,
-    decimals: asset.decimals,
+  return newErrand(asset, {
     payer: config.payer,
     // The collector takes it first, and its own transfer is the one into the channel.
     from: deposit.by === 'eip3009' ? ERC3009_COLLECTOR : config.payer,
@@ -156,7 +150,7 @@ const errandOf = (agreed: AgreedChannel, { deposit, sponsored, channel, at }: De
       refundNonce: channel?.refundNonce ?? 0n,
       ...(permit && { sponsored: permit }),
     },
-  }
+  })
 }
 
 const depositBy = (deposit: Deposit, channel: Hex): Exclude<DepositBy, { kind: 'seen' }> => {

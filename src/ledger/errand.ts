@@ -1,4 +1,5 @@
-import type { ChainId, Hex } from '../assets.ts'
+import type { Asset, ChainId, Hex } from '../assets.ts'
+import { newErrandId } from '../ids.ts'
 import type { ChannelConfig } from '../wire/contracts.ts'
 import type { Authorization } from '../wire/payment.ts'
 import type { Settlement, Sponsored } from './call.ts'
@@ -73,3 +74,9 @@ export type Claim = {
   /** What of it we had not charged, of a claim that was only seen: a lost ledger did. */
   over?: bigint
 }
+
+/** An errand about a token, under a new id. */
+export const newErrand = (
+  { chain, address: token, decimals }: Pick<Asset, 'chain' | 'address' | 'decimals'>,
+  errand: Omit<Errand, 'is' | 'id' | 'chain' | 'token' | 'decimals'>,
+): Errand => ({ is: 'errand', id: newErrandId(), chain, token, decimals, ...errand })

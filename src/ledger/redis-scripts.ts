@@ -1,4 +1,4 @@
-import { script } from '../store/store.ts'
+import { LUA_NOW, script } from '../store/store.ts'
 import { LUA_SUMS } from './redis-lua.ts'
 
 /**
@@ -42,9 +42,7 @@ return now
  */
 export const HEAL = script(`
 local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'healing', 'until', 'cut')
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local inc, role, cut = m[1], 'helper', m[7] or '0'
+${LUA_NOW}local inc, role, cut = m[1], 'helper', m[7] or '0'
 if not inc or inc == ARGV[2] then
   inc, role = ARGV[3], 'healer'
   cut = ARGV[6] == 'fork' and '0' or m[2] or '0'
@@ -69,9 +67,7 @@ return {role, inc, s[1], s[2], s[3], cut}
 /** For who waits: takes over from a healer that has ended before it was done. KEYS: meta. ARGV: the incarnation. Returns 1 to who heals now. */
 export const TAKE_OVER = script(`
 local m = redis.call('HMGET', KEYS[1], 'healing', 'until')
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-if m[1] ~= ARGV[1] or now <= tonumber(m[2]) then return 0 end
+${LUA_NOW}if m[1] ~= ARGV[1] or now <= tonumber(m[2]) then return 0 end
 redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + 10000))
 return 1
 `)

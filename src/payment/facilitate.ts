@@ -2,8 +2,7 @@ import type { ChainId, Hex } from '../assets.ts'
 import type { Chain } from '../chain/chain.ts'
 import { type Clock, seconds } from '../clock.ts'
 import { type Code, fail, REFUSALS, Refusal, type Refused } from '../errors.ts'
-import { newErrandId } from '../ids.ts'
-import type { Errand } from '../ledger/errand.ts'
+import { type Errand, newErrand } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Till } from '../quote/offers.ts'
 import { paymentAction } from '../settle/action.ts'
@@ -153,23 +152,19 @@ export const createFacilitator = (facts: FacilitatorFacts): Facilitator => {
   }
 }
 
-const errandOf = ({ till, authorization, amount, sponsored, claim }: Met, at: number): Errand => ({
-  is: 'errand',
-  id: newErrandId(),
-  chain: till.asset.chain,
-  token: till.asset.address,
-  decimals: till.asset.decimals,
-  payer: authorization.from,
-  from: authorization.from,
-  to: authorization.to,
-  claim,
-  amount,
-  at,
-  validAfter: authorization.validAfter,
-  validBefore: authorization.validBefore,
-  settlement: { at: 'due' },
-  task: { kind: 'relay', authorization, ...(sponsored && { sponsored }) },
-})
+const errandOf = ({ till, authorization, amount, sponsored, claim }: Met, at: number): Errand =>
+  newErrand(till.asset, {
+    payer: authorization.from,
+    from: authorization.from,
+    to: authorization.to,
+    claim,
+    amount,
+    at,
+    validAfter: authorization.validAfter,
+    validBefore: authorization.validBefore,
+    settlement: { at: 'due' },
+    task: { kind: 'relay', authorization, ...(sponsored && { sponsored }) },
+  })
 
 const answerOf = ({ settlement, chain, payer, amount }: Errand): SettleAnswer => {
   const told = { network: chain, payer, amount: amount.toString() }

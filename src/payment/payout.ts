@@ -3,8 +3,7 @@ import { tokenTransferData } from '../chain/approval.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Clock } from '../clock.ts'
 import { fail, Refusal } from '../errors.ts'
-import { newErrandId } from '../ids.ts'
-import type { Errand } from '../ledger/errand.ts'
+import { type Errand, newErrand } from '../ledger/errand.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { ACCOUNT } from '../ledger/moves.ts'
 import { type Log, reasonOf } from '../log.ts'
@@ -198,20 +197,16 @@ const same = (before: Errand, { payer, till, amount }: Wish): Errand => {
   return before
 }
 
-const newPayout = ({ payer, till, nonce }: Wish, settler: Hex, amount: bigint, at: number): Errand => ({
-  is: 'errand',
-  id: newErrandId(),
-  chain: till.asset.chain,
-  token: till.asset.address,
-  decimals: till.asset.decimals,
-  payer,
-  from: settler,
-  to: payer,
-  ...(nonce !== undefined && { claim: claimOf(nonce) }),
-  amount,
-  at,
-  validAfter: 0n,
-  validBefore: 0n,
-  settlement: { at: 'due' },
-  task: { kind: 'payout' },
-})
+const newPayout = ({ payer, till, nonce }: Wish, settler: Hex, amount: bigint, at: number): Errand =>
+  newErrand(till.asset, {
+    payer,
+    from: settler,
+    to: payer,
+    ...(nonce !== undefined && { claim: claimOf(nonce) }),
+    amount,
+    at,
+    validAfter: 0n,
+    validBefore: 0n,
+    settlement: { at: 'due' },
+    task: { kind: 'payout' },
+  })

@@ -2,6 +2,7 @@ import type { ChainId } from '../assets.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Move } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import type { Log } from '../log.ts'
 import type { Till } from '../quote/offers.ts'
 
@@ -29,7 +30,7 @@ export const guardTills = (facts: {
   }
 
   const suspect = async ({ id, why }: Extract<Move, { type: 'lose' }>): Promise<void> => {
-    const item = (await ledger.call(id)) ?? (await ledger.errand(id))
+    const item = await payableOf(ledger, id)
     const till = tills.find(({ asset }) => asset.chain === item?.chain && asset.address === item.token)
     if (!till) return
     const wrong = await chains.get(till.asset.chain)?.checkAsset(till.asset)

@@ -3,6 +3,7 @@ import type { Inclusion } from '../chain/chain.ts'
 import { isSettling, type Tx } from '../ledger/call.ts'
 import type { Errand } from '../ledger/errand.ts'
 import { ACCOUNT } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import type { Span, View } from './compare.ts'
 import { type BookFacts, orderSeen } from './seen.ts'
 
@@ -82,7 +83,7 @@ async function* stored({ ledger, chain }: View, settler: Hex, from: number): Asy
 
 const isOpen = async ({ ledger }: View, { items }: Tx): Promise<boolean> => {
   for (const id of items) {
-    const item = (await ledger.call(id)) ?? (await ledger.errand(id))
+    const item = await payableOf(ledger, id)
     if (item && isSettling(item)) return true
   }
   return false

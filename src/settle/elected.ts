@@ -1,5 +1,5 @@
 import type { Head } from '../chain/chain.ts'
-import type { Payable } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import { reasonOf } from '../log.ts'
 import { createSettler, type Settler, type SettlerFacts } from './settler.ts'
 
@@ -55,9 +55,6 @@ export const createElected = (facts: SettlerFacts): Elected => {
     if (!leader) throw new Error('this instance does not settle')
     return leader
   }
-  const stand = async (id: string): Promise<Payable | undefined> =>
-    (await ledger.call(id)) ?? (await ledger.errand(id))
-
   return {
     pay: (item, post, when) => (leader ? leader.pay(item, post, when) : post({ due: true })),
     order: (errand) => (leader ? leader.order(errand) : ledger.post({ type: 'order', errand })),
@@ -65,7 +62,7 @@ export const createElected = (facts: SettlerFacts): Elected => {
     has: (id) => leader?.has(id) ?? false,
     outcome: async (id, signal) => {
       // Whoever leads when it ends, the ledger knows.
-      for (let now = await stand(id); ; now = await stand(id)) {
+      for (let now = await payableOf(ledger, id); ; now = await payableOf(ledger, id)) {
         if (!now || now.settlement.at === 'settled' || now.settlement.at === 'lost' || signal.aborted)
           return now
         await clock.sleep(OUTCOME_MS)

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { isSettling } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { idsOf, type Move, type Payable } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Settler } from './settler.ts'
 
@@ -33,7 +34,7 @@ export const createIntake = ({ ledger, clock, log, settlers }: IntakeFacts): Int
   let stopping = new AbortController()
 
   const adopt = async (id: string): Promise<void> => {
-    const item = (await ledger.call(id)) ?? (await ledger.errand(id))
+    const item = await payableOf(ledger, id)
     if (item) await settlers.get(item.chain)?.adopt(item)
   }
 

@@ -2,11 +2,13 @@
  * settle/: money that moves on a chain. What is due becomes a transaction of its own or a part of one (batch.ts decides),
  * is stored before it is sent (outbox.ts), and counts once the logs of a canonical block prove it (prove.ts, proof.ts).
  */
+
 import type { Chain, Head } from '../chain/chain.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Clock } from '../clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Payable } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import { type Log, reasonOf } from '../log.ts'
 import { MULTICALL3 } from '../wire/contracts.ts'
 import type { Agreement } from './agreement.ts'
@@ -183,7 +185,7 @@ export const createSettler = (facts: SettlerFacts): Settler => {
     has: (id) => jobs.get(id) !== undefined,
     outcome: async (id, signal) => {
       await jobs.ended(id, signal)
-      return (await ledger.call(id)) ?? (await ledger.errand(id))
+      return payableOf(ledger, id)
     },
     tick,
     head: () => head,

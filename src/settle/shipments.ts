@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Tx } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Payable } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import type { Log } from '../log.ts'
 import { isExpired } from './expiry.ts'
 import { capped, dearer } from './fees.ts'
@@ -59,7 +60,7 @@ export const createShipments = (facts: ShipmentFacts): Shipments => {
 
   const refresh: Shipments['refresh'] = async (some) => {
     for (const { item } of some) {
-      const now = (await ledger.call(item.id)) ?? (await ledger.errand(item.id))
+      const now = await payableOf(ledger, item.id)
       const { at } = now?.settlement ?? { at: 'none' }
       if (now && (at === 'due' || at === 'settling')) jobs.change(item.id, { item: now })
       else if (now && at === 'included') jobs.change(item.id, { item: now, waiting: false })

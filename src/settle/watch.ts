@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { isSettling, type Proof, type Tx } from '../ledger/call.ts'
 import type { Ledger, Posted } from '../ledger/ledger.ts'
 import type { Payable } from '../ledger/moves.ts'
+import { payableOf } from '../ledger/payable.ts'
 import type { Log } from '../log.ts'
 import type { Agreement } from './agreement.ts'
 import type { Appetite } from './appetite.ts'
@@ -92,9 +93,7 @@ export const createWatch = (facts: WatchFacts): Watch => {
   }
 
   const itemsOf = async ({ items }: Tx): Promise<Payable[]> => {
-    const found = items.map(
-      async (id) => jobs.get(id)?.item ?? (await ledger.call(id)) ?? (await ledger.errand(id)),
-    )
+    const found = items.map(async (id) => jobs.get(id)?.item ?? (await payableOf(ledger, id)))
     return (await Promise.all(found)).filter((one) => one !== undefined)
   }
 

@@ -1,5 +1,5 @@
 import type { Log } from '../log.ts'
-import { type Store, script } from './store.ts'
+import { LUA_NOW, type Store, script } from './store.ts'
 
 /** Who of the instances that share a store is at work. */
 export type Alive = {
@@ -74,24 +74,20 @@ export const redisAlive = ({
   }
 }
 
-const NOW = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-`
 /** KEYS: the set of the living. ARGV: a name, ms of silence that count as death. Returns how many live. */
-const BEAT = script(`${NOW}
+const BEAT = script(`${LUA_NOW}
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 return redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - ARGV[2]), '+inf')
 `)
 /** KEYS: the same. ARGV: ms of silence that count as death. Those silent for a day are forgotten. */
-const LIVING = script(`${NOW}
+const LIVING = script(`${LUA_NOW}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - 86400000))
 return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('%.0f', now - ARGV[1]), '+inf')
 `)
 /** KEYS: the same. ARGV: a name. */
 const END = script(`redis.call('ZREM', KEYS[1], ARGV[1])`)
 /** KEYS: the same. ARGV: a name, ms of silence that count as death. */
-const DIED = script(`${NOW}
+const DIED = script(`${LUA_NOW}
 local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
 return at and tonumber(at) < now - ARGV[2] and 1 or 0
 `)

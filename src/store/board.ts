@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
-import { type Store, script } from './store.ts'
+import { LUA_NOW, type Store, script } from './store.ts'
 
 /**
  * Short notes that instances leave for each other, such as which host fails. Read from memory, so never in the way of a
@@ -101,18 +101,14 @@ export const redisBoard = ({ store, clock, log }: { store: Store; clock: Clock; 
   }
 }
 
-const NOW = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-`
 /** KEYS: the board. ARGV: name, text, ms. */
-const WRITE = script(`${NOW}
+const WRITE = script(`${LUA_NOW}
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f ', now + ARGV[3]) .. ARGV[2])
 `)
 /** KEYS: the board. ARGV: name. */
 const ERASE = script(`redis.call('HDEL', KEYS[1], ARGV[1])`)
 /** KEYS: the board. Returns name, ms left and text in turn; what has ended is removed. */
-const PULL = script(`${NOW}
+const PULL = script(`${LUA_NOW}
 local rows, all = {}, redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local till, text = all[i + 1]:match('^(%d+) (.*)$')

@@ -1,5 +1,5 @@
 import { type Log, reasonOf } from '../log.ts'
-import { type Store, script } from './store.ts'
+import { LUA_NOW, type Store, script } from './store.ts'
 
 /** One of several instances that does what only one may do. */
 export type Lease = {
@@ -130,10 +130,7 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
 }
 
 /** KEYS: the lease. ARGV: who asks, for how many ms. Returns the token when it is theirs, else who has it in a list. */
-const TAKE = script(`
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local lease = redis.call('HMGET', KEYS[1], 'holder', 'until', 'token')
+const TAKE = script(`${LUA_NOW}local lease = redis.call('HMGET', KEYS[1], 'holder', 'until', 'token')
 local mine = lease[1] == ARGV[1]
 if lease[1] and lease[1] ~= '' and not mine and now < tonumber(lease[2]) then return {lease[1]} end
 local token = tonumber(lease[3] or '0')

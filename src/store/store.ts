@@ -10,6 +10,12 @@ export type Script = { lua: string; sha: string }
 /** Names a script by its SHA-1, as Redis does. */
 export const script = (lua: string): Script => ({ lua, sha: hash('sha1', lua, 'hex') })
 
+/** Puts the time of Redis, ms, into a script's `now`: the clocks of instances need not agree. */
+export const LUA_NOW = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+`
+
 export type Arg = string | number
 
 /** A connection that fails fast: each call settles within about a second, and rejects with `ledger_unavailable` when there is no answer. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
-import { COUNTER } from '../../src/ledger/moves.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { COUNTER, type Move } from '../../src/ledger/moves.ts'
 import { LUA_SUMS } from '../../src/ledger/redis-lua.ts'
 import { ANN, aCall, aTx, BOOK, creditOf, giveCredit, moves, postAll, usd } from '../ledger/fixtures.ts'
 import { openRedisLedger } from '../ledger/redis-ledger.ts'
@@ -17,6 +18,12 @@ afterAll(() => redis.stop())
 
 let named = 0
 const nameUrl = (port = redis.port) => `redis://127.0.0.1:${port}/0?name=t${++named}`
+/** Whether a move was written; undefined while the store does not answer. */
+const lands = (ledger: Ledger, move: Move): Promise<boolean | undefined> =>
+  ledger.post(move).then(
+    (one) => one.ok,
+    () => undefined,
+  )
 const NOW = { now: 1_700_000_000_000 }
 
 describe('several instances over one ledger', () => {
@@ -142,16 +149,7 @@ describe('a store that fails', () => {
     const { epoch } = ledger
     await own.kill9()
     await own.restart()
-    await expect
-      .poll(
-        () =>
-          ledger.post(moves(call).bill(10n)).then(
-            (one) => one.ok,
-            () => undefined,
-          ),
-        { timeout: 8_000 },
-      )
-      .toBe(true)
+    await expect.poll(() => lands(ledger, moves(call).bill(10n)), { timeout: 8_000 }).toBe(true)
     // Nobody can say what it was told to forget: older quotes are refused.
     await expect.poll(() => ledger.epoch, { timeout: 4_000 }).toBeGreaterThan(epoch)
     expect(await checkInvariants(ledger, NOW)).toEqual([])
@@ -171,16 +169,7 @@ describe('a store that fails', () => {
     const before = await a.balances()
     const { epoch } = a
     await own.cli('FLUSHALL')
-    await expect
-      .poll(
-        () =>
-          a.post(moves(theirs).bill(10n, aTx(theirs, 2))).then(
-            (one) => one.ok,
-            () => undefined,
-          ),
-        { timeout: 9_000 },
-      )
-      .toBe(true)
+    await expect.poll(() => lands(a, moves(theirs).bill(10n, aTx(theirs, 2))), { timeout: 9_000 }).toBe(true)
     await expect.poll(() => b.epoch, { timeout: 5_000 }).toBe(a.epoch)
     expect(a.epoch).toBeGreaterThan(epoch)
     expect(await b.call(mine.id)).toMatchObject({ service: { at: 'served' }, settlement: { at: 'settled' } })
@@ -210,16 +199,7 @@ describe('a store that fails', () => {
     const { epoch } = ledger
     own.retarget(replica.port)
     own.cut()
-    await expect
-      .poll(
-        () =>
-          ledger.post(moves(call).bill(10n)).then(
-            (one) => one.ok,
-            () => undefined,
-          ),
-        { timeout: 9_000 },
-      )
-      .toBe(true)
+    await expect.poll(() => lands(ledger, moves(call).bill(10n)), { timeout: 9_000 }).toBe(true)
     expect(ledger.epoch).toBeGreaterThan(epoch)
     expect(await ledger.call(call.id)).toMatchObject({
       service: { at: 'served' },
@@ -242,11 +222,7 @@ test('while no replica keeps up, what runs is ended and nothing new is taken', a
   expect((await ledger.post(moves(call).bill(0n))).ok).toBe(true)
   await expect(ledger.post(moves(next).claim())).rejects.toMatchObject({ code: 'ledger_unavailable' })
   replica.resume()
-  const again = () =>
-    ledger.post(moves(next).claim()).then(
-      (one) => one.ok,
-      () => undefined,
-    )
+  const again = () => lands(ledger, moves(next).claim())
   await expect.poll(again, { timeout: 8_000 }).toBe(true)
   await ledger.close()
   await Promise.all([replica.stop(), master.stop()])

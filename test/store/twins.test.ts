@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../src/clock.ts'
 import { quietLog } from '../../src/log.ts'
 import { redisAlive } from '../../src/store/alive.ts'
 import { type Board, memoryBoard, redisBoard } from '../../src/store/board.ts'
-import { redisLease } from '../../src/store/lease.ts'
+import { type Lease, redisLease } from '../../src/store/lease.ts'
 import { openRedis, parseStoreUrl } from '../../src/store/redis.ts'
 import type { Store } from '../../src/store/store.ts'
 import { memoryTally, redisTally, type Tally } from '../../src/store/tally.ts'
@@ -97,14 +97,13 @@ test('what one instance notes, the others read within about a second, and what i
 test('of several instances one has the lease; when it goes, the next has a higher token', async () => {
   const url = redis.url()
   const told: string[] = []
-  const leases = await Promise.all(
-    ['a', 'b', 'c'].map(async (holder) => {
-      const lease = redisLease({ store: await connect(url), log: quietLog, holder, ttlMs: 600 })
-      const say = (what: string) => async () => void told.push(`${holder} ${what}`)
-      await lease.start({ gain: say('gains'), loss: say('loses') })
-      return lease
-    }),
-  )
+  const leases: Lease[] = []
+  for (const holder of ['a', 'b', 'c']) {
+    const lease = redisLease({ store: await connect(url), log: quietLog, holder, ttlMs: 600 })
+    const say = (what: string) => async () => void told.push(`${holder} ${what}`)
+    await lease.start({ gain: say('gains'), loss: say('loses') })
+    leases.push(lease)
+  }
   expect(leases.map((one) => one.isHeld())).toEqual([true, false, false])
   const first = leases[0]!.token()
   await leases[0]!.stop()
