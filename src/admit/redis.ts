@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { type Log, reasonOf } from '../log.ts'
 import { type Store, script } from '../store/store.ts'
+import { within } from '../store/within.ts'
 import { type Bucket, type Buckets, createKnown, takeLocal } from './buckets.ts'
 import { intervalOf, type Rate, type Taken, take, windowOf } from './gcra.ts'
 
@@ -110,12 +111,4 @@ export const redisBuckets = (facts: RedisBucketFacts): Buckets => {
       return taken
     },
   }
-}
-
-const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), ms)
-  })
-  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

@@ -3,6 +3,7 @@ import { type Clock, seconds } from '../clock.ts'
 import { fail, Refusal } from '../errors.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Store } from '../store/store.ts'
+import { within } from '../store/within.ts'
 import type { Ledger, Posted } from './ledger.ts'
 import type { Move } from './moves.ts'
 import { createCache } from './redis-cache.ts'
@@ -120,11 +121,14 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     lane: string,
   ): Promise<Written | undefined> => {
     const n = ++batch
-    for (;;) {
+    for (let tries = 0; ; ) {
       let why = 'the store was rebuilt'
       try {
         const { inc } = known
-        const reply = await send(judged, token, lane, n)
+        const left = until - clock.now()
+        const sent = send(judged, token, lane, n)
+        // A command that hangs ends by itself; only what is begun late must not outlast its callers' patience.
+        const reply = await (tries++ === 0 || judged.length === 0 ? sent : within(sent, left))
         if (reply[0] === 'ok') {
           // Of two batches under way, the later answer is the newer.
           const [, seq, hash, epoch] = reply
@@ -163,7 +167,11 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
       try {
         await write(taken, lane)
       } catch (error) {
-        for (const one of taken) one.reject(error)
+        // Whoever has waited as long behind them waits no longer.
+        const soon = clock.now() + AGAIN_MS
+        const late = queue.filter((one) => one.until <= soon)
+        if (late.length > 0) queue.splice(0, queue.length, ...queue.filter((one) => one.until > soon))
+        for (const one of [...taken, ...late]) one.reject(error)
         if (!(error instanceof Refusal)) log.error('bug', { why: reasonOf(error) })
       }
     }
