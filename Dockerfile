@@ -5,6 +5,7 @@ RUN npm install --omit=dev --no-audit --no-fund
 COPY bin bin
 COPY src src
 COPY contracts-abi contracts-abi
+COPY data/*.json data/
 
 FROM node:24-bookworm-slim
 WORKDIR /app

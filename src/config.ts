@@ -3,19 +3,23 @@ import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { completeAsset } from './assets/complete.ts'
 import type { Asset, ChainId, Hex } from './assets.ts'
-import { type Capability, type Catalog, createCatalog, type Model, type Prices } from './catalog/catalog.ts'
+import { readKnownProviders } from './catalog/builtin.ts'
+import type { Catalog } from './catalog/catalog.ts'
 import { payouts, refunds } from './config/accounts.ts'
 import { archiving } from './config/archive.ts'
+import { catalogOf, catalogProblems, catalogSettings, ownPrices } from './config/catalog.ts'
 import { channels, sponsor } from './config/channels.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
 import { facilitatorProblems, facilitatorSecrets } from './config/facilitator.ts'
 import { count, percent, usd } from './config/fields.ts'
+import { completeProviders } from './config/known-providers.ts'
 import { limits } from './config/limits.ts'
 import { metrics, metricsKeys, metricsProblems } from './config/metrics.ts'
 import { chain, facilitator, model, provider } from './config/parts.ts'
 import { reconciling } from './config/reconcile.ts'
+import { routing } from './config/routing.ts'
 import { server } from './config/server.ts'
-import type { Rate, Usd } from './money.ts'
+import type { Usd } from './money.ts'
 
 export const configSchema = z.strictObject({
   server,
@@ -72,7 +76,10 @@ export const configSchema = z.strictObject({
   facilitator: facilitator.prefault({}),
   chains: z.array(chain).min(1).describe('Chains that are paid on'),
   providers: z.array(provider).min(1).describe('Where answers come from'),
-  models: z.array(model).min(1).describe('What is sold'),
+  catalog: catalogSettings,
+  models: z.array(model).default([]).describe('What is sold beside the built-in catalogue, or in its place'),
+  prices: ownPrices,
+  routing,
   pricing: z
     .strictObject({
       marginPercent: percent.prefault('0').describe('Added to the models’ prices'),
@@ -135,10 +142,13 @@ export type FacilitatorSecrets = {
   key: string | undefined
   keys: readonly string[]
 }
-export type Config = Omit<ConfigFile, 'exposure'> & {
+export type Config = Omit<ConfigFile, 'exposure' | 'catalog'> & {
   exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
   secrets: Secrets
+  catalogSettings: ConfigFile['catalog']
   catalog: Catalog
+  /** Day on which a price of the built-in catalogue changes by itself, or a model of it ends: then it is to be read again. */
+  nextPriceChange: string | undefined
   assets: (Asset & { payTo: Hex })[]
 }
 
@@ -154,9 +164,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads YAML and the environment; throws one `ConfigError` with every mistake. */
-export const readConfig = (yaml: string, env: Readonly<Record<string, string | undefined>>): Config => {
-  const raw = readYaml(yaml)
+/** Reads YAML and the environment; throws one `ConfigError` with every mistake. The built-in prices are those of `today` (YYYY-MM-DD, UTC). */
+export const readConfig = (
+  yaml: string,
+  env: Readonly<Record<string, string | undefined>>,
+  today = new Date().toISOString().slice(0, 10),
+): Config => {
+  const known = readKnownProviders()
+  const raw = completeProviders(readYaml(yaml), known, env)
   const result = configSchema.safeParse(raw)
   if (!result.success) {
     throw new ConfigError([
@@ -170,10 +185,14 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
     ...missingSecrets(file, env),
     ...facilitatorProblems(file.facilitator, env),
     ...metricsProblems(file.metrics, env),
+    ...catalogProblems(file, known),
   ]
   if (problems.length > 0) throw new ConfigError(problems)
+  const { catalog: catalogSettings, ...settings } = file
   return {
-    ...file,
+    ...settings,
+    catalogSettings,
+    ...catalogOf(file, known, today),
     secrets: {
       quoteSecrets: env[file.quoteSecretEnv]!.split(','),
       settlerKey: keyBytes(env[file.settler.keyEnv]!),
@@ -181,7 +200,6 @@ export const readConfig = (yaml: string, env: Readonly<Record<string, string | u
       facilitator: facilitatorSecrets(file.facilitator, env),
       metricsKeys: metricsKeys(file.metrics, env),
     },
-    catalog: createCatalog(file.models.map(toModel)),
     exposure: { ...file.exposure, newPayer: file.exposure.newPayer ?? file.exposure.perCall },
     assets: file.chains.flatMap((one) => {
       const complete = one.assets.map((token) => completeAsset(one.id as ChainId, token))
@@ -204,33 +222,3 @@ const problemsOf = (issue: z.core.$ZodIssue): string[] =>
   issue.code === 'unrecognized_keys'
     ? issue.keys.map((key) => `${[...issue.path, key].join('.')}: is not a setting`)
     : [`${issue.path.join('.') || 'file'}: ${issue.message}`]
-
-const toModel = (one: ConfigFile['models'][number]): Model => ({
-  id: one.id,
-  hosts: one.hosts.map((host) => ({
-    provider: host.provider,
-    model: host.model,
-    prices: pricesOf(host, one),
-  })),
-  context: one.context,
-  maxOutput: one.maxOutput,
-  imageTokens: one.imageTokens,
-  capabilities: one.capabilities && new Set<Capability>(one.capabilities),
-})
-
-type RateFields = {
-  inputPerMillion?: Rate | undefined
-  cachedInputPerMillion?: Rate | undefined
-  outputPerMillion?: Rate | undefined
-}
-
-const pricesOf = (
-  host: RateFields,
-  of: RateFields & { inputPerMillion: Rate; outputPerMillion: Rate },
-): Prices => {
-  const input = host.inputPerMillion ?? of.inputPerMillion
-  const output = host.outputPerMillion ?? of.outputPerMillion
-  const cachedInput =
-    host.cachedInputPerMillion ?? (host.inputPerMillion === undefined ? of.cachedInputPerMillion : undefined)
-  return { input, output, cachedInput: cachedInput ?? input }
-}

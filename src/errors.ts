@@ -94,6 +94,8 @@ export const REFUSALS = {
   rate_limited: { status: 429, title: 'Too many requests from this {by}.', hint: 'Send the same request again after the Retry-After seconds, with the same payment if it had one: nothing was charged.', retry: true },
 
   upstream_rejected: { status: 400, title: 'The model provider rejected the request ({why}).', hint: `Change the request. ${NOT_CHARGED}`, retry: false },
+  upstream_filtered: { status: 400, title: 'The content filter of the model provider refused the request.', hint: `Change the request, or choose another model. ${NOT_CHARGED}`, retry: false },
+  upstream_too_long: { status: 400, title: 'The request is longer than the context of {model}, says its provider (context_length_exceeded).', hint: `Shorten the messages, or allow a model with a larger context. ${NOT_CHARGED}`, retry: false },
   upstream_failed: { status: 502, title: 'No provider could answer ({why}).', hint: `Try again later or allow more models. ${NOT_CHARGED}`, retry: false },
   upstream_timeout: { status: 504, title: 'No provider answered in time.', hint: `Try again later or allow more models. ${NOT_CHARGED}`, retry: false },
   upstream_busy: { status: 503, title: 'Every provider is rate limited or resting after failures.', hint: `Try again after the Retry-After seconds. ${NOT_CHARGED}`, retry: false },

@@ -21,6 +21,7 @@ import { facilitatorDoors } from './main/facilitator.ts'
 import { openLedger } from './main/fleet.ts'
 import { openGauges } from './main/gauges.ts'
 import { countProvider } from './main/metrics.ts'
+import { watchPrices } from './main/prices.ts'
 import { createProviders } from './main/providers.ts'
 import { readinessFacts } from './main/ready.ts'
 import { createReload, type Reload } from './main/reload.ts'
@@ -128,6 +129,7 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
     // Another instance settles while the calls of this one end.
     const handedOver = fleet.store && fleet.lease.stop()
     await drain.end({ delayMs: config.server.drainDelayMs, ms: drainMs, cut: deps.cuts.all })
+    prices.stop()
     await strays?.stop()
     await markClosed(ledger, clock)
     await (handedOver ?? fleet.lease.stop())
@@ -148,6 +150,7 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
     log,
     also: [() => fleet.lease.isHeld() && deps.payouts.start()],
   })
+  const prices = watchPrices({ live: config, reload, clock })
   return { leads: fleet.lease.isHeld, url, deps, keeper: desk.keeper, admit, app, reload, close }
 }
 

@@ -1,6 +1,6 @@
 // Compiles src into dist for publishing: a package under node_modules cannot be type-stripped.
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -18,4 +18,6 @@ const flags = [
 ]
 const tsc = join(root, 'node_modules', '.bin', 'tsc')
 const built = spawnSync(tsc, ['--project', 'tsconfig.build.json', ...flags], { cwd: root, stdio: 'inherit' })
+// What the sources read beside themselves lies beside them again.
+for (const name of ['catalog.json', 'providers.json']) cpSync(join(root, 'data', name), join(root, 'dist', 'data', name))
 process.exit(built.status ?? 1)

@@ -8,6 +8,7 @@ import { movedResponse } from '../payment/channel-answer.ts'
 import { leastDeposit, type Till } from '../quote/offers.ts'
 import { BATCH_SETTLEMENT } from '../wire/contracts.ts'
 import { encodeHeaderJson } from '../wire/json.ts'
+import { CHAT_PATH } from '../wire/chat-door.ts'
 import {
   HEADER,
   type Payment,
@@ -141,7 +142,7 @@ const ask = async (deps: Deps, { asset }: RefundVisit, code: Code, details: Deta
     x402Version: 2,
     error: String(details['x402'] ?? (REFUSALS[code] as Refused).x402 ?? code),
     resource: {
-      url: deps.resource,
+      url: `${deps.publicUrl}${CHAT_PATH}`,
       description: 'The rest of a payment channel',
       mimeType: 'application/json',
     },

@@ -8,6 +8,7 @@ import { turnOf } from '../ledger/call-moves.ts'
 import { type Channel, channelKey } from '../ledger/channel.ts'
 import { NO_MONEY } from '../money.ts'
 import type { Terms } from '../quote/seal.ts'
+import type { Order } from '../wire/order.ts'
 import type { PaymentChannel } from '../wire/payment.ts'
 import { type Deposited, deposit, showDeposit } from './channel-deposit.ts'
 import type { Deps } from './deps.ts'
@@ -17,8 +18,7 @@ import { nameKey, nameTaken } from './repeat.ts'
 import type { Reply } from './reply.ts'
 
 export type ChannelVisit = {
-  digest: Hex
-  stream: boolean
+  order: Order
   /** How the caller calls it. */
   name?: string | undefined
   signal: AbortSignal
@@ -36,7 +36,7 @@ export const onChannel = async (
   visit: ChannelVisit,
   run: (terms: Terms, held: Held) => Promise<Reply>,
 ): Promise<Reply> => {
-  const agreed = await agreedOn(deps, payment, visit.digest)
+  const agreed = await agreedOn(deps, payment, visit.order.digest)
   await deps.admission.admit('paid', { payer: agreed.payment.config.payer })
   const leave = await deps.turns.enter(agreed.id, visit.signal)
   try {
@@ -113,7 +113,7 @@ const funded = async (
   const { channel: known, withdrawal } = await deps.channels.find(till, paid, max)
   const charged = known?.charged ?? 0n
   if (withdrawal || !known || paid.deposit || max !== charged + amount || max > known.balance)
-    await refuseUsed(deps, agreed, visit.digest)
+    await refuseUsed(deps, agreed, visit.order.digest)
   if (withdrawal) throw fail('channel_withdrawing')
   if (max !== charged + amount && known) checkBase(known, max, amount)
   // Money that is there already, because its deposit came through after all, needs no second one.
@@ -146,7 +146,7 @@ const draw = async (
     checkBase(posted.channel, max, agreed.amount)
   }
   if (posted.why === 'claimed' && posted.call.is === 'call' && posted.call.key === call.key)
-    throw taken(posted.call, visit.digest)
+    throw taken(posted.call, visit.order.digest)
   const named =
     posted.why === 'claimed' && posted.call.is === 'call' ? nameTaken(posted.call, call) : undefined
   if (named) throw named
@@ -192,9 +192,10 @@ const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: Cha
     credit: terms.credit,
     ceiling: terms.ceiling,
     quoteId: terms.id,
-    requestDigest: visit.digest,
+    requestDigest: visit.order.digest,
     asked: terms.asked,
-    stream: visit.stream,
+    why: terms.why,
+    stream: visit.order.stream,
     ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: false,
     at: deps.clock.now(),

@@ -5,7 +5,7 @@ import { parseUsd, printUsd, type Usd } from '../money.ts'
 import { type KnownPayer, makeOffers, makeTerms, type Offer, offersV1 } from '../quote/offers.ts'
 import type { Quote } from '../quote/quote.ts'
 import type { Terms } from '../quote/seal.ts'
-import type { ChatRequest } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
 import { HEADER, type PaymentRequired } from '../wire/payment.ts'
 import { adviceOf } from './advice.ts'
 import { aboutChannel } from './channel-demand.ts'
@@ -17,17 +17,18 @@ import type { Visit } from './run.ts'
 /** Answers 402: the price of exactly this request, sealed into offers, and why we ask (again). */
 export const demand = async (
   deps: Deps,
-  visit: Pick<Visit, 'request' | 'payer' | 'network' | 'signed'>,
+  visit: Pick<Visit, 'order' | 'payer' | 'network' | 'signed'>,
   code: Code,
   details: Details = {},
 ): Promise<Reply> => {
-  const quote = deps.quoter.quote(visit.request)
+  const quote = deps.quoter.quote(visit.order)
+  const url = `${deps.publicUrl}${visit.order.door.path}`
   const offers = await offersFor(deps, quote, visit)
   const facts = { ceiling: printUsd(quote.ceiling), expected: printUsd(quote.expected), ...details }
   const required: PaymentRequired = {
     x402Version: 2,
     error: String(details['x402'] ?? (REFUSALS[code] as Refused).x402 ?? code),
-    resource: { url: deps.resource, description: 'One model call', mimeType: 'application/json' },
+    resource: { url, description: 'One model call', mimeType: 'application/json' },
     accepts: await aboutChannel(
       deps,
       code,
@@ -44,7 +45,7 @@ export const demand = async (
   const body = {
     x402Version: 1,
     ...errorBody(code, facts),
-    accepts: offersV1(offers, deps.resource),
+    accepts: offersV1(offers, url),
     quote: describe(deps, quote, offers),
     ...(leftOut.length > 0 && {
       left_out: {
@@ -72,6 +73,7 @@ export const demand = async (
 export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => ({
   id: quote.id,
   model: quote.asked,
+  why: quote.why,
   routes: quote.routes.map(({ model, provider }) => ({ model, provider })),
   expected_usd: printUsd(quote.expected),
   ceiling_usd: printUsd(quote.ceiling),
@@ -97,14 +99,14 @@ export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => 
 })
 
 /** A fresh quote and its offers, for `POST /v1/quote` and for payments that carry no seal. */
-export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'request' | 'payer' | 'network'>) => {
-  const quote = deps.quoter.quote(visit.request)
+export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'order' | 'payer' | 'network'>) => {
+  const quote = deps.quoter.quote(visit.order)
   const offers = await offersFor(deps, quote, visit)
   return { quote: describe(deps, quote, offers), accepts: offers.map((offer) => offer.requirement) }
 }
 
-export const freshTerms = ({ quoter, formerQuotes, offers }: Deps, request: ChatRequest): Terms[] => {
-  const quotes = [quoter.quote(request), ...formerQuotes(request)]
+export const freshTerms = ({ quoter, formerQuotes, offers }: Deps, order: Order): Terms[] => {
+  const quotes = [quoter.quote(order), ...formerQuotes(order)]
   return quotes.flatMap((quote) => offers.tills.map((till) => makeTerms(offers, quote, till)))
 }
 

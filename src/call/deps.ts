@@ -20,9 +20,13 @@ import type { Provider } from '../providers/provider.ts'
 import type { Learner } from '../quote/learn.ts'
 import type { OfferFacts } from '../quote/offers.ts'
 import type { Quote, Quoter } from '../quote/quote.ts'
+import type { RetryBudget } from '../route/budget.ts'
 import type { Health } from '../route/health.ts'
+import type { Prefixes } from '../route/prefixes.ts'
+import type { Router } from '../route/router.ts'
+import type { Tempo } from '../route/tempo.ts'
 import type { Settler } from '../settle/settler.ts'
-import type { ChatRequest } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
 import type { Cuts } from './cuts.ts'
 import type { Refunds } from './refund.ts'
 
@@ -31,12 +35,16 @@ export type Deps = {
   ledger: Ledger
   /** How this instance is called among those that share the store; undefined when it is alone. */
   instance: string | undefined
+  router: Router
   quoter: Quoter
   /** What a request was quoted at before prices changed, while that may still be paid. */
-  formerQuotes: (request: ChatRequest) => Quote[]
+  formerQuotes: (order: Order) => Quote[]
   offers: OfferFacts
   health: Health
+  retries: RetryBudget
   learner: Learner
+  prefixes: Prefixes
+  tempo: Tempo
   clock: Clock
   log: Log
   provider: (id: string) => Provider | undefined
@@ -72,11 +80,12 @@ export type Deps = {
   exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
   /** Ends what still streams when the process can wait no longer. */
   cuts: Cuts
-  /** Longest wait for the first byte of a streamed answer, for each attempt, ms. */
+  /** Longest wait for the first byte of a streamed answer, all attempts together, ms. */
   firstByteMs: number
   /** Longest wait for a settlement that must come first, ms. */
   settleFirstMs: number
-  resource: string
+  /** Where callers reach us, without a slash at the end. */
+  publicUrl: string
   /** Named crash points, for the crash matrix; does nothing in a normal process. */
   probe: (point: string) => void
 }

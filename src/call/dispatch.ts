@@ -1,155 +1,123 @@
 import { fail, type Refusal } from '../errors.ts'
 import { type Call, isSettling } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
-import { type Answer, UpstreamError, WHOLE_ANSWER } from '../providers/provider.ts'
+import { UpstreamError, WHOLE_ANSWER } from '../providers/provider.ts'
 import type { Terms } from '../quote/seal.ts'
-import type { Route } from '../route/plan.ts'
-import { type ChatRequest, forwardBody } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
+import type { Attempt, Begun } from './attempt.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
-import { type Events, openEvents } from './events.ts'
-import { createMeter, type Meter } from './meter.ts'
-import { placed } from './place.ts'
+import { hedged } from './hedge.ts'
+import { limitOf, mostTelling, type Next, nextOf, otherOf, type Standing } from './retries.ts'
+import { type Run, standingsOf, takeTurn } from './turn.ts'
 
-/** An answer that has begun: who gives it, and how to stop it. */
-export type Attempt = {
-  route: Route
-  terms: Terms
-  meter: Meter
-  answer: Extract<Answer, { kind: 'json' }> | { kind: 'stream'; events: Events }
-  /** Ends the upstream request at once, and with it the place that it took at the provider. */
-  abort: () => void
-}
-
-/** Tries the routes of a quote in order until one begins to answer. When none does, everything held is released and nothing is charged. */
+/** Asks the routes of a quote until one begins to answer. When none does, everything held is released and nothing is charged. */
 export const dispatch = async (
   deps: Deps,
   call: Call,
   terms: Terms,
-  request: ChatRequest,
+  order: Order,
   client: AbortSignal,
 ): Promise<Attempt> => {
   // Of a call whose money has moved already its payer may ask how far it came. For any other the claim says enough: what a
   // dead process leaves claimed may have been dispatched, and is released as if it was.
   if (call.settleFirst) deps.ledger.post({ type: 'dispatch', id: call.id }).catch(() => {})
   deps.probe('K3')
-  let last: UpstreamError | undefined
-  const full = new Set<string>()
-  const routes = attempts(terms.routes)
-  for (const [i, route] of routes.entries()) {
-    // Before the request as well: a listener on a signal that has fired already would never hear of it.
-    if (client.aborted) break
-    if (full.has(route.provider)) continue
-    const elsewhere = routes
-      .slice(i + 1)
-      .some(({ provider }) => provider !== route.provider && !full.has(provider))
-    const slot = await deps.gates.enter(route.provider, client, elsewhere)
-    if (!slot) {
-      full.add(route.provider)
-      continue
-    }
-    if (client.aborted) {
-      slot.leave()
-      break
-    }
-    try {
-      return await placed(deps, slot, client, () => attempt(deps, call, route, terms, request, client))
-    } catch (error) {
-      if (client.aborted) break
-      if (!(error instanceof UpstreamError)) throw await release(deps, call, 'internal', error)
-      last = error
-      deps.log.info('attempt_failed', {
-        call: call.id,
-        model: route.model,
-        provider: route.provider,
-        fault: error.fault,
-        why: error.message,
-      })
-      if (error.fault === 'rejected') break
-      deps.health.failed(route.provider, route.hostModel, error.retryAfterMs)
-      // Asking the same host again at once would get the same answer.
-      if (terms.routes.length === 1 && (error.fault === 'rate_limited' || error.fault === 'unauthorized'))
-        break
-    }
+  const until = deps.clock.now() + patience(deps, call, order.stream)
+  const run: Run = {
+    deps,
+    call,
+    terms,
+    order,
+    until,
+    turns: new Map(),
+    full: new Set(),
+    errors: [],
+    attempts: 0,
   }
-  const why = client.aborted ? 'client_left' : (last?.fault ?? (full.size > 0 ? 'overloaded' : 'no_provider'))
-  throw await release(deps, call, why, why === 'overloaded' ? fail('overloaded') : refusalOf(deps, last))
+  const begun = await ask(run, client).catch(async (error) => {
+    throw await release(deps, call, 'internal', error)
+  })
+  if (begun) return { ...begun, attempts: run.attempts }
+  if (client.aborted)
+    throw await release(deps, call, 'client_left', fail('upstream_failed', { why: 'no provider' }))
+  const { why, refusal } = verdictOn(run)
+  throw await release(deps, call, why, refusal)
 }
-
-/** A lone host gets a second chance; several are tried once each. */
-const attempts = (routes: readonly Route[]): readonly Route[] =>
-  routes.length === 1 ? [routes[0]!, routes[0]!] : routes
 
 /** Seconds that a settlement needs to get into a block before its authorization expires. */
 const TO_SETTLE = 30
 
-/** How long an answer may take to begin. One that is paid afterwards must begin while its payment can still be settled. */
+/** How long an answer may take to begin, all attempts together. One that is paid afterwards must begin while its payment can still be settled. */
 const patience = (deps: Deps, call: Call, stream: boolean): number => {
   const own = deps.firstByteMs * (stream ? 1 : WHOLE_ANSWER)
   if (call.settleFirst || call.signed === 0n || call.kind === 'voucher') return own
   return Math.min(own, (Number(call.validBefore) - TO_SETTLE) * 1000 - deps.clock.now())
 }
 
-// Every stream ends by it: one for all, because an error of its own for each costs more than ten events.
-const OVER = new UpstreamError('unavailable', 'not wanted any more')
-
-const attempt = async (
-  deps: Deps,
-  call: Call,
-  route: Route,
-  terms: Terms,
-  request: ChatRequest,
-  client: AbortSignal,
-): Promise<Attempt> => {
-  const provider = deps.provider(route.provider)
-  if (!provider) throw new UpstreamError('unavailable', 'not configured')
-  const limit = patience(deps, call, request.stream === true)
-  if (limit <= 0) throw new UpstreamError('timeout', 'the payment is about to expire')
-  const controller = new AbortController()
-  const abort = () => controller.abort(OVER)
-  client.addEventListener('abort', abort, { once: true })
-  let late = false
-  const timer = setTimeout(() => {
-    late = true
-    abort()
-  }, limit)
-  const meter = createMeter({
-    input: terms.input,
-    maxOutput: terms.maxOutput * terms.choices,
-    choices: terms.choices,
-  })
-  const wantsUsage = request.stream_options?.include_usage === true
-  try {
-    const body = forwardBody(request)
-    const answer = await provider.ask({
-      body,
-      model: route.hostModel,
-      maxOutput: terms.maxOutput,
-      signal: controller.signal,
-    })
-    const begun =
-      answer.kind === 'json'
-        ? judged(answer, meter)
-        : { kind: 'stream' as const, events: await openEvents(answer.events, meter, wantsUsage) }
-    deps.health.succeeded(route.provider, route.hostModel)
-    return { route, terms, meter, answer: begun, abort }
-  } catch (error) {
-    abort()
-    throw late ? new UpstreamError('timeout', 'no first byte in time') : error
-  } finally {
-    clearTimeout(timer)
+/** Turn after turn until one gives an answer; undefined when there is none to be had, or its caller left. */
+const ask = async (run: Run, client: AbortSignal): Promise<Begun | undefined> => {
+  const { deps, terms, until, errors } = run
+  for (let hedges = 0; !client.aborted; ) {
+    const standings = standingsOf(run)
+    const leftMs = until - deps.clock.now()
+    const next = nextOf(standings, { strategy: terms.strategy, leftMs, roll: Math.random() })
+    if (next.do === 'stop') {
+      if (leftMs <= 0 && errors.length === 0)
+        errors.push(new UpstreamError('timeout', 'the payment is about to expire'))
+      return undefined
+    }
+    const { provider, hostModel } = next.route
+    if (next.waitMs > 0) await deps.clock.sleep(next.waitMs, client)
+    // Another call may have been told meanwhile to leave it alone.
+    if (next.waitMs > 0 && deps.health.barredFor(provider, hostModel) > 0) continue
+    const hedge = hedges === 0 && terms.strategy === 'latency' ? otherOf(standings, next.route) : undefined
+    const begun = hedge
+      ? await besides(run, next, hedge, standings, client)
+      : await takeTurn(run, turnOf(run, next, standings, client))
+    if (hedge && run.turns.has(hedge.route)) hedges++
+    if (begun) return begun
   }
+  return undefined
 }
 
-const judged = (
-  answer: Extract<Answer, { kind: 'json' }>,
-  meter: Meter,
-): Extract<Answer, { kind: 'json' }> => {
-  if (answer.body.error) throw new UpstreamError('unavailable', 'status 200 with an error inside')
-  if (!Array.isArray(answer.body.choices)) throw new UpstreamError('malformed', 'no choices')
-  meter.see(answer.body)
-  if (!meter.hasContent()) throw new UpstreamError('empty', 'no content')
-  return answer
+type Ask = Extract<Next, { do: 'ask' }>
+
+const turnOf = (run: Run, { route, extra }: Ask, standings: readonly Standing[], signal: AbortSignal) => {
+  const { deps, terms, order, until } = run
+  const { provider, hostModel } = route
+  const elsewhere = otherOf(standings, route) !== undefined
+  const slowMs = order.stream
+    ? deps.tempo.slowFirstMs(provider, hostModel)
+    : deps.tempo.slowMs(provider, hostModel, terms.maxOutput)
+  const leftMs = until - deps.clock.now()
+  const limitMs = limitOf({ leftMs, elsewhere, slowMs, input: terms.input, stream: order.stream })
+  return { route, signal, limitMs, extra, elsewhere }
+}
+
+/** How long a host whose pace is unknown may take to begin before another is asked beside it, ms. */
+const USUAL_FIRST_MS = 1_500
+
+/** The next turn, and beside it another when it is late: time is what matters to this caller. */
+const besides = (
+  run: Run,
+  next: Ask,
+  { route }: Standing,
+  standings: readonly Standing[],
+  client: AbortSignal,
+): Promise<Begun | undefined> => {
+  const { deps, terms, order } = run
+  const { provider, hostModel } = next.route
+  const usual = order.stream
+    ? deps.tempo.slowFirstMs(provider, hostModel)
+    : deps.tempo.slowMs(provider, hostModel, terms.maxOutput)
+  const afterMs = usual ?? USUAL_FIRST_MS * (order.stream ? 1 : WHOLE_ANSWER)
+  const second: Ask = { do: 'ask', route, waitMs: 0, extra: true }
+  return hedged(
+    { clock: deps.clock, outer: client, afterMs },
+    (signal) => takeTurn(run, turnOf(run, next, standings, signal)),
+    (signal) => takeTurn(run, turnOf(run, second, standings, signal)),
+  )
 }
 
 const release = async (deps: Deps, call: Call, why: string, error: unknown): Promise<unknown> => {
@@ -160,15 +128,36 @@ const release = async (deps: Deps, call: Call, why: string, error: unknown): Pro
   return paid ? fail('upstream_failed_credited', { why, id: call.id }) : error
 }
 
-const refusalOf = (deps: Deps, last: UpstreamError | undefined): Refusal => {
-  switch (last?.fault) {
+/** Why nobody answered, for the ledger and for the caller. */
+const verdictOn = (run: Run): { why: string; refusal: Refusal } => {
+  const told = mostTelling(run.errors)
+  if (told) return { why: told.fault, refusal: refusalOf(run, told) }
+  if (run.full.size > 0) return { why: 'overloaded', refusal: fail('overloaded') }
+  return { why: 'resting', refusal: busy(run) }
+}
+
+const refusalOf = (run: Run, { fault, message }: UpstreamError): Refusal => {
+  switch (fault) {
     case 'rejected':
-      return fail('upstream_rejected', { why: last.message })
+    case 'unfit':
+      return fail('upstream_rejected', { why: message })
+    case 'filtered':
+      return fail('upstream_filtered')
+    case 'too_long':
+      return fail('upstream_too_long', { model: run.terms.routes[0]?.model })
     case 'timeout':
       return fail('upstream_timeout')
     case 'rate_limited':
-      return fail('upstream_busy', { retryAfter: Math.max(1, Math.ceil(deps.health.wakesIn() / 1000)) })
+      return busy(run)
     default:
-      return fail('upstream_failed', { why: last?.fault ?? 'no provider' })
+      return fail('upstream_failed', { why: fault })
   }
+}
+
+const busy = ({ deps, terms }: Run): Refusal => {
+  const waits = terms.routes
+    .map(({ provider, hostModel }) => deps.health.barredFor(provider, hostModel))
+    .filter((wait) => wait > 0)
+  const wait = waits.length > 0 ? Math.min(...waits) : deps.health.wakesIn()
+  return fail('upstream_busy', { retryAfter: Math.max(1, Math.ceil(wait / 1000)) })
 }

@@ -1,6 +1,7 @@
 import { UpstreamError } from '../providers/provider.ts'
+import type { Rendering } from '../wire/door.ts'
 import type { WireAnswer } from '../wire/openai.ts'
-import { SSE_DONE, sseEvent } from '../wire/sse.ts'
+import { SSE_DONE } from '../wire/sse.ts'
 import type { Meter } from './meter.ts'
 
 /** A streamed answer that has begun, on its way to the caller. */
@@ -30,7 +31,7 @@ const PIECE = 16_384
 export const openEvents = async (
   source: AsyncIterable<readonly string[]>,
   meter: Meter,
-  wantsUsage: boolean,
+  rendering: Rendering,
 ): Promise<Events> => {
   const batches = source[Symbol.asyncIterator]()
   let batch: readonly string[] = []
@@ -39,6 +40,7 @@ export const openEvents = async (
   let done = false
   let stopped = false
   let failure: unknown
+  let filtered = false
 
   const arrive = async (): Promise<boolean> => {
     const { done: ended, value } = await batches.next()
@@ -60,7 +62,8 @@ export const openEvents = async (
     }
     const part = parsePart(data)
     meter.see(part)
-    if (wantsUsage || !isUsageChunk(part)) text += sseEvent(data)
+    if (!meter.hasContent()) filtered ||= isFiltered(part)
+    text += rendering.chunk(part, data)
   }
   const steps = (): void => {
     try {
@@ -78,7 +81,10 @@ export const openEvents = async (
     if (at < batch.length) step()
     else if (!(await arrive())) break
   }
-  if (!meter.hasContent()) throw new UpstreamError('empty', 'the stream ended before any content')
+  if (!meter.hasContent())
+    throw filtered
+      ? new UpstreamError('filtered', 'filtered all of it')
+      : new UpstreamError('empty', 'the stream ended before any content')
 
   return {
     next: async () => {
@@ -114,4 +120,5 @@ const parsePart = (data: string): WireAnswer => {
   return part as WireAnswer
 }
 
-const isUsageChunk = (part: WireAnswer): boolean => Boolean(part.usage) && !part.choices?.length
+const isFiltered = ({ choices }: WireAnswer): boolean =>
+  Array.isArray(choices) && choices.some((choice) => choice?.finish_reason === 'content_filter')

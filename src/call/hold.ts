@@ -110,6 +110,7 @@ const newCall = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Ca
     quoteId: terms.id,
     requestDigest: facts.digest,
     asked: terms.asked,
+    why: terms.why,
     stream: facts.stream,
     ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: first,

@@ -44,6 +44,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   const ended = new Set<unknown>()
   let prompt: number | undefined
   let cached = 0
+  let written = 0
   let output: number | undefined
   let reasoning = 0
   let atReport = 0
@@ -66,6 +67,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   const seeUsage = ({ prompt_tokens, completion_tokens, ...more }: WireUsage): void => {
     prompt = count(prompt_tokens) ?? prompt
     cached = count(more.prompt_tokens_details?.cached_tokens) ?? cached
+    written = count(more.prompt_tokens_details?.cache_write_tokens) ?? written
     const told = count(completion_tokens)
     if (told === undefined) return
     output = told
@@ -84,6 +86,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
     return {
       input: believed,
       cached: Math.min(cached, believed),
+      ...(written > 0 && { written: Math.min(written, believed - Math.min(cached, believed)) }),
       output: Math.min(produced, maxOutput),
       source: prompt !== undefined && output !== undefined && since === 0 ? 'reported' : 'delivered',
     }

@@ -1,30 +1,34 @@
 import type { Slot } from '../admit/gate.ts'
 import { UpstreamError } from '../providers/provider.ts'
+import type { Begun } from './attempt.ts'
 import type { Deps } from './deps.ts'
-import type { Attempt } from './dispatch.ts'
 
 /** One attempt in its place at the provider, which is left when the attempt fails or its answer ends. */
 export const placed = async (
-  deps: Deps,
+  deps: Pick<Deps, 'clock'>,
   slot: Slot,
-  client: AbortSignal,
-  ask: () => Promise<Attempt>,
-): Promise<Attempt> => {
+  signal: AbortSignal,
+  ask: () => Promise<Begun>,
+): Promise<Begun> => {
   const asked = deps.clock.now()
-  client.addEventListener('abort', slot.leave, { once: true })
+  const leave = () => {
+    signal.removeEventListener('abort', leave)
+    slot.leave()
+  }
+  signal.addEventListener('abort', leave)
   try {
     const begun = await ask()
     const stream = begun.answer.kind === 'stream'
     slot.answered(stream ? deps.clock.now() - asked : undefined)
-    if (!stream) slot.leave()
+    if (!stream) leave()
     const abort = () => {
       begun.abort()
-      slot.leave()
+      leave()
     }
     return { ...begun, abort }
   } catch (error) {
-    if (error instanceof UpstreamError && isCrowded(error) && !client.aborted) slot.crowded()
-    slot.leave()
+    if (error instanceof UpstreamError && isCrowded(error) && !signal.aborted) slot.crowded()
+    leave()
     throw error
   }
 }

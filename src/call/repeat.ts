@@ -38,11 +38,11 @@ export const payerOf = (payment: Payment): Hex =>
  */
 export const repeated = async (
   deps: Deps,
-  { payer, name, digest }: { payer: Hex | undefined; name: string | undefined; digest: () => Hex },
+  { payer, name, digest }: { payer: Hex | undefined; name: string | undefined; digest: Hex },
 ): Promise<Reply | undefined> => {
   if (payer === undefined || name === undefined) return undefined
   const call = await deps.ledger.callByKey(nameKey(payer, name))
-  if (!call || !stands(call) || call.requestDigest !== digest()) return undefined
+  if (!call || !stands(call) || call.requestDigest !== digest) return undefined
   return standing(deps, call)
 }
 

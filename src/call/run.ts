@@ -9,7 +9,7 @@ import { type Call, isServing } from '../ledger/call.ts'
 import { reasonOf } from '../log.ts'
 import { type Agreed, agree } from '../payment/terms.ts'
 import type { Terms } from '../quote/seal.ts'
-import { type ChatRequest, digestOf } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
 import type { Payment, PaymentChannel } from '../wire/payment.ts'
 import { onChannel } from './channel.ts'
 import { demand, freshTerms } from './demand.ts'
@@ -25,7 +25,7 @@ import { settleFirst } from './settle-first.ts'
 
 /** What came through the door. `payment` reads the payment header and may refuse it. `payer`: who it says it is, which only ever lowers a price that this payer must sign. */
 export type Visit = {
-  request: ChatRequest
+  order: Order
   payment: () => Payment | undefined
   payer: Hex | undefined
   /** How the caller calls this call: the same name never pays twice. */
@@ -49,7 +49,7 @@ export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
     const payment = visit.payment()
     const name = nameOf(visit.name, payment)
     const payer = payment ? payerOf(payment) : visit.payer
-    const before = await repeated(deps, { payer, name, digest: () => digestOf(visit.request) })
+    const before = await repeated(deps, { payer, name, digest: visit.order.digest })
     if (before) return before
     const proof = payment?.version === 2 && payment.proof
     const named = { ...visit, name, proof }
@@ -68,24 +68,23 @@ const runPaid = (deps: Deps, visit: Named, payment: Payment): Promise<Reply> =>
   'channel' in payment ? runOnChannel(deps, visit, payment) : runAlone(deps, visit, payment)
 
 const runOnChannel = (deps: Deps, visit: Named, payment: PaymentChannel): Promise<Reply> => {
-  const { request, signal } = visit
+  const { order, signal } = visit
   const now = chainNow(deps, payment, seconds(deps.clock.now()))
-  const about = { digest: digestOf(request), stream: request.stream === true, signal, now, name: visit.name }
+  const about = { order, signal, now, name: visit.name }
   return onChannel(deps, payment, about, (terms, held) =>
     runHeld(deps, visit, terms, held).catch((error) => stopped(deps, held.call, error)),
   )
 }
 
 const runAlone = async (deps: Deps, visit: Named, payment: Alone): Promise<Reply> => {
-  const { request } = visit
-  const digest = digestOf(request)
-  const agreed = await terms(deps, visit, payment, digest)
+  const { digest, stream } = visit.order
+  const agreed = await terms(deps, visit, payment)
   // After its signature: a stranger cannot use up what a payer may ask.
   await deps.admission.admit('paid', { payer: agreed.authorization.from })
   const served = deps.serving(agreed.till.asset.chain)
   try {
     const sponsored = await deps.sponsor.judge(agreed, payment.version === 2 ? payment.sponsored : undefined)
-    const about = { digest, stream: request.stream === true, sponsored, name: visit.name }
+    const about = { digest, stream, sponsored, name: visit.name }
     const held = await hold(deps, agreed, about)
     return await runHeld(deps, visit, agreed.terms, held).catch((error) => stopped(deps, held.call, error))
   } finally {
@@ -94,23 +93,23 @@ const runAlone = async (deps: Deps, visit: Named, payment: Alone): Promise<Reply
 }
 
 /** The quote that this payment is for, signed for by its payer. What paid for a call before is told how that call stands, and never to pay again. */
-const terms = async (deps: Deps, visit: Visit, payment: Alone, digest: Hex): Promise<Agreed> => {
+const terms = async (deps: Deps, { order }: Visit, payment: Alone): Promise<Agreed> => {
   try {
     const { tills, sealer, epoch, signer: settler } = deps.offers
-    const fresh = () => freshTerms(deps, visit.request)
+    const fresh = () => freshTerms(deps, order)
     const ours = seconds(deps.clock.now())
     const now = chainNow(deps, payment, ours)
     return await deps.checkSignature(
-      agree(payment, { tills, open: sealer.open, digest, now, ours, epoch, settler, fresh }),
+      agree(payment, { tills, open: sealer.open, digest: order.digest, now, ours, epoch, settler, fresh }),
     )
   } catch (error) {
-    throw (await usedBefore(deps, payment, digest)) ?? error
+    throw (await usedBefore(deps, payment, order.digest)) ?? error
   }
 }
 
 const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Promise<Reply> => {
   const { call, counters, channel: drew } = held
-  const { request, signal } = visit
+  const { order, signal } = visit
   // What a voucher draws on is in its channel already.
   if (call.kind !== 'voucher') {
     await deps.checkFunds(call, counters).catch(async (error) => {
@@ -119,7 +118,7 @@ const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Prom
   }
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
-  const attempt = await dispatch(deps, call, terms, request, signal)
+  const attempt = await dispatch(deps, call, terms, order, signal)
   const reply = await serve(deps, call, attempt, { proof: visit.proof, drew }).catch((error) => {
     attempt.abort()
     throw error

@@ -1,28 +1,31 @@
 import { toUnits } from '../assets.ts'
 import { errorBody } from '../errors.ts'
-import { type Bill, type Call, movesWhole, toMove } from '../ledger/call.ts'
+import { type Bill, type Call, movesWhole, toMove, type Usage } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
 import type { Move } from '../ledger/moves.ts'
 import { reasonOf } from '../log.ts'
 import { minOf } from '../money.ts'
 import { price } from '../quote/price.ts'
+import type { Pace } from '../route/tempo.ts'
 import { HEADER } from '../wire/payment.ts'
-import { SSE_DONE, sseComment, sseEvent } from '../wire/sse.ts'
+import { sseComment } from '../wire/sse.ts'
+import type { Attempt, Streamed } from './attempt.ts'
 import { watchCover } from './cover.ts'
 import type { Deps } from './deps.ts'
-import type { Attempt } from './dispatch.ts'
 import { surely } from './end.ts'
 import type { Events } from './events.ts'
 import { type Receipting, receiptHeader } from './receipt-header.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 
+/** Why a call was routed as it was. */
+const ROUTE_HEADER = 'x-farebox-route'
 const DRAIN_MS = 100
 
 /** Delivers an answer that has begun, bills it and signs for it. From here on the call ends in exactly one bill. */
 export const serve = (deps: Deps, call: Call, attempt: Attempt, wanted?: Receipting): Promise<Reply> =>
   attempt.answer.kind === 'json'
     ? serveJson(deps, call, attempt, attempt.answer.text, wanted)
-    : serveStream(deps, call, attempt, attempt.answer.events, wanted)
+    : serveStream(deps, call, attempt, attempt.answer, wanted)
 
 const serveJson = async (
   deps: Deps,
@@ -32,6 +35,7 @@ const serveJson = async (
   wanted: Receipting | undefined,
 ): Promise<Reply> => {
   attempt.meter.sent(text)
+  attempt.abort()
   const posted = await close(deps, call, attempt, false)
   deps.probe('K4')
   return {
@@ -48,7 +52,7 @@ const serveStream = async (
   deps: Deps,
   call: Call,
   attempt: Attempt,
-  events: Events,
+  answer: Streamed,
   wanted: Receipting | undefined,
 ): Promise<Reply> => {
   const { model, provider } = attempt.route
@@ -58,7 +62,7 @@ const serveStream = async (
   return {
     status: 200,
     headers: headers(call, attempt, 'text/event-stream; charset=utf-8'),
-    body: deliver(deps, call, attempt, events, wanted),
+    body: deliver(deps, call, attempt, answer, wanted),
   }
 }
 
@@ -70,7 +74,7 @@ async function* deliver(
   deps: Deps,
   call: Call,
   attempt: Attempt,
-  events: Events,
+  { events, rendering }: Streamed,
   wanted: Receipting | undefined,
 ): AsyncGenerator<string> {
   const { meter } = attempt
@@ -83,7 +87,7 @@ async function* deliver(
   const cutOff = (why: string): void => {
     if (ending || cut) return
     events.stop()
-    const end = sseEvent(JSON.stringify(errorBody('stream_cut', { why })))
+    const end = rendering.failed(errorBody('stream_cut', { why }))
     meter.sent(end)
     deps.log.warn('stream_cut', { call: call.id, why })
     cut = { end, posted: surely(deps, () => close(deps, call, attempt, true)) }
@@ -107,12 +111,14 @@ async function* deliver(
         })
     }
     ending = true
+    const { provider, hostModel } = attempt.route
+    if (broken && !cut) deps.health.failed(provider, hostModel)
     if (cut) {
       billed = true
       yield `${cut.end}${sseComment(`${HEADER.response} ${await responseHeader(deps, await cut.posted, wanted)}`)}`
       return
     }
-    const end = broken ? sseEvent(JSON.stringify(errorBody('stream_broken'))) : sseEvent(SSE_DONE)
+    const end = broken ? rendering.failed(errorBody('stream_broken')) : rendering.done()
     meter.sent(end)
     const posted = await close(deps, call, attempt, broken)
     billed = true
@@ -134,6 +140,7 @@ const drain = (deps: Deps, events: Events): Promise<unknown> =>
 const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean): Promise<Posted> => {
   const { route, terms, meter } = attempt
   const usage = meter.usage()
+  if (!partial) deps.tempo.ended(route.provider, route.hostModel, paceOf(attempt, usage, deps.clock.now()))
   const charged = minOf(toUnits(price(usage, route.prices, terms.margin), call.decimals), call.ceiling)
   const bill: Bill = {
     charged,
@@ -148,6 +155,7 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
   const open = isToMove(call) ? attempt.answer.kind === 'json' : call.kind === 'upto' && toMove(billed) > 0n
   const posted = await pay(deps, billed, { type: 'bill', id: call.id, bill, partial }, open)
   if (usage.source === 'reported') {
+    deps.prefixes.read(attempt.order, route.provider, route.hostModel, usage.input)
     deps.learner.observe(route.model, {
       estimated: terms.estimated,
       input: usage.input,
@@ -168,6 +176,11 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
   })
   return posted
 }
+
+const paceOf = ({ answer, asked, first }: Attempt, { output }: Usage, now: number): Pace =>
+  answer.kind === 'json'
+    ? { ms: first - asked, tokens: output, whole: true }
+    : { ms: now - first, tokens: output }
 
 /** All that was signed moves, whatever is charged, and it has not moved yet. */
 const isToMove = (call: Call): boolean => movesWhole(call) && call.signed > 0n && !call.settleFirst
@@ -192,10 +205,12 @@ const responseHeader = async (
   return call ? receiptHeader(deps, call, wanted) : ''
 }
 
-const headers = (call: Call, { route }: Attempt, type: string): Record<string, string> => ({
+const headers = (call: Call, { route, attempts }: Attempt, type: string): Record<string, string> => ({
   'content-type': type,
   'cache-control': NO_STORE,
   [HEADER.call]: call.id,
   'x-farebox-model': route.model,
   'x-farebox-provider': route.provider,
+  'x-farebox-attempts': String(attempts),
+  ...(call.why !== undefined && { [ROUTE_HEADER]: call.why }),
 })

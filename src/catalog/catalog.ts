@@ -1,16 +1,63 @@
 /** catalog/: which models can be sold, who hosts them, and what they cost. */
 import type { Rate } from '../money.ts'
 
-/** Prices per million tokens; cached input costs as much as input where a host does not say otherwise. */
-export type Prices = { input: Rate; output: Rate; cachedInput: Rate }
+/** Prices per million tokens. `cachedInput` was read from the host's prompt cache, `cacheWrite` was written to it; both cost as much as input where a host does not say otherwise. */
+export type Rates = { input: Rate; output: Rate; cachedInput: Rate; cacheWrite: Rate }
 
-export type Capability = 'tools' | 'vision' | 'json_schema' | 'reasoning'
+/** `tiers`: other prices for the whole of a request whose input is `over` so many tokens, ascending. */
+export type Prices = Rates & { tiers?: readonly Tier[] }
+export type Tier = Rates & { over: number }
 
-/** One place where a model answers: the provider's id and the model's name there. */
-export type Host = { provider: string; model: string; prices: Prices }
+/** `no_temperature`: a request that sets one is refused there. */
+export type Capability =
+  | 'tools'
+  | 'vision'
+  | 'json_schema'
+  | 'reasoning'
+  | 'audio'
+  | 'video'
+  | 'pdf'
+  | 'no_temperature'
+
+/** Who says what a host costs, and when somebody last looked (YYYY-MM-DD); `flag`: why the price is to be taken with care. */
+export type Source = { by: readonly string[]; date?: string; flag?: string }
+
+/** One place where a model answers: the provider's id and the model's name there. What it says of itself goes before what its model says. */
+export type Host = {
+  provider: string
+  model: string
+  prices: Prices
+  context?: number
+  maxOutput?: number
+  capabilities?: ReadonlySet<Capability>
+  /** Undefined for what the configuration lists. */
+  source?: Source
+  /** Prices that are known for later days (YYYY-MM-DD, UTC). */
+  later?: readonly { from: string; prices: Prices }[]
+  /** Prices of what is not sold by itself: reasoning, audio, images; dollars per million tokens. */
+  extra?: Readonly<Record<string, string>>
+}
+
+/** What is told of a model beside what it costs and takes. */
+export type ModelFacts = {
+  name: string
+  lab: string
+  /** YYYY-MM-DD or YYYY-MM. */
+  released?: string
+  /** Day from which its maker no longer answers. */
+  deprecated?: string
+  knowledge?: string
+  openWeights?: boolean
+  modalities: { in: readonly string[]; out: readonly string[] }
+  /** By benchmark: 0 to 1, but for keys that begin with `elo:`. `key#kind` was measured in another way than `key`: not comparable. */
+  scores: Readonly<Record<string, number>>
+  /** The page that a score was taken from. */
+  scoreSources: Readonly<Record<string, string>>
+}
 
 export type Model = {
   id: string
+  kind: 'chat' | 'embedding'
   hosts: readonly Host[]
   /** Input and output tokens together. */
   context: number
@@ -19,21 +66,63 @@ export type Model = {
   imageTokens: { low: number; high: number }
   /** What it can do; undefined when nobody said, then it is tried. */
   capabilities: ReadonlySet<Capability> | undefined
+  /** Undefined for what the configuration lists. */
+  facts?: ModelFacts
+  /** Other names it is called by, lower-cased. */
+  aliases?: readonly string[]
 }
 
 export type Catalog = {
   models: readonly Model[]
-  /** By id, or by the part after the slash where only one model has it; undefined when there is none. */
+  /**
+   * By id; else by the part after the slash, by `provider:model`, by a host's name for it, or by either without its date, where only one
+   * model has that name. What has no facts (what the configuration lists) goes first. Undefined when there is none.
+   */
   find: (name: string) => Model | undefined
 }
 
 /** Indexes models by every name they may be called by. */
 export const createCatalog = (models: readonly Model[]): Catalog => {
   const byId = new Map(models.map((model) => [model.id, model]))
-  const short = new Map<string, Model | undefined>()
-  for (const model of models) {
-    const name = model.id.slice(model.id.indexOf('/') + 1)
-    short.set(name, short.has(name) ? undefined : model)
+  let others: ReadonlyMap<string, Model> | undefined
+  return {
+    models,
+    find: (name) => {
+      const exact = byId.get(name)
+      if (exact) return exact
+      others ??= otherNames(models)
+      return others.get(name) ?? others.get(plain(name))
+    },
   }
-  return { models, find: (name) => byId.get(name) ?? short.get(name) }
 }
+
+/** Better names first: a name that two models share at one rank is nobody's at that rank or a lower one. */
+const otherNames = (models: readonly Model[]): ReadonlyMap<string, Model> => {
+  const [listed, known] = [models.filter((one) => !one.facts), models.filter((one) => one.facts)]
+  const ranks: [readonly Model[], (model: Model) => readonly string[]][] = [
+    [listed, shortNames],
+    [known, shortNames],
+    [models, hostNames],
+    [known, (model) => model.aliases ?? []],
+    [models, (model) => [...shortNames(model), ...hostNames(model), ...(model.aliases ?? [])].map(undated)],
+  ]
+  const names = new Map<string, Model | undefined>()
+  for (const [those, namesOf] of ranks) {
+    const rank = new Map<string, Model | undefined>()
+    for (const model of those) {
+      for (const name of new Set(namesOf(model).flatMap((one) => [one, plain(one)]))) {
+        rank.set(name, rank.has(name) && rank.get(name) !== model ? undefined : model)
+      }
+    }
+    for (const [name, model] of rank) if (!names.has(name)) names.set(name, model)
+  }
+  return new Map([...names].filter((entry): entry is [string, Model] => entry[1] !== undefined))
+}
+
+const shortNames = ({ id }: Model): string[] => [id.slice(id.indexOf('/') + 1)]
+const hostNames = ({ hosts }: Model): string[] =>
+  hosts.flatMap(({ provider, model }) => [model, `${provider}:${model}`])
+
+/** One spelling of names that differ in case and in how they write a version: claude-sonnet-4.5 and claude-sonnet-4-5. */
+const plain = (name: string): string => name.toLowerCase().replace(/(\d)[.](\d)/g, '$1-$2')
+const undated = (name: string): string => name.replace(/[-@](20\d{6}|20\d\d-\d\d-\d\d)(?=$|[-:])/, '')

@@ -94,7 +94,7 @@ export const runProgram = async (
       const { call } = await import('./call.ts')
       code = await call({ ...options, prompt, env, out })
     })
-  withWays(command('proxy', 'Run a local OpenAI endpoint that pays: point any OpenAI client at it.'))
+  withWays(command('proxy', 'Run a local endpoint that pays: point any OpenAI or Anthropic client at it.'))
     .option('-u, --url <url>', 'a Farebox', 'http://127.0.0.1:8402')
     .option('-p, --port <port>', 'port to listen on, loopback only', Number, 8403)
     .option('--max-usd <usd>', 'pay at most this much per call', '0.10')

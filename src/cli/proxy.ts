@@ -17,7 +17,19 @@ export type ProxyOptions = WayOptions & {
 
 const LARGEST_BODY = 8 << 20
 
-/** `farebox proxy`: an OpenAI endpoint on loopback that pays for every call, so that any client can use it unchanged. */
+// The caller's own key stays here: the router is paid, not logged in to.
+const ASKED = ['content-type', 'idempotency-key', 'anthropic-version', 'anthropic-beta']
+const TOLD = [
+  'content-type',
+  'x-farebox-call',
+  'x-farebox-model',
+  'x-farebox-provider',
+  'payment-response',
+  'retry-after',
+  'x-should-retry',
+]
+
+/** `farebox proxy`: an endpoint on loopback that pays for every call, so that any client of OpenAI's or Anthropic's API can use it unchanged. */
 export const proxy = async (options: ProxyOptions): Promise<number> => {
   const { url, port, out } = options
   const paying = payingFetch({
@@ -42,7 +54,7 @@ export const proxy = async (options: ProxyOptions): Promise<number> => {
     server.listen(port, '127.0.0.1', resolve)
   })
   out(
-    `OpenAI endpoint at http://127.0.0.1:${(server.address() as { port: number }).port}/v1, paying at ${url}`,
+    `OpenAI endpoint at http://127.0.0.1:${(server.address() as { port: number }).port}/v1 (Anthropic's without /v1), paying at ${url}`,
   )
   out(`at most $${options.maxUsd} a call and $${options.maxTotal} in all; Ctrl-C ends it`)
   await signalled()
@@ -66,15 +78,17 @@ const forward = async (
   }
   const left = new AbortController()
   response.once('close', () => left.abort())
-  // The caller's own key stays here: the router is paid, not logged in to.
+  const sent = ASKED.flatMap((name) => {
+    const value = request.headers[name]
+    return typeof value === 'string' ? [[name, value]] : []
+  })
   const reply = await paying(`${url}${request.url ?? '/'}`, {
     method: request.method ?? 'GET',
-    headers: { 'content-type': request.headers['content-type'] ?? 'application/json' },
+    headers: { 'content-type': 'application/json', ...Object.fromEntries(sent) },
     ...(size > 0 && { body: Buffer.concat(parts).toString('utf8') }),
     signal: left.signal,
   })
-  const kept = ['content-type', 'x-farebox-call', 'x-farebox-model', 'payment-response', 'x-should-retry']
-  const headers = kept.flatMap((name) => (reply.headers.has(name) ? [[name, reply.headers.get(name)!]] : []))
+  const headers = TOLD.flatMap((name) => (reply.headers.has(name) ? [[name, reply.headers.get(name)!]] : []))
   response.writeHead(reply.status, Object.fromEntries(headers))
   if (reply.body) await pipeline(Readable.fromWeb(reply.body as never), response)
   else response.end()

@@ -58,8 +58,8 @@ const complete = async (
 const TAIL_MS = 2_000
 
 /**
- * Passes a stream on chunk by chunk. Behind [DONE] it is read to its end whether or not anybody still listens, because
- * the receipt is there; the caller's stream ends, or its cancel returns, when that is done.
+ * Passes a stream on chunk by chunk. Behind its last event it is read to its end whether or not anybody still listens,
+ * because the receipt is there; the caller's stream ends, or its cancel returns, when that is done.
  */
 const deliverStream = (
   purchase: Purchase,
@@ -84,7 +84,7 @@ const deliverStream = (
       ? undefined
       : barred(purchase, new ReceiptRejected(checked))
   }
-  /** Reads what is left behind [DONE], not for long, and judges the receipt; once, whoever asks first. */
+  /** Reads what is left behind the last event, not for long, and judges the receipt; once, whoever asks first. */
   const end = (give: (chunk: Uint8Array<ArrayBuffer>) => void): Promise<ReceiptRejected | undefined> => {
     ending ??= readTail(reader, purchase, (chunk) => {
       tap.see(chunk)
@@ -143,7 +143,7 @@ const readTail = async (
       see(next.value)
     }
   } catch {
-    // A stream that broke behind its [DONE] has given its answer.
+    // A stream that broke behind its last event has given its answer.
   } finally {
     enough.abort()
     await reader.cancel().catch(() => {})

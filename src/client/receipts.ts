@@ -1,7 +1,7 @@
 import { recoverTypedDataAddress } from 'viem'
 import { type ChainId, chainNumber, type Hex } from '../assets.ts'
 import { decodeHeaderJson } from '../wire/json.ts'
-import { chatRequestSchema, digestOf } from '../wire/openai.ts'
+import { orderAt } from '../wire/doors.ts'
 import { RECEIPT_TYPES, type Receipt, receiptDomain, type SignedReceipt } from '../wire/receipt.ts'
 import { settleResponseSchema, signedReceiptSchema } from './receipt-shape.ts'
 
@@ -62,13 +62,9 @@ export const asReceipt = (value: unknown): SignedReceipt | undefined => {
   return parsed.success ? parsed.data : undefined
 }
 
-/** The digest that a router puts on a chat completion; undefined for any other request or a body that we do not know to the last field. */
-export const requestDigestOf = (pathname: string, body: unknown): Hex | undefined => {
-  if (!pathname.endsWith('/v1/chat/completions')) return undefined
-  const parsed = chatRequestSchema.safeParse(body)
-  if (!parsed.success) return undefined
-  return digestOf(parsed.data)
-}
+/** The digest that a router puts on a request; undefined at any other path or for a body that we do not know to the last field. */
+export const requestDigestOf = (pathname: string, body: unknown): Hex | undefined =>
+  orderAt(pathname, body)?.digest
 
 const checkSigner = async (
   { receipt, signer, signature }: SignedReceipt,

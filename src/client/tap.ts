@@ -5,7 +5,7 @@ import { HEADER } from '../wire/payment.ts'
 /** Watches a stream go by: where it ends, what its bytes hash to, and the receipt in the comment behind it. */
 export type Tap = {
   see: (chunk: Uint8Array) => void
-  /** [DONE] or the receipt was seen: nothing of worth to the caller comes after. */
+  /** The last event, whatever the door, or the receipt was seen: nothing of worth to the caller comes after. */
   done: () => boolean
   /** The value of the receipt comment; undefined until it has passed. */
   receipt: () => string | undefined
@@ -14,7 +14,15 @@ export type Tap = {
 }
 
 const COMMENT = Buffer.from(`: ${HEADER.response} `)
-const DONE = Buffer.from('data: [DONE]')
+/** How the lines begin that end a chat completion, a message and a response. */
+const LAST = [
+  'data: [DONE]',
+  'event: message_stop',
+  'event: error',
+  'event: response.completed',
+  'event: response.incomplete',
+  'event: response.failed',
+].map((line) => Buffer.from(line))
 const NEWLINE = 10
 /** A line longer than this is neither of the two, and is not kept to find out. */
 const LONGEST_LINE = 1 << 16
@@ -31,7 +39,7 @@ export const createTap = (): Tap => {
       receipt ??= line.subarray(COMMENT.length).toString('latin1').trim()
       done = true
     } else {
-      if (line.subarray(0, DONE.length).equals(DONE)) done = true
+      if (LAST.some((last) => line.subarray(0, last.length).equals(last))) done = true
       if (receipt === undefined) hash.update(line)
     }
     line = Buffer.alloc(0)

@@ -24,6 +24,8 @@ const KNOWN = {
   settlement_failed: 'dead',
   chain_unavailable: 'dead',
   upstream_rejected: 'dead',
+  upstream_filtered: 'dead',
+  upstream_too_long: 'dead',
   upstream_failed: 'dead',
   upstream_timeout: 'dead',
   upstream_busy: 'dead',

@@ -109,16 +109,31 @@ export const facilitator = z.strictObject({
 
 /** Where answers come from. */
 export const provider = z.strictObject({
-  id: id.describe('Your name for it'),
+  id: id.describe(
+    'Your name for it; one that the catalogue knows (openai, anthropic, google, groq, openrouter …) serves its models, and needs no more than its key',
+  ),
+  catalog: id
+    .optional()
+    .describe('Whose models of the catalogue it serves, where its id does not say; none: only those listed'),
   type: z
-    .enum(['openai', 'simulated'])
-    .describe('openai: anything that speaks POST /chat/completions; simulated: needs no network'),
+    .enum(['openai', 'anthropic', 'simulated'])
+    .describe(
+      'openai: anything that speaks POST /chat/completions; anthropic: anything that speaks POST /v1/messages; simulated: needs no network',
+    ),
+  kind: z
+    .string()
+    .min(1)
+    .max(60)
+    .optional()
+    .describe(
+      'Whose server it is, such as azure, deepseek, mistral; when absent its address tells, or its id',
+    ),
   baseUrl: url.optional().describe('Such as https://api.openai.com/v1'),
   keyEnv: envName.optional().describe('Environment variable with the API key'),
   maxTokensField: z
     .enum(['max_tokens', 'max_completion_tokens'])
     .optional()
-    .describe('Field that caps output when the caller set none'),
+    .describe('Field that caps output, where its kind does not tell'),
   firstByteMs: count
     .default(30_000)
     .describe(
@@ -128,16 +143,31 @@ export const provider = z.strictObject({
   maxConcurrent,
 })
 
-const prices = { inputPerMillion: rate, cachedInputPerMillion: rate.optional(), outputPerMillion: rate }
+const plainRates = {
+  inputPerMillion: rate,
+  cachedInputPerMillion: rate.optional(),
+  cacheWritePerMillion: rate.optional(),
+  outputPerMillion: rate,
+}
+
+/** Prices as an operator writes them. */
+export const rates = {
+  ...plainRates,
+  tiers: z
+    .array(z.strictObject({ over: count, ...plainRates }))
+    .optional()
+    .describe('Other prices for the whole of a request with more than `over` input tokens'),
+}
 
 /** What is sold. */
 export const model = z.strictObject({
   id: id.describe('What callers ask for, such as openai/gpt-4o-mini'),
+  kind: z.enum(['chat', 'embedding']).default('chat').describe('What it makes: answers or vectors'),
   hosts: z
-    .array(z.strictObject({ provider: id, model: id, ...z.strictObject(prices).partial().shape }))
+    .array(z.strictObject({ provider: id, model: id, ...z.strictObject(rates).partial().shape }))
     .min(1)
     .describe('Where it answers; a host may have prices of its own'),
-  ...prices,
+  ...rates,
   context: count.default(128_000).describe('Input and output tokens together'),
   maxOutput: count.default(16_384).describe('Most tokens it writes'),
   imageTokens: z
@@ -145,7 +175,7 @@ export const model = z.strictObject({
     .default({ low: 300, high: 3_000 })
     .describe('Input tokens of one image at most'),
   capabilities: z
-    .array(z.enum(['tools', 'vision', 'json_schema', 'reasoning']))
+    .array(z.enum(['tools', 'vision', 'json_schema', 'reasoning', 'audio', 'video', 'pdf', 'no_temperature']))
     .optional()
     .describe('What it can do; when absent everything is tried'),
 })

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../config.ts'
 
 /** What differs between two configurations, by the names of the settings: what a running router takes over, and what needs a restart. */
@@ -7,6 +9,7 @@ export type Difference = { changed: string[]; refused: string[] }
 /** Settings that can change while the router runs; a name stands for all below it. */
 export const LIVE = [
   'models',
+  'routing',
   'pricing',
   'exposure',
   'providers',
@@ -25,11 +28,19 @@ export const compareConfigs = (now: Config, next: Config): Difference => {
   return { changed: names.filter(isLive), refused: names.filter((name) => !isLive(name)) }
 }
 
-// What is derived (the catalogue, complete assets) is left out, and a secret goes by the setting that names it.
-const settingsOf = ({ secrets, catalog: _catalog, assets: _assets, ...file }: Config): Tree => {
+// What is derived is left out, but for the prices of the built-in catalogue, which change by themselves; a secret goes by the setting that names it.
+const settingsOf = ({
+  secrets,
+  catalog,
+  catalogSettings,
+  nextPriceChange: _next,
+  assets: _assets,
+  ...file
+}: Config): Tree => {
   const { quoteSecrets, settlerKey, providerKeys, facilitator, ...others } = secrets
   return {
     ...file,
+    catalog: { ...catalogSettings, prices: builtinPrices(catalog) },
     secrets: others,
     quoteSecretEnv: { name: file.quoteSecretEnv, is: quoteSecrets },
     settler: { ...file.settler, keyEnv: { name: file.settler.keyEnv, is: settlerKey } },
@@ -40,6 +51,16 @@ const settingsOf = ({ secrets, catalog: _catalog, assets: _assets, ...file }: Co
     })),
   }
 }
+
+/** Changes when a price of the built-in catalogue does. */
+const builtinPrices = ({ models }: Catalog): string => {
+  const hash = createHash('sha256')
+  for (const { id, facts, hosts } of models) {
+    if (facts) hash.update(JSON.stringify([id, hosts.map(({ provider, model, prices }) => [provider, model, prices])], plain))
+  }
+  return hash.digest('base64')
+}
+const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}` : value)
 
 type Tree = Readonly<Record<string, unknown>>
 

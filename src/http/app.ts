@@ -7,6 +7,7 @@ import { type Code, type Details, errorBody, fail, REFUSALS, Refusal } from '../
 import { type Log, reasonOf } from '../log.ts'
 import { HEADER } from '../wire/payment.ts'
 import { llmsText, openApi } from './docs.ts'
+import { inTheirForm } from './messages.ts'
 import type { RequestMeter } from './metrics.ts'
 import { json, type Resource } from './resources.ts'
 import { type Env, headerOf, send as sendTo } from './send.ts'
@@ -39,7 +40,7 @@ export const createApp = ({
   readerMs,
   stalled,
 }: AppFacts): Hono<Env> => {
-  const send = (c: Context<Env>, reply: Reply) => sendTo(c, reply, readerMs, stalled)
+  const send = (c: Context<Env>, reply: Reply) => sendTo(c, inTheirForm(c.req.path, reply), readerMs, stalled)
   const app = new Hono<Env>({ strict: true })
   const all = [...resources, ...describing(resources, publicUrl)]
   for (const resource of all) {

@@ -6,7 +6,11 @@ import { parseJson } from '../wire/json.ts'
 import { type Env, headerOf } from './send.ts'
 
 /** Reads a JSON body of at most `limit` bytes and parses it by a schema; refuses everything else with the parameter at fault. */
-export const readBody = async <T>(c: Context<Env>, schema: z.ZodType<T>, limit: number): Promise<T> => {
+export const readBody = async <T>(
+  c: Context<Env>,
+  schema: { safeParse: (body: unknown) => z.ZodSafeParseResult<T> },
+  limit: number,
+): Promise<T> => {
   checkType(headerOf(c, 'content-type'), headerOf(c, 'content-encoding'))
   const length = Number(headerOf(c, 'content-length') ?? 0)
   if (length > limit) throw fail('body_too_large', { limit })

@@ -4,19 +4,22 @@ import type { Deps } from '../call/deps.ts'
 import { NAME_HEADER } from '../call/repeat.ts'
 import { printUsd } from '../money.ts'
 import type { PaymentWay, Till } from '../quote/offers.ts'
+import { CHAT_PATH } from '../wire/chat-door.ts'
+import { DOORS } from '../wire/doors.ts'
 import { HEADER } from '../wire/payment.ts'
-
-const CHAT = '/v1/chat/completions'
 
 /** `/.well-known/x402`: what can be paid with here and how, within which limits, and who signs and settles. */
 export const wellKnown = (deps: Deps, bodyLimit: number) => {
-  const { offers, exposure, resource } = deps
-  const base = resource.slice(0, -CHAT.length)
+  const { offers, exposure, publicUrl: base } = deps
   return {
     x402Version: 2,
-    resources: [
-      { method: 'POST', path: CHAT, url: resource, priced: 'by request', quote: `${base}/v1/quote` },
-    ],
+    resources: DOORS.map(({ path }) => ({
+      method: 'POST',
+      path,
+      url: `${base}${path}`,
+      priced: 'by request',
+      quote: `${base}/v1/quote${path === CHAT_PATH ? '' : `?for=${path}`}`,
+    })),
     receiptSigner: offers.signer,
     facilitatorAddress: offers.signer,
     networks: [...new Set(offers.tills.map(({ asset }) => asset.chain))],

@@ -48,14 +48,14 @@ const schemaName = (body: z.ZodType): string => String(body.meta()?.id)
 /** The same for agents that read prose: how to pay, every path, and every error with what to do next. */
 export const llmsText = (resources: readonly Resource[], publicUrl: string): string => `# Farebox
 
-> Sells model calls one at a time. POST an OpenAI chat completion; the answer is 402 with the price of exactly that request; pay it in USDC with x402 and get the answer.
+> Sells model calls one at a time. POST an OpenAI chat completion, response or embeddings request, or an Anthropic message; the answer is 402 with the price of exactly that request; pay it in USDC with x402 and get the answer.
 
 ## How to buy a call
 
-1. POST ${publicUrl}/v1/chat/completions with an OpenAI body. The answer is 402. Its header PAYMENT-REQUIRED (base64 JSON, x402 v2) holds offers in \`accepts\`; its body says the same in words.
+1. POST ${publicUrl}/v1/chat/completions with an OpenAI body, or to any other path below that is marked as paid. The answer is 402. Its header PAYMENT-REQUIRED (base64 JSON, x402 v2) holds offers in \`accepts\`; its body says the same in words.
 2. Choose an offer. Sign its EIP-3009 TransferWithAuthorization: domain { name, version } from \`extra\`, the chain of \`network\`, the contract \`asset\`; message { from: you, to: payTo, value: amount, validAfter: in the past, validBefore: now + maxTimeoutSeconds, nonce: 32 random bytes }.
 3. Send exactly the same request again with PAYMENT-SIGNATURE: base64 JSON of { x402Version: 2, accepted: the offer unchanged, payload: { signature, authorization } }. Any x402 client does steps 2 and 3.
-4. The receipt is in PAYMENT-RESPONSE, or for a stream in the comment after data: [DONE]. What you did not use is your credit: name yourself in X-Farebox-Payer and the next price is lower.
+4. The receipt is in PAYMENT-RESPONSE, or for a stream in the comment behind its last event. What you did not use is your credit: name yourself in X-Farebox-Payer and the next price is lower.
 
 Name your call in Idempotency-Key (or in the payment-identifier extension) before you pay: if the answer does not reach you, send the same request under the same name, with X-Farebox-Payer and without a payment. It is never charged again, and the charge of an answer that was lost is your credit. Your credit is at ${publicUrl}/v1/account, and POST ${publicUrl}/v1/account/payout pays it out.
 
@@ -79,6 +79,7 @@ const operation = (one: Resource) => ({
     ...(one.path.includes(':id')
       ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }]
       : []),
+    ...(one.query ?? []).map(queryParameter),
     ...(one.paid ? paidHeaders : []),
     ...(one.signed ? [signInHeader] : []),
     ...(one.body && !one.signed
@@ -114,6 +115,14 @@ const headerParameter = (name: string, description: string) => ({
   required: false,
   description,
   schema: { type: 'string' },
+})
+
+const queryParameter = ({ name, description, values }: NonNullable<Resource['query']>[number]) => ({
+  name,
+  in: 'query',
+  required: false,
+  description,
+  schema: { type: 'string', ...(values ? { enum: values } : {}) },
 })
 
 const paidHeaders = [

@@ -45,6 +45,8 @@ export type Call = {
   quoteId: string
   requestDigest: Hex
   asked: string
+  /** Why it was routed as it was, in a few words that hold nothing of the prompt. */
+  why?: string
   stream: boolean
   /** The instance that serves it; left out by those that have a store to themselves. */
   by?: string
@@ -98,7 +100,14 @@ export type Tx = {
   at: number
 }
 
-export type Usage = { input: number; cached: number; output: number; source: 'reported' | 'delivered' }
+/** `cached` and `written` are those of `input` that were read from the provider's prompt cache and written to it. */
+export type Usage = {
+  input: number
+  cached: number
+  written?: number
+  output: number
+  source: 'reported' | 'delivered'
+}
 
 export type Bill = {
   /** Units charged, at most the ceiling. */

@@ -8,18 +8,23 @@ import type { Config } from '../config.ts'
 import { createCoverCheck, createFundsCheck, createSignatureCheck } from '../payment/check.ts'
 import { leastUnits } from '../payment/gas-policy.ts'
 import { createSponsor } from '../payment/sponsor.ts'
+import { anthropicProvider } from '../providers/anthropic.ts'
 import { openAiProvider } from '../providers/openai.ts'
 import type { Provider } from '../providers/provider.ts'
 import { simulatedProvider } from '../providers/simulated.ts'
 import { createLearner } from '../quote/learn.ts'
 import type { Sealer } from '../quote/seal.ts'
+import { createRetryBudget } from '../route/budget.ts'
 import { createHealth } from '../route/health.ts'
+import { createPrefixes } from '../route/prefixes.ts'
+import { createTempo } from '../route/tempo.ts'
 import { openAccounts } from './accounts.ts'
 import type { Admit } from './admit.ts'
 import type { Base } from './base.ts'
 import { needsTwo } from './facilitator.ts'
 import type { Providers } from './providers.ts'
 import { liveDeps } from './reload.ts'
+import type { Lookups } from './routing.ts'
 
 /** Longest wait for a settlement that must come first, ms. */
 export const SETTLE_FIRST_MS = 60_000
@@ -57,6 +62,14 @@ export const createDeps = (
   const contracts = config.payers.contracts === 'settle-first'
   const health = createHealth({ clock, board: base.fleet.board })
   const learner = createLearner()
+  const lookups: Lookups = {
+    health,
+    learner,
+    clock,
+    tempo: createTempo({ clock }),
+    prefixes: createPrefixes({ clock }),
+    provider: (id) => providers.get(id),
+  }
   const chainConfig = (id: ChainId) => config.chains.find((one) => one.id === id)!
   const gasPolicy = (id: ChainId) => ({
     nativeUsd: chainConfig(id).nativeUsd,
@@ -77,7 +90,7 @@ export const createDeps = (
   return {
     ledger,
     instance: base.fleet.store && base.fleet.alive.me,
-    ...liveDeps(config, { health, learner, clock }),
+    ...liveDeps(config, lookups),
     formerQuotes: () => [],
     offers: {
       tills,
@@ -93,11 +106,9 @@ export const createDeps = (
         leastUnits(gasPolicy(till.asset.chain), way, settlers.get(till.asset.chain)!.head(), till.asset),
       small: config.settler.smallPayments,
     },
-    health,
-    learner,
-    clock,
+    ...lookups,
+    retries: createRetryBudget({ clock }),
     log,
-    provider: (id) => providers.get(id),
     gates: admit.gates,
     admission: admit.admission,
     settler: (chain) => settlers.get(chain)!,
@@ -139,7 +150,7 @@ export const createDeps = (
     turns: desk.turns,
     deposits: desk.deposits,
     settleFirstMs: SETTLE_FIRST_MS,
-    resource: `${publicUrl}/v1/chat/completions`,
+    publicUrl,
     probe,
   }
 }
@@ -148,12 +159,23 @@ export const createDeps = (
 export const openProvider = (one: Config['providers'][number], config: Config, clock: Clock): Provider => {
   if (one.type === 'simulated')
     return simulatedProvider({ id: one.id, clock, firstTokenMs: 250, tokenMs: 25 })
-  const official = one.baseUrl!.startsWith('https://api.openai.com')
+  const { id, firstByteMs, idleMs } = one
+  const key = config.secrets.providerKeys[id]
+  if (one.type === 'anthropic')
+    return anthropicProvider({
+      id,
+      baseUrl: one.baseUrl ?? 'https://api.anthropic.com',
+      key,
+      clock,
+      firstByteMs,
+      idleMs,
+    })
   return openAiProvider({
     id: one.id,
+    kind: one.kind,
     baseUrl: one.baseUrl!,
     key: config.secrets.providerKeys[one.id],
-    maxTokensField: one.maxTokensField ?? (official ? 'max_completion_tokens' : 'max_tokens'),
+    maxTokensField: one.maxTokensField,
     firstByteMs: one.firstByteMs,
     idleMs: one.idleMs,
   })

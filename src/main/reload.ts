@@ -4,8 +4,9 @@ import { type Config, ConfigError } from '../config.ts'
 import { type Log, reasonOf } from '../log.ts'
 import { createQuoter, type Quote, type Quoter } from '../quote/quote.ts'
 import { createSealer } from '../quote/seal.ts'
-import type { ChatRequest } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
 import type { Providers } from './providers.ts'
+import { type Lookups, openRouter } from './routing.ts'
 
 /** Settings that were changed by their names, or why nothing was. */
 export type Reloaded = { ok: true; changed: readonly string[] } | { ok: false; problems: readonly string[] }
@@ -27,26 +28,31 @@ export type ReloadFacts = {
 /** What calls need of the settings that can change while the router runs. */
 export const liveDeps = (
   config: Config,
-  { health, learner, clock }: Pick<Deps, 'health' | 'learner' | 'clock'>,
-): Pick<Deps, 'quoter' | 'exposure' | 'firstByteMs'> => ({
-  quoter: createQuoter({
+  lookups: Lookups,
+): Pick<Deps, 'router' | 'quoter' | 'exposure' | 'firstByteMs'> => {
+  const router = openRouter(config, lookups)
+  const quoter = createQuoter({
+    router,
     catalog: config.catalog,
-    health,
-    learner,
-    clock,
+    learner: lookups.learner,
+    clock: lookups.clock,
     margin: config.pricing.marginPercent,
     defaultMaxOutput: config.pricing.defaultMaxOutput,
     ttl: config.quote.ttlSeconds,
-  }),
-  exposure: config.exposure,
-  firstByteMs: Math.max(...config.providers.map((one) => one.firstByteMs)),
-})
+  })
+  return {
+    router,
+    quoter,
+    exposure: config.exposure,
+    firstByteMs: Math.max(...config.providers.map((one) => one.firstByteMs)),
+  }
+}
 
 /** Lets a router take over another configuration while it runs. Calls that run end as they began; a quote is honoured at its own price. */
 export const createReload = ({ live, deps, providers, log, also = [] }: ReloadFacts): Reload => {
   const former: { quoter: Quoter; until: number }[] = []
-  deps.formerQuotes = (request) =>
-    former.filter(({ until }) => until > deps.clock.now()).flatMap(({ quoter }) => quoted(quoter, request))
+  deps.formerQuotes = (order) =>
+    former.filter(({ until }) => until > deps.clock.now()).flatMap(({ quoter }) => quoted(quoter, order))
   /** A payment of x402 v1 carries no seal, so the old prices are kept for as long as their quotes last. */
   const remember = (ttlSeconds: number): void => {
     former.unshift({ quoter: deps.quoter, until: deps.clock.now() + ttlSeconds * 1_000 })
@@ -60,6 +66,8 @@ export const createReload = ({ live, deps, providers, log, also = [] }: ReloadFa
     // Whatever can fail comes before anything changes; what follows is done in one go, between two calls.
     const sealer = await createSealer(next.secrets.quoteSecrets)
     providers.take(next)
+    if (changed.some((name) => name.startsWith('providers')))
+      for (const { id } of next.providers) deps.health.forget(id)
     if (changed.some((name) => PRICES.test(name))) remember(live.quote.ttlSeconds)
     Object.assign(live, next)
     const offers: Deps['offers'] = {
@@ -97,12 +105,12 @@ export const createReload = ({ live, deps, providers, log, also = [] }: ReloadFa
 
 /** Each of them prices every such payment once more. */
 const MOST_FORMER = 4
-const PRICES = /^(models|pricing)\b/
+const PRICES = /^(models|pricing|routing)\b/
 
 /** Nothing where the old catalogue refuses the request: it never was quoted then. */
-const quoted = (quoter: Quoter, request: ChatRequest): Quote[] => {
+const quoted = (quoter: Quoter, order: Order): Quote[] => {
   try {
-    return [quoter.quote(request)]
+    return [quoter.quote(order)]
   } catch {
     return []
   }

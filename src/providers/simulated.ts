@@ -1,6 +1,8 @@
+import { hash } from 'node:crypto'
 import { type Clock, seconds } from '../clock.ts'
 import { randomId } from '../ids.ts'
-import { type Ask, type Provider, UpstreamError } from './provider.ts'
+import { embeddedInput } from '../wire/embeddings.ts'
+import { type Ask, type EmbedAsk, type Provider, UpstreamError } from './provider.ts'
 
 export type SimulatedFacts = {
   id: string
@@ -16,7 +18,15 @@ const ANSWER =
 /** A provider that needs no network: the same short answer at a believable pace. Its model named `broken` always fails. */
 export const simulatedProvider = (facts: SimulatedFacts): Provider => ({
   id: facts.id,
+  lacks: () => NOTHING,
   close: async () => {},
+  embed: async ({ body, model, signal }) => {
+    await facts.clock.sleep(facts.firstTokenMs, signal)
+    signal.throwIfAborted()
+    if (model === 'broken') throw new UpstreamError('unavailable', 'simulated failure')
+    const answer = vectorsFor(body, model)
+    return { kind: 'json', text: JSON.stringify(answer), body: answer }
+  },
   ask: async (ask) => {
     await facts.clock.sleep(facts.firstTokenMs, ask.signal)
     ask.signal.throwIfAborted()
@@ -43,6 +53,34 @@ export const simulatedProvider = (facts: SimulatedFacts): Provider => ({
     return { kind: 'json', text: JSON.stringify(body), body }
   },
 })
+
+const NOTHING: ReadonlySet<never> = new Set()
+const LENGTH = 8
+
+/** The same vector of length 1 for the same text, every time. */
+const vectorsFor = (body: EmbedAsk['body'], model: string) => {
+  const inputs =
+    typeof body.input === 'string' || typeof body.input[0] === 'number' ? [body.input] : body.input
+  const { texts, tokens } = embeddedInput(body)
+  const used = texts.reduce((sum, text) => sum + Math.ceil(text.length / 4), tokens)
+  const embedding = (of: unknown) => {
+    const vector = vectorOf(JSON.stringify(of), body.dimensions ?? LENGTH)
+    return body.encoding_format === 'base64' ? Buffer.from(vector.buffer).toString('base64') : [...vector]
+  }
+  return {
+    object: 'list',
+    data: inputs.map((one, index) => ({ object: 'embedding', index, embedding: embedding(one) })),
+    model,
+    usage: { prompt_tokens: used, total_tokens: used },
+  }
+}
+
+const vectorOf = (text: string, length: number): Float32Array => {
+  const bytes = hash('shake256', text, { outputEncoding: 'buffer', outputLength: length })
+  const vector = Float32Array.from(bytes, (byte) => byte - 127.5)
+  const norm = Math.hypot(...vector)
+  return vector.map((one) => one / norm)
+}
 
 async function* speak(
   { clock, tokenMs }: SimulatedFacts,

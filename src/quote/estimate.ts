@@ -1,5 +1,7 @@
 import type { Model } from '../catalog/catalog.ts'
+import { type EmbeddingsRequest, embeddedInput } from '../wire/embeddings.ts'
 import type { ChatMessage, ChatRequest } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
 import { estimateTokens, utf8Bytes } from './tokens.ts'
 
 /** What can be counted of a request without knowing the model. `bytes` bounds the text's tokens from above: no token is shorter than a byte. */
@@ -9,6 +11,8 @@ export type Measured = {
   framing: number
   lowImages: number
   highImages: number
+  /** Parts are marked to be written to a prompt cache. */
+  marked: boolean
 }
 
 /** Input tokens of a request: what we expect, and what we are ready to bill for at most. */
@@ -20,11 +24,34 @@ const PER_REQUEST = 3
 const ROOM = 1.25
 
 /** Measures a request in one pass over its text. */
-export const measure = (request: ChatRequest): Measured => {
-  const sum: Measured = { tokens: 0, bytes: 0, framing: PER_REQUEST, lowImages: 0, highImages: 0 }
+export const measure = (order: Order): Measured =>
+  order.kind === 'chat' ? measureChat(order.request) : measureTexts(order.request)
+
+const nothing = (): Measured => ({
+  tokens: 0,
+  bytes: 0,
+  framing: PER_REQUEST,
+  lowImages: 0,
+  highImages: 0,
+  marked: false,
+})
+
+const measureTexts = (request: EmbeddingsRequest): Measured => {
+  const sum = nothing()
+  const { texts, tokens } = embeddedInput(request)
+  for (const text of texts) addText(sum, text)
+  sum.framing += tokens + texts.length
+  return sum
+}
+
+const measureChat = (request: ChatRequest): Measured => {
+  const sum = nothing()
   for (const message of request.messages) addMessage(sum, message)
   const { tools, functions, response_format } = request
-  if (tools) addText(sum, JSON.stringify(tools))
+  if (tools) {
+    addText(sum, JSON.stringify(tools))
+    sum.marked ||= tools.some((one) => 'cache_control' in one && Boolean(one.cache_control))
+  }
   if (functions) addText(sum, JSON.stringify(functions))
   if (response_format?.type === 'json_schema') addText(sum, JSON.stringify(response_format))
   return sum
@@ -48,6 +75,7 @@ export const inputTokens = (
 const addMessage = (sum: Measured, message: ChatMessage): void => {
   sum.framing += PER_MESSAGE
   const { role: _role, content, ...rest } = message
+  if ('cache_control' in rest) sum.marked = true
   if (typeof content === 'string') addText(sum, content)
   else if (content) for (const part of content) addPart(sum, part)
   for (const key in rest) {
@@ -60,6 +88,7 @@ const addMessage = (sum: Measured, message: ChatMessage): void => {
 type Part = Exclude<NonNullable<ChatMessage['content']>, string>[number]
 
 const addPart = (sum: Measured, part: Part): void => {
+  if ('cache_control' in part && part.cache_control) sum.marked = true
   if (part.type === 'text') addText(sum, part.text)
   else if (part.type === 'refusal') addText(sum, part.refusal)
   else if (part.image_url.detail === 'low') sum.lowImages++

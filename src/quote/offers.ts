@@ -84,6 +84,8 @@ export const makeTerms = (
   return {
     id: quote.id,
     asked: quote.asked,
+    strategy: quote.strategy,
+    why: quote.why,
     routes: quote.routes,
     digest: quote.digest,
     estimated: quote.measured.lowImages + quote.measured.highImages > 0 ? 0 : quote.measured.tokens,

@@ -1,20 +1,25 @@
 import type { Hex } from '../assets.ts'
-import type { Catalog, Prices } from '../catalog/catalog.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import { type Clock, seconds } from '../clock.ts'
 import { fail } from '../errors.ts'
 import { randomId } from '../ids.ts'
-import { maxOf, minOf, NO_MONEY, printUsd, tokensFor, type Usd } from '../money.ts'
-import type { Health } from '../route/health.ts'
-import { neededCapabilities, plan, type Route } from '../route/plan.ts'
-import { type ChatRequest, digestOf, maxPrice } from '../wire/openai.ts'
+import { maxOf, minOf, NO_MONEY, printUsd, type Usd } from '../money.ts'
+import type { Route } from '../route/plan.ts'
+import type { Router, Size } from '../route/router.ts'
+import type { Strategy } from '../route/strategies.ts'
+import type { Order } from '../wire/order.ts'
+import { maxPrice } from '../wire/steering.ts'
 import { type InputTokens, inputTokens, type Measured, measure } from './estimate.ts'
 import type { Learner } from './learn.ts'
-import { price, type Tokens } from './price.ts'
+import { most, outputWithin, price } from './price.ts'
 
 /** What one request may cost, and who would answer it. */
 export type Quote = {
   id: string
   asked: string
+  strategy: Strategy
+  /** Why these routes, in a few words. */
+  why: string
   routes: Route[]
   digest: Hex
   measured: Measured
@@ -30,13 +35,13 @@ export type Quote = {
 }
 
 export type Quoter = {
-  quote: (request: ChatRequest) => Quote
-  fits: (quote: Pick<Quote, 'routes' | 'input' | 'choices'>, budget: Usd) => number
+  quote: (order: Order) => Quote
+  fits: (quote: Pick<Quote, 'routes' | 'input' | 'choices' | 'measured'>, budget: Usd) => number
 }
 
 export type QuoterFacts = {
+  router: Router
   catalog: Catalog
-  health: Health
   learner: Learner
   clock: Clock
   /** Millionths on top of the price. */
@@ -49,35 +54,35 @@ export type QuoterFacts = {
 
 /** Prices requests. Nothing is stored: the offers carry the quote, sealed. */
 export const createQuoter = (facts: QuoterFacts): Quoter => {
-  const { catalog, health, learner, clock, margin } = facts
+  const { router, catalog, learner, clock, margin } = facts
 
-  const quote = (request: ChatRequest): Quote => {
-    const measured = measure(request)
-    const asked = request.max_completion_tokens ?? request.max_tokens ?? undefined
-    const rough = measured.tokens + measured.framing
-    const needs = { input: rough, output: asked, capabilities: neededCapabilities(request) }
-    const routes = plan({ request, needs, catalog, resting: health.resting })
-    const models = routes.map((route) => catalog.find(route.model)!)
-    const inputs = models.map((model) => inputTokens(measured, model, learner.factor(model.id)))
+  const quote = (order: Order): Quote => {
+    const measured = measure(order)
+    const size = sizeOf(order, measured)
+    const { input: rough, output: asked, choices } = size
+    const { routes, strategy, why } = router.route(order, size)
+    const places = routes.map((route) => placeOf(catalog, route))
+    const inputs = places.map(({ model }) => inputTokens(measured, model, learner.factor(model.id)))
     const input = {
       expected: inputs[0]!.expected,
       ceiling: Math.max(...inputs.map((one) => one.ceiling)),
     }
-    const room = Math.min(...models.map((model) => Math.min(model.maxOutput, model.context - rough)))
-    const choices = request.n ?? 1
+    const room = Math.min(...places.map(({ maxOutput, context }) => Math.min(maxOutput, context - rough)))
     const usual = Math.max(1, Math.min(facts.defaultMaxOutput, room))
-    const maxOutput = asked ?? Math.min(usual, fits({ routes, input, choices }, USUAL_CAP) || usual)
-    const most = routes.map(({ prices }) =>
-      price(worst(prices, input.ceiling, maxOutput * choices), prices, margin),
-    )
-    const ceiling = most.reduce(maxOf, NO_MONEY)
+    const maxOutput =
+      asked ?? Math.min(usual, fits({ routes, input, choices, measured }, USUAL_CAP) || usual)
+    const ceiling = routes
+      .map(({ prices }) => most(input.ceiling, maxOutput * choices, prices, measured.marked, margin))
+      .reduce(maxOf, NO_MONEY)
     const output = Math.min(maxOutput, learner.output(routes[0]!.model)) * choices
     const likely = price({ input: input.expected, cached: 0, output }, routes[0]!.prices, margin)
     const made: Quote = {
       id: `quote_${randomId()}`,
-      asked: request.model,
+      asked: order.request.model,
+      strategy,
+      why,
       routes,
-      digest: digestOf(request),
+      digest: order.digest,
       measured,
       input,
       maxOutput,
@@ -87,17 +92,16 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
       margin,
       expires: seconds(clock.now()) + facts.ttl,
     }
-    refuseAbove(made, maxPrice(request))
+    refuseAbove(made, maxPrice(order.request))
     return made
   }
 
   /** The `max_tokens` whose ceiling stays within `budget`; 0 when the input alone costs more. */
-  const fits: Quoter['fits'] = ({ routes, input, choices }, budget) => {
-    const perRoute = routes.map(({ prices }) => {
-      const left = budget - price(worst(prices, input.ceiling, 0), prices, margin)
-      return Math.floor(tokensFor(left as Usd, prices.output, margin) / choices)
-    })
-    return Math.max(0, Math.min(...perRoute))
+  const fits: Quoter['fits'] = ({ routes, input, choices, measured }, budget) => {
+    const perRoute = routes.map(({ prices }) =>
+      outputWithin(budget, input.ceiling, prices, measured.marked, margin),
+    )
+    return Math.max(0, Math.floor(Math.min(...perRoute) / choices))
   }
 
   const refuseAbove = (made: Quote, max: Usd | undefined): void => {
@@ -116,9 +120,20 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
 // What official x402 clients pay at most, unless told otherwise: a request that names no limit gets one that they accept.
 const USUAL_CAP = 1_000_000n as Usd
 
-// Reading from a cache is cheaper almost everywhere; where it is dearer, all of the input may have been cached.
-const worst = (prices: Prices, input: number, output: number): Tokens => ({
-  input,
-  cached: prices.cachedInput > prices.input ? input : 0,
-  output,
+const placeOf = (catalog: Catalog, route: Route) => {
+  const model = catalog.find(route.model)!
+  const host = model.hosts.find((one) => one.provider === route.provider && one.model === route.hostModel)
+  return { model, context: host?.context ?? model.context, maxOutput: host?.maxOutput ?? model.maxOutput }
+}
+
+/** How large an order is, before anybody is chosen to answer it. */
+export const sizeOf = (order: Order, measured: Measured = measure(order)): Size => ({
+  input: measured.tokens + measured.framing,
+  output: askedOutput(order),
+  choices: order.kind === 'chat' ? (order.request.n ?? 1) : 1,
+  writes: measured.marked,
 })
+
+/** Output tokens that the caller allows; vectors have none. */
+const askedOutput = (order: Order): number | undefined =>
+  order.kind === 'chat' ? (order.request.max_completion_tokens ?? order.request.max_tokens ?? undefined) : 0

@@ -1,13 +1,18 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { ChainId, Hex } from '../assets.ts'
+import type { Prices, Rates } from '../catalog/catalog.ts'
 import type { Rate } from '../money.ts'
 import { parseAmount } from '../money.ts'
 import type { Route } from '../route/plan.ts'
+import type { Strategy } from '../route/strategies.ts'
 
 /** The promises of one offer: what its HMAC covers. Amounts in units of `asset`. */
 export type Terms = {
   id: string
   asked: string
+  /** How these routes were chosen, and why in a few words that hold nothing of the prompt. */
+  strategy: Strategy
+  why: string
   routes: Route[]
   digest: Hex
   /** Text tokens as estimated, to learn from what is reported; 0 when the request holds more than text. */
@@ -88,11 +93,14 @@ const hmacOf = (secret: string): ((text: string) => Buffer) => {
   }
 }
 
+/** Input, output, cached, written; then tiers: each where it starts, and its four prices. */
+type PackedPrices = [string, string, string, string?, [number, string, string, string, string][]?]
+
 // Fixed slots, so that the token stays small in a header that carries it back.
 type Packed = [
   string,
   string,
-  [string, string, string, string, string, string][],
+  [string, string, string, ...PackedPrices][],
   Hex,
   number,
   number,
@@ -108,6 +116,8 @@ type Packed = [
   Hex,
   number,
   number,
+  Strategy,
+  string,
 ]
 
 const pack = (t: Terms): string =>
@@ -118,9 +128,7 @@ const pack = (t: Terms): string =>
       model,
       provider,
       hostModel,
-      prices.input.toString(),
-      prices.output.toString(),
-      prices.cachedInput.toString(),
+      ...packPrices(prices),
     ]),
     t.digest,
     t.estimated,
@@ -137,6 +145,8 @@ const pack = (t: Terms): string =>
     t.payTo,
     t.expires,
     t.epoch,
+    t.strategy,
+    t.why,
   ] satisfies Packed)
 
 // Only what we sealed gets here, so its shape is known.
@@ -145,11 +155,11 @@ const unpack = (text: string): Terms => {
   return {
     id: p[0],
     asked: p[1],
-    routes: p[2].map(([model, provider, hostModel, input, output, cached]) => ({
+    routes: p[2].map(([model, provider, hostModel, ...prices]) => ({
       model,
       provider,
       hostModel,
-      prices: { input: rate(input), output: rate(output), cachedInput: rate(cached) },
+      prices: unpackPrices(prices),
     })),
     digest: p[3],
     estimated: p[4],
@@ -166,7 +176,40 @@ const unpack = (text: string): Terms => {
     payTo: p[15],
     expires: p[16],
     epoch: p[17],
+    strategy: p[18],
+    why: p[19],
   }
 }
+
+const packPrices = (prices: Prices): PackedPrices => {
+  const tiers = prices.tiers?.map((tier): [number, string, string, string, string] => [
+    tier.over,
+    ...packRates(tier),
+  ])
+  const rates = packRates(prices)
+  if (tiers?.length) return [...rates, tiers]
+  return prices.cacheWrite === prices.input ? [rates[0], rates[1], rates[2]] : rates
+}
+
+const packRates = ({ input, output, cachedInput, cacheWrite }: Rates): [string, string, string, string] => [
+  input.toString(),
+  output.toString(),
+  cachedInput.toString(),
+  cacheWrite.toString(),
+]
+
+const unpackPrices = ([input, output, cached, written = input, tiers]: PackedPrices): Prices => ({
+  ...unpackRates(input, output, cached, written),
+  ...(tiers && {
+    tiers: tiers.map(([over, ...rates]) => ({ over, ...unpackRates(...rates) })),
+  }),
+})
+
+const unpackRates = (input: string, output: string, cached: string, written: string): Rates => ({
+  input: rate(input),
+  output: rate(output),
+  cachedInput: rate(cached),
+  cacheWrite: rate(written),
+})
 
 const rate = (text: string): Rate => parseAmount(text) as Rate

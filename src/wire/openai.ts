@@ -1,21 +1,26 @@
-/** POST /v1/chat/completions as we take it: every field that we know, forwarded faithfully; any other is refused. */
-import { hash } from 'node:crypto'
+/**
+ * POST /v1/chat/completions as we take it: every field that we know, forwarded faithfully; any other is refused. It is
+ * also what every other door of chat translates into, so it is wider than OpenAI's own by what others say besides:
+ * `cache_control`, `reasoning`, `reasoning_details`, `top_k`.
+ */
 import { z } from 'zod'
-import type { Hex } from '../assets.ts'
-import { parseUsd, type Usd } from '../money.ts'
+import { STEERING, type Steering, steering } from './steering.ts'
 
 const text = z.string()
 const jsonSchema = z.record(z.string(), z.unknown())
 const number = z.number()
 const count = z.int().min(1).max(10_000_000)
 
-const textPart = z.strictObject({ type: z.literal('text'), text })
+/** The prompt up to here is to be cached for five minutes, where a host wants to be told. */
+const cacheControl = z.strictObject({ type: z.literal('ephemeral'), ttl: z.literal('5m').optional() }).nullish()
+const textPart = z.strictObject({ type: z.literal('text'), text, cache_control: cacheControl })
 const imagePart = z.strictObject({
   type: z.literal('image_url'),
   image_url: z.strictObject({
     url: text.regex(/^(https:\/\/|http:\/\/|data:image\/)/, 'must be an http(s) or data:image URL'),
     detail: z.enum(['auto', 'low', 'high']).optional(),
   }),
+  cache_control: cacheControl,
 })
 const refusalPart = z.strictObject({ type: z.literal('refusal'), refusal: text })
 const userContent = z.union([text, z.array(z.discriminatedUnion('type', [textPart, imagePart])).min(1)])
@@ -46,7 +51,7 @@ const message = z.discriminatedUnion('role', [
     content: assistantContent.optional(),
     tool_calls: z.array(toolCall).optional(),
   }),
-  z.looseObject({ role: z.literal('tool'), content: textContent, tool_call_id: text }),
+  z.looseObject({ role: z.literal('tool'), content: userContent, tool_call_id: text }),
   z.looseObject({ role: z.literal('function'), content: z.union([text, z.null()]), name: text }),
 ])
 
@@ -59,6 +64,7 @@ const tool = z.discriminatedUnion('type', [
       parameters: jsonSchema.optional(),
       strict: z.boolean().nullish(),
     }),
+    cache_control: cacheControl,
   }),
   z.strictObject({
     type: z.literal('custom'),
@@ -80,21 +86,7 @@ const responseFormat = z.discriminatedUnion('type', [
   }),
 ])
 
-const ids = z.array(text.min(1).max(200)).max(20)
-const dollars = z
-  .string()
-  .refine((value) => parseUsd(value) !== undefined, 'must be dollars as a decimal string, such as "0.05"')
-const perMillion = z.union([z.string(), z.number()]).optional()
-
-/** OpenRouter's words for routing, which this field already speaks. */
-const providerChoice = z.strictObject({
-  order: ids.optional(),
-  only: ids.optional(),
-  ignore: ids.optional(),
-  allow_fallbacks: z.boolean().optional(),
-  sort: z.enum(['price']).optional(),
-  max_price: z.strictObject({ prompt: perMillion, completion: perMillion }).optional(),
-})
+const effort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
 
 const wire = {
   model: text.min(1).max(200),
@@ -109,6 +101,7 @@ const wire = {
   seed: z.int().nullish(),
   temperature: number.min(0).max(2).nullish(),
   top_p: number.min(0).max(1).nullish(),
+  top_k: z.int().min(1).max(1_000).nullish(),
   frequency_penalty: number.min(-2).max(2).nullish(),
   presence_penalty: number.min(-2).max(2).nullish(),
   stop: z.union([text, z.array(text).max(4)]).nullish(),
@@ -121,8 +114,16 @@ const wire = {
   functions: z.array(jsonSchema).max(128).optional(),
   function_call: z.union([text, jsonSchema]).optional(),
   response_format: responseFormat.optional(),
-  reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
-  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+  reasoning_effort: effort.nullish(),
+  reasoning: z
+    .strictObject({
+      enabled: z.boolean().optional(),
+      effort: effort.optional(),
+      max_tokens: count.optional(),
+      exclude: z.boolean().optional(),
+    })
+    .nullish(),
+  verbosity: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).nullish(),
   modalities: z.array(z.literal('text')).nullish(),
   service_tier: z.enum(['auto', 'default']).nullish(),
   store: z.boolean().nullish(),
@@ -132,13 +133,6 @@ const wire = {
   prompt_cache_key: text.max(512).optional(),
 }
 
-/** The router's own fields; they steer us and are not forwarded. */
-const steering = {
-  models: ids.optional(),
-  provider: providerChoice.optional(),
-  max_price_usd: dollars.optional(),
-}
-
 export const chatRequestSchema = z
   .strictObject({ ...wire, ...steering })
   .meta({ id: 'ChatCompletionRequest' })
@@ -146,47 +140,49 @@ export type ChatRequest = z.infer<typeof chatRequestSchema>
 export type ChatMessage = ChatRequest['messages'][number]
 
 /** What is sent to a provider: the request without our steering. */
-export type ForwardBody = Omit<ChatRequest, keyof typeof steering>
+export type ForwardBody = Omit<ChatRequest, keyof Steering>
 
-/** The request as a provider may see it, fields in schema order; its JSON is the canonical body. */
-export const forwardBody = (request: ChatRequest): ForwardBody => {
-  const { models: _models, provider: _provider, max_price_usd: _max, ...rest } = request
-  return rest
+/** The request as a provider may see it, fields in schema order. */
+export const forwardBody = <R extends Steering>(request: R): Omit<R, keyof Steering> => {
+  const body = { ...request }
+  for (const field of STEERING) delete body[field]
+  return body
 }
-
-/** SHA-256 of the canonical body: the parsed request, serialised again, with the door it came through. */
-export const digestOf = (request: ChatRequest): Hex =>
-  `0x${hash('sha256', `chat.completions\n${JSON.stringify(request)}`, 'hex')}`
-
-/** The most that the caller wants to pay, when it said so. */
-export const maxPrice = (request: ChatRequest): Usd | undefined =>
-  request.max_price_usd === undefined ? undefined : parseUsd(request.max_price_usd)
 
 /** What providers report as used; every field is doubted by the meter. */
 export type WireUsage = {
   prompt_tokens?: unknown
   completion_tokens?: unknown
-  prompt_tokens_details?: { cached_tokens?: unknown } | null
+  /** `cache_write_tokens`: written to the prompt cache, OpenRouter's word for what Anthropic reports. */
+  prompt_tokens_details?: { cached_tokens?: unknown; cache_write_tokens?: unknown } | null
   completion_tokens_details?: { reasoning_tokens?: unknown } | null
 }
 
 /** The parts of an answer or of a streamed chunk that we look at; all else passes through untouched. */
 export type WireAnswer = {
+  id?: unknown
+  created?: unknown
   model?: unknown
   choices?: {
+    index?: unknown
     message?: WireDelta | null
     delta?: WireDelta | null
     finish_reason?: string | null
   }[]
+  /** Vectors, where those were asked for. */
+  data?: unknown
   usage?: WireUsage | null
   error?: unknown
 }
 
+/** `reasoning_details` is OpenRouter's list: text with its signature, summaries, encrypted parts, as they must come back. */
 export type WireDelta = {
+  role?: unknown
   content?: unknown
   refusal?: unknown
   reasoning?: unknown
   reasoning_content?: unknown
+  reasoning_details?: unknown
   tool_calls?: unknown
   function_call?: unknown
 }

@@ -21,7 +21,7 @@ import { quietLog as log } from '../../src/log.ts'
 import { openAiProvider } from '../../src/providers/openai.ts'
 import type { Terms } from '../../src/quote/seal.ts'
 import { createHealth } from '../../src/route/health.ts'
-import { requestOf } from '../support/models.ts'
+import { orderOf } from '../support/models.ts'
 
 const STREAMS = Number(process.argv[2] ?? 2_000)
 const MOST_HEAP = 60 * 1024
@@ -82,7 +82,7 @@ const openRouter = async (upstream: number) => {
     clock,
     log,
   } as unknown as Deps
-  const request = requestOf({ stream: true })
+  const request = orderOf({ stream: true })
   const call = { id: 'call_idle', settleFirst: true, signed: 0n } as Call
   let asked = 0
   const app = createApp({

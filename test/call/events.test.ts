@@ -2,11 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { openEvents } from '../../src/call/events.ts'
 import { createMeter } from '../../src/call/meter.ts'
+import { chatDoor } from '../../src/wire/chat-door.ts'
 import { UpstreamError } from '../../src/providers/provider.ts'
 
 const says = (content: string): string => JSON.stringify({ choices: [{ index: 0, delta: { content } }] })
 const usage = JSON.stringify({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } })
 const DONE = '[DONE]'
+const renderingOf = (include_usage: boolean) =>
+  chatDoor({ stream_options: { include_usage } }).stream({ id: 'call', model: 'a/small', created: 0 })
 
 /** All that a caller gets of batches of events, and how it ended. */
 const heard = async (batches: readonly (readonly string[])[], maxOutput = 50, wantsUsage = true) => {
@@ -18,7 +21,7 @@ const heard = async (batches: readonly (readonly string[])[], maxOutput = 50, wa
   let pieces = 0
   const done = (end: string) => ({ text, pieces, end, usage: meter.usage(), digest: meter.digest() })
   try {
-    const events = await openEvents(source(), meter, wantsUsage)
+    const events = await openEvents(source(), meter, renderingOf(wantsUsage))
     for (let piece = await events.next(); piece !== undefined; piece = await events.next()) {
       text += piece
       pieces++
@@ -92,7 +95,7 @@ test('once stopped nothing more is metered', async () => {
   const source = async function* () {
     yield [says('a'), says(' and much more')]
   }
-  const events = await openEvents(source(), meter, true)
+  const events = await openEvents(source(), meter, renderingOf(true))
   await events.next()
   const before = meter.usage()
   events.stop()

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { run } from '../../src/call/run.ts'
 import { readPayment } from '../../src/wire/payment.ts'
 import { type Hosts, startHosts } from '../support/hosts.ts'
-import { requestOf } from '../support/models.ts'
+import { orderOf } from '../support/models.ts'
 import { header, offersOf, post, signOffer } from '../support/pay.ts'
 import { postLines } from '../support/raw.ts'
 import { costingNothing } from '../support/refused.ts'
@@ -96,7 +96,7 @@ test('a caller who left while its payment was checked costs the provider nothing
   const signed = await paymentFor(body)
   await costingNothing(hosts, async () => {
     const visit = {
-      request: requestOf(body),
+      order: orderOf(body),
       payment: () => readPayment(signed, undefined),
       payer: undefined,
       signal: AbortSignal.abort(),

@@ -97,6 +97,7 @@ test('a mistake of ours is told without its insides, and costs nothing', async (
   await world.settle()
   world.farebox.deps.provider = (id) => ({
     id,
+    lacks: () => new Set(),
     ask: () => Promise.reject(new TypeError('undefined is not a secret of /etc/passwd')),
     close: async () => {},
   })

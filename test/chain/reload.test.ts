@@ -49,6 +49,7 @@ const priced = (times: bigint): Partial<Config> => {
         input: by(host.prices.input),
         output: by(host.prices.output),
         cachedInput: by(host.prices.cachedInput),
+        cacheWrite: by(host.prices.cacheWrite),
       },
     })),
   }))

@@ -37,6 +37,17 @@ test('[DONE] inside an answer does not end it', () => {
   expect(tap.done()).toBe(false)
 })
 
+test.each(['message_stop', 'error', 'response.completed', 'response.incomplete', 'response.failed'])(
+  'the event %s ends a stream of its door',
+  (name) => {
+    const tap = createTap()
+    tap.see(Buffer.from('event: response.output_text.done\ndata: {"text":"event: error"}\n\n'))
+    expect(tap.done()).toBe(false)
+    tap.see(Buffer.from(`event: ${name}\n`))
+    expect(tap.done()).toBe(true)
+  },
+)
+
 test('a line of a megabyte is hashed and not kept', () => {
   const long = `data: ${'x'.repeat(1 << 20)}\n\n`
   const tap = createTap()

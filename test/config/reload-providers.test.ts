@@ -23,6 +23,7 @@ const start = () => {
     made.push(one)
     return {
       id,
+      lacks: () => new Set(),
       ask: () => new Promise((resolve) => one.answers.push(resolve)),
       close: async () => {
         one.closed = true

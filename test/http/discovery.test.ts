@@ -24,10 +24,10 @@ import { createLearner } from '../../src/quote/learn.ts'
 import type { PaymentWay, Till } from '../../src/quote/offers.ts'
 import { createQuoter } from '../../src/quote/quote.ts'
 import { createSealer } from '../../src/quote/seal.ts'
-import { createHealth } from '../../src/route/health.ts'
+
 import { EIP2612_GAS_SPONSORING, ERC20_APPROVAL_GAS_SPONSORING } from '../../src/wire/extensions.ts'
 import type { PaymentRequired, Requirement } from '../../src/wire/payment.ts'
-import { catalogOf, model, prices, requestOf } from '../support/models.ts'
+import { catalogOf, model, orderOf, prices, routerOf } from '../support/models.ts'
 import { header, offerOf, post, signOffer } from '../support/pay.ts'
 import { hello, startWorld, type World } from '../support/world.ts'
 
@@ -197,17 +197,17 @@ describe('PAYMENT-REQUIRED', () => {
     const catalog = catalogOf(model('a/small', { hosts: Array.from({ length: hosts }, (_, i) => host(i)) }))
     const quoter = createQuoter({
       catalog,
-      health: createHealth({ clock }),
+      router: routerOf(catalog),
       learner: createLearner(),
       clock,
       margin: 50_000n,
       defaultMaxOutput: 1000,
       ttl: 90,
     })
-    const resource = 'https://router.example.com/v1/chat/completions'
+    const publicUrl = 'https://router.example.com'
     return {
       quoter,
-      resource,
+      publicUrl,
       offers: {
         tills: chains.flatMap((chain, i) => [till(chain, 'USDC', i * 2), till(chain, 'USDT', i * 2 + 1)]),
         sealer: await createSealer(['a-quote-secret-that-is-long-enough-for-tests']),
@@ -220,13 +220,13 @@ describe('PAYMENT-REQUIRED', () => {
         small: 'fold',
       },
       sponsor: { declarations: { ...EIP2612_GAS_SPONSORING, ...ERC20_APPROVAL_GAS_SPONSORING } },
-      notary: createNotary({ account, resource, clock }),
+      notary: createNotary({ account, resource: `${publicUrl}/v1/chat/completions`, clock }),
       ledger: { balance: async () => NO_MONEY },
     } as unknown as Deps
   }
   const ask = async (chains: readonly ChainId[], hosts = 1, network?: ChainId, signed = true) => {
     const deps = await depsOf(chains, hosts)
-    const visit = { request: requestOf(), payer: undefined, network, signed }
+    const visit = { order: orderOf(), payer: undefined, network, signed }
     const reply = await demand(deps, visit, 'payment_required')
     const text = reply.headers['PAYMENT-REQUIRED']!
     const required = decoded(text)
@@ -279,7 +279,7 @@ describe('PAYMENT-REQUIRED', () => {
     const few = { ...deps.offers, tills: [{ ...deps.offers.tills[0]!, ways: [WAYS['USDC']![2]!] }] }
     const reply = await demand(
       { ...deps, offers: few },
-      { request: requestOf(), payer: undefined, signed: true },
+      { order: orderOf(), payer: undefined, signed: true },
       'payment_required',
     )
     const { extensions } = decoded(reply.headers['PAYMENT-REQUIRED']!)
@@ -298,7 +298,7 @@ describe('PAYMENT-REQUIRED', () => {
     })
     const deps = { ...(await depsOf(THREE.slice(0, 1), 1)), notary }
     const signed = async () => {
-      const visit = { request: requestOf(), payer: undefined, signed: true }
+      const visit = { order: orderOf(), payer: undefined, signed: true }
       const { extensions } = JSON.parse((await demand(deps, visit, 'payment_required')).body as string)
       return extensions['offer-receipt'].info.offers.length > 0
     }

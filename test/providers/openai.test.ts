@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type OpenAiFacts, openAiProvider } from '../../src/providers/openai.ts'
 import { type Answer, type Provider, UpstreamError } from '../../src/providers/provider.ts'
 import { forwardBody } from '../../src/wire/openai.ts'
-import { requestOf } from '../support/models.ts'
+import { orderOf } from '../support/models.ts'
 import { chunk, type Script, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
@@ -30,7 +30,7 @@ const provider = (more: Partial<OpenAiFacts> = {}): Provider => {
   return made
 }
 const ask = (from: Provider, more: Record<string, unknown> = {}, signal = new AbortController().signal) =>
-  from.ask({ body: forwardBody(requestOf(more)), model: 'there', maxOutput: 77, signal })
+  from.ask({ body: forwardBody(orderOf(more).request), model: 'there', maxOutput: 77, signal })
 const faultOf = async (asking: Promise<unknown>): Promise<[string, number | undefined]> => {
   const error = await asking.then(
     () => new Error('answered'),
@@ -53,9 +53,9 @@ const status =
 test.each([
   [400, 'rejected'],
   [401, 'unauthorized'],
-  [402, 'unavailable'],
+  [402, 'unauthorized'],
   [403, 'unauthorized'],
-  [404, 'unavailable'],
+  [404, 'missing'],
   [408, 'timeout'],
   [413, 'rejected'],
   [422, 'rejected'],
@@ -79,7 +79,7 @@ test.each([
   ['0', 0],
   ['1.5', 1_500],
   ['soon', undefined],
-  ['Wed, 21 Oct 2099 07:28:00 GMT', undefined],
+  ['Wed, 21 Oct 2099 07:28:00 GMT', 3_600_000],
   ['-5', undefined],
 ])('Retry-After of %s is %s ms', async (text, ms) => {
   upstream.script(status(429, { 'retry-after': text }))

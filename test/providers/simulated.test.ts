@@ -3,7 +3,7 @@ import type { Clock } from '../../src/clock.ts'
 import { UpstreamError } from '../../src/providers/provider.ts'
 import { simulatedProvider } from '../../src/providers/simulated.ts'
 import { forwardBody } from '../../src/wire/openai.ts'
-import { requestOf } from '../support/models.ts'
+import { orderOf } from '../support/models.ts'
 
 const start = () => {
   const slept: number[] = []
@@ -14,7 +14,7 @@ const ask = (
   more: Record<string, unknown> = {},
   facts: { model?: string; maxOutput?: number; signal?: AbortSignal } = {},
 ) => ({
-  body: forwardBody(requestOf(more)),
+  body: forwardBody(orderOf(more).request),
   model: 'any',
   maxOutput: 100,
   signal: new AbortController().signal,

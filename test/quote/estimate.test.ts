@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { inputTokens, measure } from '../../src/quote/estimate.ts'
-import { model, requestOf } from '../support/models.ts'
+import { model, orderOf } from '../support/models.ts'
 import { everyField, everyTurn } from '../support/requests.ts'
 
 const small = model('a/small')
-const user = (content: unknown) => requestOf({ messages: [{ role: 'user', content }] })
-const count = (more: Record<string, unknown>) => inputTokens(measure(requestOf(more)), small, 1)
+const user = (content: unknown) => orderOf({ messages: [{ role: 'user', content }] })
+const count = (more: Record<string, unknown>) => inputTokens(measure(orderOf(more)), small, 1)
 
 test('the expected number of tokens is never above the ceiling, whatever the text and the learned factor', () => {
   const text = fc.oneof(
@@ -18,7 +18,7 @@ test('the expected number of tokens is never above the ceiling, whatever the tex
       fc.array(text, { minLength: 1, maxLength: 5 }),
       fc.double({ min: 0.6, max: 1.7, noNaN: true }),
       (texts, factor) => {
-        const measured = measure(requestOf({ messages: texts.map((content) => ({ role: 'user', content })) }))
+        const measured = measure(orderOf({ messages: texts.map((content) => ({ role: 'user', content })) }))
         const tokens = inputTokens(measured, small, factor)
         expect(Number.isSafeInteger(tokens.expected)).toBe(true)
         expect(tokens.expected).toBeLessThanOrEqual(tokens.ceiling)

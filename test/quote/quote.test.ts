@@ -7,20 +7,19 @@ import { measure } from '../../src/quote/estimate.ts'
 import { createLearner } from '../../src/quote/learn.ts'
 import { price } from '../../src/quote/price.ts'
 import { createQuoter, type QuoterFacts } from '../../src/quote/quote.ts'
-import { createHealth } from '../../src/route/health.ts'
-import { digestOf } from '../../src/wire/openai.ts'
-import { catalogOf, model, prices, requestOf } from '../support/models.ts'
+import { catalogOf, model, orderOf, prices, routerOf } from '../support/models.ts'
 
 const clock: Clock = { now: () => 1_700_000_000_500, sleep: async () => {} }
 const usd = (text: string) => parseUsd(text) as Usd
 
-const quoterOf = (more: Partial<QuoterFacts> = {}) =>
+const usual = catalogOf(
+  model('a/small'),
+  model('b/large', { at: prices('10', '30', '1'), context: 100_000, maxOutput: 20_000 }),
+)
+const quoterOf = ({ catalog = usual, ...more }: Partial<QuoterFacts> = {}) =>
   createQuoter({
-    catalog: catalogOf(
-      model('a/small'),
-      model('b/large', { at: prices('10', '30', '1'), context: 100_000, maxOutput: 20_000 }),
-    ),
-    health: createHealth({ clock }),
+    catalog,
+    router: routerOf(catalog),
     learner: createLearner(),
     clock,
     margin: 50_000n,
@@ -40,12 +39,12 @@ const refusalOf = (run: () => unknown): Refusal => {
 }
 
 test('a quote says what was asked, who may answer, and until when it holds', () => {
-  const request = requestOf({ model: 'a/small', models: ['b/large'], max_tokens: 100, n: 2 })
+  const request = orderOf({ model: 'a/small', models: ['b/large'], max_tokens: 100, n: 2 })
   const quote = quoterOf().quote(request)
   expect(quote).toMatchObject({
     id: expect.stringMatching(/^quote_[\w-]{22}$/),
     asked: 'a/small',
-    digest: digestOf(request),
+    digest: request.digest,
     maxOutput: 100,
     choices: 2,
     margin: 50_000n,
@@ -56,14 +55,14 @@ test('a quote says what was asked, who may answer, and until when it holds', () 
 })
 
 test('the ceiling is that of the dearest model that may answer', () => {
-  const one = quoterOf().quote(requestOf({ model: 'b/large', max_tokens: 100 }))
-  const both = quoterOf().quote(requestOf({ model: 'a/small', models: ['b/large'], max_tokens: 100 }))
+  const one = quoterOf().quote(orderOf({ model: 'b/large', max_tokens: 100 }))
+  const both = quoterOf().quote(orderOf({ model: 'a/small', models: ['b/large'], max_tokens: 100 }))
   expect(both.ceiling).toBe(one.ceiling)
 })
 
 test('no usage within the cap is ever billed above the quote, whoever answers and however much was cached', () => {
   const rate = fc.bigInt({ min: 0n, max: 10n ** 14n }).map((value) => value as Rate)
-  const rates = fc.record({ input: rate, output: rate, cachedInput: rate })
+  const rates = fc.record({ input: rate, output: rate, cachedInput: rate, cacheWrite: rate })
   const share = fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true }))
   const text = fc.string({ maxLength: 2000 })
   fc.assert(
@@ -79,7 +78,7 @@ test('no usage within the cap is ever billed above the quote, whoever answers an
       (...args) => {
         const [first, second, content, cap, n, input, cached, output] = args
         const catalog = catalogOf(model('a/small', { at: first }), model('b/large', { at: second }))
-        const request = requestOf({
+        const request = orderOf({
           models: ['b/large'],
           messages: [{ role: 'user', content }],
           max_tokens: cap,
@@ -104,11 +103,11 @@ test('the max_tokens that fit a budget do fit, and one token more uses it up', (
       fc.bigInt({ min: 0n, max: 10n ** 6n }),
       fc.integer({ min: 1, max: 4 }),
       (input, output, budget, n) => {
-        const at = { input, output, cachedInput: input }
+        const at = { input, output, cachedInput: input, cacheWrite: input }
         const quoter = quoterOf({
           catalog: catalogOf(model('a/small', { at, maxOutput: 1_000_000, context: 2_000_000 })),
         })
-        const quote = quoter.quote(requestOf({ max_tokens: 1_000_000, n }))
+        const quote = quoter.quote(orderOf({ max_tokens: 1_000_000, n }))
         const fits = quoter.fits(quote, budget as Usd)
         const cost = (tokens: number) =>
           price({ input: quote.input.ceiling, cached: 0, output: tokens * n }, at, quote.margin)
@@ -121,7 +120,7 @@ test('the max_tokens that fit a budget do fit, and one token more uses it up', (
 })
 
 test('a request that may cost more than its max_price_usd is told which max_tokens would do, and they do', () => {
-  const request = (max_tokens: number) => requestOf({ max_tokens, max_price_usd: '0.0005' })
+  const request = (max_tokens: number) => orderOf({ max_tokens, max_price_usd: '0.0005' })
   const refusal = refusalOf(() => quoterOf().quote(request(1000)))
   expect(refusal).toMatchObject({
     code: 'price_above_max',
@@ -134,11 +133,11 @@ test('a request that may cost more than its max_price_usd is told which max_toke
 })
 
 test('without max_tokens the cap is the default, less where the model or its context is smaller', () => {
-  const cap = (more: Record<string, unknown>) => quoterOf().quote(requestOf(more)).maxOutput
+  const cap = (more: Record<string, unknown>) => quoterOf().quote(orderOf(more)).maxOutput
   expect(cap({ model: 'b/large' })).toBe(4_096)
   expect(cap({ model: 'a/small' })).toBe(1_000)
   expect(cap({ model: 'b/large', models: ['a/small'] })).toBe(1_000)
-  const words = (n: number) => requestOf({ messages: [{ role: 'user', content: 'word '.repeat(n) }] })
+  const words = (n: number) => orderOf({ messages: [{ role: 'user', content: 'word '.repeat(n) }] })
   const thousand = measure(words(1_000)).tokens
   const nearlyFull = quoterOf().quote(words(Math.floor((7_500 * 1_000) / thousand)))
   expect(nearlyFull.maxOutput).toBeLessThan(1_000)
@@ -151,7 +150,7 @@ test('without max_tokens the cap is the default, less where the model or its con
 test('what providers report moves the next quote, never beyond the ceiling', () => {
   const learner = createLearner()
   const quoter = quoterOf({ learner })
-  const request = requestOf({
+  const request = orderOf({
     messages: [{ role: 'user', content: 'The quick brown fox. '.repeat(100) }],
     max_tokens: 500,
   })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { Strategy } from '../../src/route/strategies.ts'
 import type { ChainId, Hex } from '../../src/assets.ts'
 import type { Rate } from '../../src/money.ts'
 import { createSealer, type Terms } from '../../src/quote/seal.ts'
@@ -15,15 +16,21 @@ const hex = (bytes: number) =>
 const amount = fc.bigInt({ min: 0n, max: 2n ** 128n })
 const rate = amount.map((value) => value as Rate)
 const name = fc.string({ unit: 'binary', maxLength: 20 })
+const rates = { input: rate, output: rate, cachedInput: rate, cacheWrite: rate }
 const route = fc.record({
   model: name,
   provider: name,
   hostModel: name,
-  prices: fc.record({ input: rate, output: rate, cachedInput: rate }),
+  prices: fc.oneof(
+    fc.record(rates),
+    fc.record({ ...rates, tiers: fc.array(fc.record({ over: fc.nat(), ...rates }), { minLength: 1, maxLength: 2 }) }),
+  ),
 })
 const terms: fc.Arbitrary<Terms> = fc.record({
   id: name,
   asked: name,
+  strategy: fc.constantFrom<Strategy>('balanced', 'cost', 'latency', 'availability'),
+  why: name,
   routes: fc.array(route, { minLength: 1, maxLength: 3 }),
   digest: hex(32),
   estimated: fc.nat(),

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import type { Model } from '../../src/catalog/catalog.ts'
 import { Refusal } from '../../src/errors.ts'
-import { neededCapabilities, plan } from '../../src/route/plan.ts'
-import { catalogOf, model, prices, requestOf } from '../support/models.ts'
+import { needed } from '../../src/route/needs.ts'
+import { type PlanFacts, plan } from '../../src/route/plan.ts'
+import { embeddingsOrder } from '../../src/wire/order.ts'
+import { catalogOf, model, orderOf, prices } from '../support/models.ts'
 import { everyField } from '../support/requests.ts'
 
 const host = (provider: string, input: string, output: string, cached = input) => ({
@@ -26,20 +28,42 @@ const blind: Model = model('d/blind', { hosts: [host('dark', '0.1', '0.1')], cap
 const catalog = catalogOf(three, large, seeing, blind)
 
 const needs = {
+  kind: 'chat' as const,
   input: 10,
   output: undefined as number | undefined,
-  capabilities: [] as ReturnType<typeof neededCapabilities>,
+  choices: 1,
+  expected: 100,
+  writes: false,
+  features: [],
+  capabilities: [],
 }
-const planned = (
+const hosts: PlanFacts['hosts'] = {
+  lacks: () => new Set(),
+  resting: () => false,
+  failing: () => 0,
+  expectMs: () => undefined,
+  cached: () => 0,
+}
+const planOf = (
   more: Record<string, unknown>,
-  facts: Partial<Parameters<typeof plan>[0]> = {},
-): string[] | string => {
-  const request = requestOf(more)
-  const own = { ...needs, output: request.max_tokens ?? undefined, capabilities: neededCapabilities(request) }
+  facts: Partial<Omit<PlanFacts, 'hosts'>> = {},
+  here: Partial<PlanFacts['hosts']> = {},
+) => {
+  const order = orderOf(more)
+  const own = { ...needs, output: order.request.max_tokens ?? undefined, ...needed(order) }
+  return plan({
+    order,
+    needs: own,
+    catalog,
+    usual: 'balanced',
+    chance: () => 0.9,
+    ...facts,
+    hosts: { ...hosts, ...here },
+  })
+}
+const planned = (...args: Parameters<typeof planOf>): string[] | string => {
   try {
-    return plan({ request, needs: own, catalog, resting: () => false, ...facts }).map(
-      (route) => `${route.model}@${route.provider}`,
-    )
+    return planOf(...args).routes.map((route) => `${route.model}@${route.provider}`)
   } catch (error) {
     if (error instanceof Refusal) return `${error.code} ${error.details['param']}`
     throw error
@@ -102,7 +126,7 @@ test.each([
   expect(planned(more)).toEqual(expected)
 })
 
-test('auto takes the cheapest model that can do what the request needs', () => {
+test('auto takes the cheapest of equally good models that can do what the request needs', () => {
   expect(planned({ model: 'auto' })[0]).toBe('d/blind@dark')
   expect(planned({ model: 'auto', messages: everyField.messages })[0]).toBe('c/seeing@eyes')
   expect(planned({ model: 'auto:cost', tools: everyField.tools })[0]).toBe('a/small@cheap')
@@ -127,8 +151,8 @@ test('input and output together must fit the context', () => {
 
 test('a host that rests is tried last, unless the caller gave the order', () => {
   const resting = (provider: string) => provider === 'cheap'
-  expect(planned({}, { resting })).toEqual(at('middle', 'dear', 'cheap'))
-  expect(planned({ provider: { order: ['cheap'] } }, { resting })).toEqual(at('cheap', 'middle', 'dear'))
+  expect(planned({}, {}, { resting })).toEqual(at('middle', 'dear', 'cheap'))
+  expect(planned({ provider: { order: ['cheap'] } }, {}, { resting })).toEqual(at('cheap', 'middle', 'dear'))
 })
 
 test('a plan is at most six routes, so that a quote fits into a header', () => {
@@ -145,13 +169,97 @@ test('a short name that two models share names neither', () => {
 })
 
 test('needs are read from the request', () => {
-  expect(neededCapabilities(requestOf())).toEqual([])
-  expect(neededCapabilities(requestOf({ tools: [] }))).toEqual([])
-  expect(neededCapabilities(requestOf({ functions: [{ name: 'f' }] }))).toEqual(['tools'])
-  expect(neededCapabilities(requestOf({ response_format: { type: 'json_object' } }))).toEqual([])
-  expect(neededCapabilities(requestOf({ ...everyField, model: 'a/small' }))).toEqual([
+  const capabilities = (more: Record<string, unknown> = {}) => needed(orderOf(more)).capabilities
+  expect(capabilities()).toEqual([])
+  expect(capabilities({ tools: [] })).toEqual([])
+  expect(capabilities({ functions: [{ name: 'f' }] })).toEqual(['tools'])
+  expect(capabilities({ response_format: { type: 'json_object' } })).toEqual([])
+  expect(capabilities({ ...everyField, model: 'a/small' })).toEqual([
     'tools',
-    'json_schema',
     'vision',
+    'json_schema',
+    'reasoning',
   ])
+})
+
+test('a host that lacks what is asked is not asked, and the next one that can is', () => {
+  const lacks = (provider: string) => new Set(provider === 'cheap' ? (['seed'] as const) : [])
+  expect(planned({ seed: 1 }, {}, { lacks })).toEqual(at('middle', 'dear'))
+  expect(planned({}, {}, { lacks })).toEqual(at('cheap', 'middle', 'dear'))
+  expect(planned({ seed: 1 }, {}, { lacks: () => new Set(['seed']) })).toBe('unsupported_parameter model')
+})
+
+test('a host goes by its own limits and abilities before those of its model', () => {
+  const one = model('a/small', {
+    hosts: [
+      { ...host('short', '1', '1'), context: 100, maxOutput: 50 },
+      { ...host('plain', '2', '2'), capabilities: new Set() },
+      { ...host('able', '3', '3'), capabilities: new Set(['tools']) },
+    ],
+  })
+  const own = { catalog: catalogOf(one) }
+  expect(planned({ max_tokens: 60 }, own)).toEqual(at('plain', 'able'))
+  expect(planned({ tools: everyField.tools }, own)).toEqual(at('short', 'able'))
+})
+
+test('the strategy is that of the name, else of the body, else the usual one', () => {
+  const expectMs = (provider: string) => (provider === 'dear' ? 500 : 20_000)
+  const failing = (provider: string) => (provider === 'middle' ? 0 : 0.3)
+  const first = (more: Record<string, unknown>, facts: Partial<PlanFacts> = {}) => {
+    const { strategy, routes } = planOf(more, facts, { expectMs, failing })
+    return `${strategy} ${routes[0]!.provider}`
+  }
+  expect(first({ model: 'a/small:cost' })).toBe('cost cheap')
+  expect(first({ model: 'a/small:latency' })).toBe('latency dear')
+  expect(first({ model: 'a/small:availability' })).toBe('availability middle')
+  expect(first({ strategy: 'latency' })).toBe('latency dear')
+  expect(first({ provider: { sort: 'throughput' } })).toBe('latency dear')
+  expect(first({ provider: { sort: 'price' } }, { usual: 'latency' })).toBe('cost cheap')
+  expect(first({}, { usual: 'availability' })).toBe('availability middle')
+  expect(first({ model: 'a/small:cost', strategy: 'latency' })).toBe('cost cheap')
+})
+
+test('who is known to be slower than max_latency_ms is not asked', () => {
+  const expectMs = (provider: string) => (provider === 'cheap' ? 9_000 : undefined)
+  expect(planned({ max_latency_ms: 5_000 }, {}, { expectMs })).toEqual(at('middle', 'dear'))
+  expect(planned({ max_latency_ms: 5_000 }, {}, { expectMs: () => 9_000 })).toBe(
+    'unsupported_parameter max_latency_ms',
+  )
+})
+
+test('a call stays where its prompt is cached, as long as that is worth more than the difference', () => {
+  const two = model('a/small', { hosts: [host('cheap', '1', '2', '1'), host('kept', '1.5', '2', '0.15')] })
+  const own = (cached: number) =>
+    planned(
+      {},
+      { catalog: catalogOf(two), needs: { ...needs, input: 5_000 }, usual: 'cost' },
+      { cached: (provider) => (provider === 'kept' ? cached : 0) },
+    )
+  expect(own(0)).toEqual(at('cheap', 'kept'))
+  expect(own(1_200)).toEqual(at('cheap', 'kept'))
+  expect(own(4_000)).toEqual(at('kept', 'cheap'))
+})
+
+test('what auto falls back to is at another provider first, and costs little more', () => {
+  const good = model('a/good', { hosts: [host('one', '1', '1'), host('two', '1.5', '1.5')] })
+  const other = model('b/other', { hosts: [host('one', '1.1', '1.1')] })
+  const dear = model('c/dear', { hosts: [host('three', '90', '90')] })
+  expect(planned({ model: 'auto:cost' }, { catalog: catalogOf(good, other, dear) })).toEqual([
+    'a/good@one',
+    'a/good@two',
+    'b/other@one',
+  ])
+  expect(planned({ model: 'auto:cost' }, { catalog: catalogOf(other, dear) })).toEqual([
+    'b/other@one',
+    'c/dear@three',
+  ])
+})
+
+test('embeddings and answers are made by models of their kind', () => {
+  const vectors = model('e/vectors', { kind: 'embedding' })
+  const both = { catalog: catalogOf(three, vectors) }
+  const order = embeddingsOrder({ model: 'e/vectors', input: 'hello' })
+  const own = { order, needs: { ...needs, output: 0, ...needed(order) } }
+  expect(planned({}, { ...both, ...own })).toEqual(['e/vectors@up'])
+  expect(planned({ model: 'e/vectors' }, both)).toBe('unsupported_parameter model')
 })

@@ -1,12 +1,17 @@
 import { type Catalog, createCatalog, type Model, type Prices } from '../../src/catalog/catalog.ts'
 import { parseRate, type Rate } from '../../src/money.ts'
-import { type ChatRequest, chatRequestSchema } from '../../src/wire/openai.ts'
+import { createPrefixes } from '../../src/route/prefixes.ts'
+import { createRouter, type Router, type RouterFacts } from '../../src/route/router.ts'
+import type { Feature } from '../../src/wire/features.ts'
+import { chatRequestSchema } from '../../src/wire/openai.ts'
+import { type ChatOrder, chatOrder } from '../../src/wire/order.ts'
 
 /** Dollars per million tokens, as a host publishes them. */
 export const prices = (input: string, output: string, cached = input): Prices => ({
   input: parseRate(input) as Rate,
   output: parseRate(output) as Rate,
   cachedInput: parseRate(cached) as Rate,
+  cacheWrite: parseRate(input) as Rate,
 })
 
 /** A model with one host called `up`, unless told otherwise. */
@@ -14,6 +19,7 @@ export const model = (id: string, more: Partial<Model> & { at?: Prices } = {}): 
   const { at = prices('1', '2'), ...rest } = more
   return {
     id,
+    kind: 'chat',
     hosts: [{ provider: 'up', model: `${id}-at-up`, prices: at }],
     context: 8000,
     maxOutput: 1000,
@@ -25,6 +31,32 @@ export const model = (id: string, more: Partial<Model> & { at?: Prices } = {}): 
 
 export const catalogOf = (...models: Model[]): Catalog => createCatalog(models)
 
-/** A parsed request: "Say hello." to `a/small`, unless told otherwise. */
-export const requestOf = (more: Record<string, unknown> = {}): ChatRequest =>
-  chatRequestSchema.parse({ model: 'a/small', messages: [{ role: 'user', content: 'Say hello.' }], ...more })
+/** An order of chat: "Say hello." to `a/small`, unless told otherwise. */
+export const orderOf = (more: Record<string, unknown> = {}): ChatOrder =>
+  chatOrder(
+    chatRequestSchema.parse({
+      model: 'a/small',
+      messages: [{ role: 'user', content: 'Say hello.' }],
+      ...more,
+    }),
+  )
+
+/** What is known of hosts before anybody has asked one. */
+const newHosts = {
+  lacks: () => new Set<Feature>(),
+  resting: () => false,
+  failing: () => 0,
+  expectMs: () => undefined,
+}
+
+/** A router to whom all models are equally good, and all hosts new. */
+export const routerOf = (catalog: Catalog, more: Partial<RouterFacts> = {}): Router =>
+  createRouter({
+    catalog,
+    usual: 'balanced',
+    judge: () => ({ chance: () => 0.9, output: 300 }),
+    hosts: newHosts,
+    prefixes: createPrefixes({ clock: { now: () => 0, sleep: async () => {} } }),
+    usualOutput: () => 300,
+    ...more,
+  })

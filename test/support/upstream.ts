@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net'
 
 /** What the scripted provider saw: the request as it came, and how far its answer got. */
 export type Seen = {
+  /** Path and query. */
+  url: string
   body: Record<string, unknown>
   headers: IncomingMessage['headers']
   closedEarly: boolean
@@ -69,7 +71,13 @@ export const startUpstream = async (): Promise<Upstream> => {
     const parts: Buffer[] = []
     for await (const part of request) parts.push(part as Buffer)
     const body = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>
-    const entry: Seen = { body, headers: request.headers, closedEarly: false, at: Date.now() }
+    const entry: Seen = {
+      url: request.url!,
+      body,
+      headers: request.headers,
+      closedEarly: false,
+      at: Date.now(),
+    }
     seen.push(entry)
     response.on('close', () => {
       entry.closedEarly = !response.writableFinished

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { chatRequestSchema, digestOf, forwardBody } from '../../src/wire/openai.ts'
+import { type ChatRequest, chatRequestSchema, forwardBody } from '../../src/wire/openai.ts'
+import { chatOrder } from '../../src/wire/order.ts'
 import { everyField, everyTurn } from '../support/requests.ts'
 
 const parse = (body: unknown) => chatRequestSchema.parse(body)
@@ -61,6 +62,8 @@ const request = fc.record(
   { requiredKeys: ['model', 'messages'] },
 )
 
+const digestOf = (request: ChatRequest) => chatOrder(request).digest
+
 test('the digest of a request survives being parsed and written again, in any order of its fields', () => {
   fc.assert(
     fc.property(request, (body) => {
@@ -120,7 +123,7 @@ test.each([
   'best_of',
   'plugins',
   'transforms',
-  'reasoning',
+  'reasoning_max',
   'thinking',
   'route',
   'usage',
@@ -139,7 +142,7 @@ test.each([
   ['files', { type: 'file', file: { file_id: 'x' } }],
   ['an image by file URL', { type: 'image_url', image_url: { url: 'file:///etc/passwd' } }],
   ['an unknown detail', { type: 'image_url', image_url: { url: 'https://a/b.png', detail: 'ultra' } }],
-  ['an unknown key in a part', { type: 'text', text: 'a', cache_control: { type: 'ephemeral' } }],
+  ['an unknown key in a part', { type: 'text', text: 'a', citations: { enabled: true } }],
 ])('%s in a message is refused, because nobody priced it', (_, part) => {
   expect(refused({ messages: [{ role: 'user', content: [part] }] })).toBe(true)
 })

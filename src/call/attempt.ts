@@ -1,0 +1,136 @@
+import { seconds } from '../clock.ts'
+import type { Call } from '../ledger/call.ts'
+import { type Answer, type Ask, type Provider, UpstreamError } from '../providers/provider.ts'
+import type { Terms } from '../quote/seal.ts'
+import type { Route } from '../route/plan.ts'
+import type { About, Rendering } from '../wire/door.ts'
+import { forwardBody, type WireAnswer } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
+import type { Deps } from './deps.ts'
+import { type Events, openEvents } from './events.ts'
+import { createMeter, type Meter } from './meter.ts'
+
+/** An answer that has begun: who gives it, in the form of its door, and how to stop it. */
+export type Begun = {
+  order: Order
+  route: Route
+  terms: Terms
+  meter: Meter
+  answer: { kind: 'json'; text: string } | Streamed
+  /** When it was asked for, and when its first content was there, ms; the same of an answer in one piece. */
+  asked: number
+  first: number
+  /** Ends the upstream request at once, and with it the place that it took at the provider. */
+  abort: () => void
+}
+
+/** `attempts`: how many requests to providers it took. */
+export type Attempt = Begun & { attempts: number }
+
+export type Streamed = { kind: 'stream'; events: Events; rendering: Rendering }
+
+// Every stream ends by it: one for all, because an error of its own for each costs more than ten events.
+const OVER = new UpstreamError('unavailable', 'not wanted any more')
+
+/** What one attempt is about; it ends with `signal`, and must begin to answer within `limitMs`. */
+export type AttemptFacts = {
+  call: Call
+  route: Route
+  terms: Terms
+  order: Order
+  signal: AbortSignal
+  limitMs: number
+}
+
+/** Asks one host, and waits until its answer has begun; throws `UpstreamError` when it does not. */
+export const attempt = async (deps: Deps, facts: AttemptFacts): Promise<Begun> => {
+  const { call, route, terms, order, signal, limitMs } = facts
+  const { provider: id, hostModel } = route
+  const provider = deps.provider(id)
+  if (!provider) throw new UpstreamError('unavailable', 'not configured')
+  const asked = deps.clock.now()
+  const upstream = linked(signal)
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    upstream.abort()
+  }, limitMs)
+  const meter = createMeter({
+    input: terms.input,
+    maxOutput: terms.maxOutput * terms.choices,
+    choices: terms.choices,
+  })
+  try {
+    const wanted = { model: hostModel, maxOutput: terms.maxOutput, signal: upstream.signal }
+    const answer = await ask(provider, order, wanted)
+    const about = { id: call.id, model: route.model, created: seconds(deps.clock.now()) }
+    const begun = await begin(answer, order, about, meter)
+    const first = deps.clock.now()
+    if (begun.kind === 'stream') deps.tempo.began(id, hostModel, first - asked)
+    else upstream.unlink()
+    return { order, route, terms, meter, answer: begun, asked, first, abort: upstream.abort }
+  } catch (error) {
+    upstream.abort()
+    // It would have taken longer still, which is worth knowing; and so it is of one that lost a race.
+    if (order.stream && (late || signal.aborted)) deps.tempo.began(id, hostModel, deps.clock.now() - asked)
+    throw late ? new UpstreamError('timeout', 'no first byte in time') : error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A signal of its own that follows another, which is let go of as soon as it is not needed. */
+const linked = (outer: AbortSignal) => {
+  const controller = new AbortController()
+  const unlink = () => outer.removeEventListener('abort', abort)
+  const abort = () => {
+    unlink()
+    controller.abort(OVER)
+  }
+  if (outer.aborted) abort()
+  else outer.addEventListener('abort', abort)
+  return { signal: controller.signal, abort, unlink }
+}
+
+const ask = (
+  provider: Provider,
+  order: Order,
+  { model, maxOutput, signal }: Pick<Ask, 'model' | 'maxOutput' | 'signal'>,
+): Promise<Answer> => {
+  if (order.kind === 'chat')
+    return provider.ask({ body: forwardBody(order.request), model, maxOutput, signal })
+  if (!provider.embed) throw new UpstreamError('unfit', 'no embeddings here')
+  return provider.embed({ body: forwardBody(order.request), model, signal })
+}
+
+/** Waits for the first content, and puts the answer into the form of its door. */
+const begin = async (
+  answer: Answer,
+  { kind, door }: Order,
+  about: About,
+  meter: Meter,
+): Promise<Attempt['answer']> => {
+  if (answer.kind === 'stream') {
+    const rendering = door.stream(about)
+    return { kind: 'stream', rendering, events: await openEvents(answer.events, meter, rendering) }
+  }
+  const { text, body } = answer
+  if (body.error) throw new UpstreamError('unavailable', 'status 200 with an error inside')
+  if (kind === 'chat') judgeChat(body, meter)
+  else judgeVectors(body, meter)
+  return { kind: 'json', text: door.answer(text, body, about) }
+}
+
+const judgeChat = (body: WireAnswer, meter: Meter): void => {
+  if (!Array.isArray(body.choices)) throw new UpstreamError('malformed', 'no choices')
+  meter.see(body)
+  if (meter.hasContent()) return
+  if (body.choices.some((choice) => choice?.finish_reason === 'content_filter'))
+    throw new UpstreamError('filtered', 'filtered all of it')
+  throw new UpstreamError('empty', 'no content')
+}
+
+const judgeVectors = ({ data, usage }: WireAnswer, meter: Meter): void => {
+  if (!Array.isArray(data) || data.length === 0) throw new UpstreamError('empty', 'no vectors')
+  meter.see({ usage: { ...usage, completion_tokens: 0 } })
+}

@@ -1,0 +1,145 @@
+/** What costs money: every door, what a channel gives back, and the price of a request without asking for it. */
+import type { Context } from 'hono'
+import type { ChainId, Hex } from '../assets.ts'
+import { refundDoor } from '../call/channel-refund.ts'
+import { NETWORK_HEADER, SIGN_HEADER } from '../call/declare.ts'
+import { quoteFor } from '../call/demand.ts'
+import type { Deps } from '../call/deps.ts'
+import { explain } from '../call/explain.ts'
+import { NAME_HEADER } from '../call/repeat.ts'
+import type { Reply } from '../call/reply.ts'
+import { run } from '../call/run.ts'
+import { fail } from '../errors.ts'
+import { CHAT_PATH } from '../wire/chat-door.ts'
+import { DOORS, type DoorWay } from '../wire/doors.ts'
+import { chatRequestSchema } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
+import { HEADER, readPayment } from '../wire/payment.ts'
+import { readBody } from './body.ts'
+import type { Resource, ResourceFacts } from './resources.ts'
+import { type Env, headerOf, json, leaving } from './send.ts'
+
+/** A request header that says how hosts and models are to be chosen. */
+const STRATEGY_HEADER = 'X-Farebox-Strategy'
+
+export const paidResources = (facts: ResourceFacts): Resource[] => [
+  ...DOORS.map(
+    (way): Resource => ({
+      method: 'post',
+      path: way.path,
+      summary: `${way.summary}, paid for this one request. Without payment: 402 with its price.`,
+      paid: true,
+      body: way.schema,
+      answer: (c) => paid(c, way, facts),
+    }),
+  ),
+  ...(facts.refunds ? [refunds(facts)] : []),
+  {
+    method: 'post',
+    path: '/v1/quote',
+    summary:
+      'The price of a request without asking for it: the same body, nothing is stored. ?for=/v1/messages for another door than chat completions.',
+    paid: false,
+    body: chatRequestSchema,
+    query: [
+      {
+        name: 'for',
+        description: 'The path whose body this is; a chat completion without it.',
+        values: DOORS.map(({ path }) => path),
+      },
+    ],
+    answer: (c) => priced(c, facts),
+  },
+  {
+    method: 'post',
+    path: '/v1/route/explain',
+    summary:
+      'Who would answer a request and why, who else could, and who could not: the same body, nothing is asked of anybody. ?for= as for /v1/quote.',
+    paid: false,
+    body: chatRequestSchema,
+    answer: async (c) => json(explain(facts.deps, await asked(c, facts))),
+  },
+]
+
+/** A call, from the body to the answer or the price. */
+const paid = async (c: Context<Env>, way: DoorWay, { deps, bodyLimit }: ResourceFacts): Promise<Reply> => {
+  const signal = leaving(c)
+  const order = await readOrder(c, way, bodyLimit)
+  const v1 = headerOf(c, HEADER.v1Payment)
+  const reply = await run(deps, {
+    order,
+    payment: () => readPayment(headerOf(c, HEADER.signature), v1),
+    payer: payerOf(c),
+    name: headerOf(c, NAME_HEADER),
+    network: networkOf(c, deps),
+    signed: headerOf(c, SIGN_HEADER) === 'offers',
+    signal,
+  })
+  const response = reply.headers[HEADER.response]
+  if (v1 !== undefined && response !== undefined) reply.headers[HEADER.v1Response] = response
+  return reply
+}
+
+const priced = async (c: Context<Env>, facts: ResourceFacts): Promise<Reply> => {
+  const { deps } = facts
+  const order = await asked(c, facts)
+  return json(await quoteFor(deps, { order, payer: payerOf(c), network: networkOf(c, deps) }))
+}
+
+/** An order that is only asked about; `?for=` says for which door it is. */
+const asked = (c: Context<Env>, { bodyLimit }: ResourceFacts): Promise<Order> =>
+  readOrder(c, doorOf(c.req.query('for') ?? CHAT_PATH), bodyLimit)
+
+/** A strategy in the header is as good as one in the body, which goes first; it is part of what is quoted. */
+const readOrder = (c: Context<Env>, way: DoorWay, limit: number): Promise<Order> => {
+  const strategy = headerOf(c, STRATEGY_HEADER)
+  const safeParse = (body: unknown) =>
+    way.safeParse(strategy !== undefined && isObject(body) ? { strategy, ...body } : body)
+  return readBody(c, { safeParse }, limit)
+}
+
+const isObject = (body: unknown): body is object =>
+  typeof body === 'object' && body !== null && !Array.isArray(body)
+
+const doorOf = (path: string): DoorWay => {
+  const way = DOORS.find((one) => one.path === path)
+  if (way) return way
+  const problem = `for must be one of ${DOORS.map((one) => one.path).join(', ')}`
+  throw fail('invalid_request', { problem, param: 'for' })
+}
+
+const refunds = ({ deps }: ResourceFacts): Resource => ({
+  method: 'get',
+  path: CHAT_PATH,
+  summary:
+    'Gives back what is left in a payment channel. Without payment: 402 with the channels; ?asset=0x… for one token.',
+  paid: true,
+  answer: (c) => refund(c, deps),
+})
+
+const refund = (c: Context<Env>, deps: Deps): Promise<Reply> => {
+  const payment = () => readPayment(headerOf(c, HEADER.signature), headerOf(c, HEADER.v1Payment))
+  const asset = c.req.query('asset')
+  if (asset !== undefined && !ADDRESS.test(asset))
+    throw fail('invalid_request', { problem: 'asset must be an address', param: 'asset' })
+  return refundDoor(deps, { payment, asset: asset?.toLowerCase() as Hex | undefined, signal: leaving(c) })
+}
+
+const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+
+const payerOf = (c: Context<Env>): Hex | undefined => {
+  const named = headerOf(c, HEADER.payer)
+  if (named === undefined) return undefined
+  if (!ADDRESS.test(named))
+    throw fail('invalid_request', { problem: `${HEADER.payer} must be an address`, param: HEADER.payer })
+  return named.toLowerCase() as Hex
+}
+
+const networkOf = (c: Context<Env>, { offers }: Deps): ChainId | undefined => {
+  const named = headerOf(c, NETWORK_HEADER)
+  if (named === undefined) return undefined
+  const network = offers.tills.find(({ asset }) => asset.chain === named)?.asset.chain
+  if (network) return network
+  const problem = `${NETWORK_HEADER} must be one of ${[...new Set(offers.tills.map(({ asset }) => asset.chain))].join(', ')}`
+  throw fail('invalid_request', { problem, param: NETWORK_HEADER })
+}

@@ -1,0 +1,53 @@
+/** What Anthropic's refusals mean. Their words are read to tell one kind from another, and go no further. */
+import type { Classify } from '../http-fault.ts'
+import { UpstreamError, type UpstreamFault } from '../provider.ts'
+
+const BY_TYPE: Readonly<Record<string, UpstreamFault>> = {
+  authentication_error: 'unauthorized',
+  permission_error: 'unauthorized',
+  billing_error: 'unauthorized',
+  not_found_error: 'missing',
+  request_too_large: 'too_long',
+  rate_limit_error: 'rate_limited',
+  timeout_error: 'timeout',
+  api_error: 'unavailable',
+  overloaded_error: 'unavailable',
+}
+
+// biome-ignore format: a row is a line.
+const BY_WORDS: readonly (readonly [RegExp, UpstreamFault])[] = [
+  [/credit balance|billing|spend limit|usage limits|organization (?:has been|is) (?:disabled|on hold)/i, 'unauthorized'],
+  [/content filtering policy/i, 'filtered'],
+  [/prompt is too long|exceeds? (?:the )?context (?:limit|window)|too many (?:total )?tokens|context window exceeded/i, 'too_long'],
+  // What this model or this form does not take, and another may.
+  [/prefill|must end with a user message|not (?:yet |currently )?supported|does not support|unsupported|deprecated for this model|cannot both be specified|extra inputs are not permitted/i, 'unfit'],
+  [/thinking|signature|output_config|output_format|schema|tool_choice|temperature|top_p|top_k|service_tier|max_tokens: .* > /i, 'unfit'],
+  [/image|download|robots\.txt/i, 'unfit'],
+]
+
+const errorIn = (body: unknown): { type: string; message: string; code: string } => {
+  const { error } = (body ?? {}) as { error?: { type?: unknown; message?: unknown; details?: unknown } }
+  const details = (error?.details ?? {}) as { error_code?: unknown }
+  return {
+    type: String(error?.type ?? ''),
+    message: String(error?.message ?? ''),
+    code: String(details.error_code ?? ''),
+  }
+}
+
+/** The kind of a refusal, by its type and, where that only says that the request is invalid, by its words. */
+export const classify: Classify = ({ status, body }) => {
+  const { type, message, code } = errorIn(body)
+  if (/spend_limit_reached|billing/.test(code)) return 'unauthorized'
+  if (status === 402) return 'unauthorized'
+  if (status === 413) return 'too_long'
+  const words = BY_WORDS.find(([pattern]) => pattern.test(message))?.[1]
+  if (type === 'invalid_request_error') return words ?? 'rejected'
+  // Filtered output is told as their own mistake.
+  if (type === 'api_error' && words === 'filtered') return words
+  return BY_TYPE[type] ?? (status === 404 ? 'missing' : undefined)
+}
+
+/** The error that an event of a stream tells. */
+export const eventFault = (event: object): UpstreamError =>
+  new UpstreamError(classify({ status: 200, text: '', body: event }) ?? 'unavailable', 'an error event')

@@ -1,0 +1,81 @@
+import { Pool } from 'undici'
+import type { WireAnswer } from '../wire/openai.ts'
+import { type Incoming, post } from './exchange.ts'
+import { readEvents } from './http-events.ts'
+import { type Classify, faultOf, statusFault, type Wait } from './http-fault.ts'
+import { retryAfterOf } from './http-retry.ts'
+import { UpstreamError, WHOLE_ANSWER } from './provider.ts'
+
+export type HostFacts = {
+  /** Such as https://api.openai.com/v1; only its origin counts here. */
+  baseUrl: string
+  headers: Readonly<Record<string, string>>
+  /** Longest wait for the first byte of a stream and longest silence inside one, ms. */
+  firstByteMs: number
+  idleMs: number
+  classify?: Classify | undefined
+  wait?: Wait | undefined
+  keepAlive?: ((data: string) => boolean) | undefined
+}
+
+/** `path` from the root of the host, with its query; `body` is JSON. */
+export type HostAsk = { path: string; body: string; signal: AbortSignal }
+
+/** A server that is asked by POST with JSON; every function throws `UpstreamError`. */
+export type Host = {
+  /** An answer in one piece, as text. */
+  whole: (ask: HostAsk) => Promise<string>
+  /** Resolves when the stream has begun; whoever stops reading ends the request. */
+  events: (ask: HostAsk) => Promise<AsyncGenerator<readonly string[]>>
+  close: () => Promise<void>
+}
+
+const LARGEST_ANSWER = 32 << 20
+/** What is read of a refusal, so that its connection can be used again and its kind be known. */
+const LARGEST_REFUSAL = 65_536
+
+/** Connections to one host: as many as calls; how many those are is for the gate to say. */
+export const openHost = (facts: HostFacts): Host => {
+  const pool = new Pool(new URL(facts.baseUrl).origin, { bodyTimeout: facts.idleMs })
+  const headers = {
+    'content-type': 'application/json',
+    'accept-encoding': 'identity',
+    ...facts.headers,
+  }
+  const send = async ({ path, body, signal }: HostAsk, headersTimeout: number): Promise<Incoming> => {
+    const reply = await post(pool, { path, headers, body, headersTimeout, signal }).catch(
+      (error: unknown) => {
+        throw faultOf(error)
+      },
+    )
+    if (reply.status === 200) return reply
+    const text = await reply.text(LARGEST_REFUSAL).catch(() => undefined)
+    throw statusFault(reply.status, retryAfterOf(reply.header), text, facts)
+  }
+  return {
+    whole: async (ask) => readAll(await send(ask, facts.firstByteMs * WHOLE_ANSWER)),
+    events: async (ask) => readEvents((await send(ask, facts.firstByteMs)).chunks(), facts),
+    close: () => pool.destroy(),
+  }
+}
+
+/** Where a path of the API is on its host: the path of the base URL without its last slashes, then `rest`. */
+export const pathUnder = (baseUrl: string, rest: string): string =>
+  `${new URL(baseUrl).pathname.replace(/\/+$/, '')}${rest}`
+
+/** An answer as JSON; throws `malformed` for anything that is not an object. */
+export const parseObject = (text: string): WireAnswer => {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null) return parsed as WireAnswer
+  } catch {}
+  throw new UpstreamError('malformed', 'answer is not JSON')
+}
+
+const readAll = async (reply: Incoming): Promise<string> => {
+  const text = await reply.text(LARGEST_ANSWER).catch((error: unknown) => {
+    throw faultOf(error)
+  })
+  if (text === undefined) throw new UpstreamError('malformed', 'answer too large')
+  return text
+}

@@ -1,0 +1,172 @@
+import type { WireAnswer, WireDelta, WireUsage } from '../wire/openai.ts'
+import { SSE_DONE } from '../wire/sse.ts'
+import { UpstreamError } from './provider.ts'
+import type { Quirks, UsageQuirk } from './quirks.ts'
+
+type Loose = Record<string, unknown>
+
+/** Puts answers into OpenAI's form, in place. */
+export type Mend = {
+  /** What a chunk's text holds when it needs mending; all others pass as text. */
+  marks: RegExp
+  /** Says whether anything changed; throws `UpstreamError` when the answer is not whole. */
+  mend: (part: WireAnswer) => boolean
+  /** Usage of a chunk goes out in one of its own. */
+  apart: boolean
+}
+
+/** What mends the answers of a host; undefined where they are as they must be. `exclude`: no reasoning is wanted. */
+export const mendFor = (quirks: Quirks, exclude: boolean): Mend | undefined => {
+  const marks: string[] = []
+  const steps: ((part: Loose) => boolean)[] = []
+  const { usage, finish, thinkingParts } = quirks
+  if (usage) {
+    marks.push('"usage":\\s*\\{')
+    steps.push((part) => mendUsage(part, usage))
+  }
+  if (finish) {
+    marks.push(`"finish_reason":\\s*"(?:${Object.keys(finish).join('|')})"`)
+    steps.push((part) => eachChoice(part, (choice) => mendFinish(choice, finish)))
+  }
+  if (thinkingParts) {
+    marks.push('"content":\\s*\\[')
+    steps.push((part) => eachDelta(part, joinThinking))
+  }
+  if (exclude) {
+    marks.push('"reasoning')
+    steps.push((part) => eachDelta(part, withoutReasoning))
+  }
+  if (steps.length === 0) return undefined
+  return {
+    marks: new RegExp(marks.join('|')),
+    mend: (part) => steps.reduce((changed, step) => step(part as Loose) || changed, false),
+    apart: usage?.includes('x_groq') === true,
+  }
+}
+
+/** A stream, mended: only chunks with a mark are parsed, all else passes as the text that it is. */
+export async function* mended(
+  source: AsyncIterable<readonly string[]>,
+  { marks, mend, apart }: Mend,
+): AsyncGenerator<readonly string[]> {
+  for await (const batch of source) {
+    const out: string[] = []
+    let failure: unknown
+    try {
+      for (const data of batch) {
+        const part = data !== SSE_DONE && marks.test(data) ? parsed(data) : undefined
+        const changed = part !== undefined && mend(part)
+        if (changed && apart && part.usage && part.choices?.length) {
+          const { usage, choices, ...head } = part
+          out.push(JSON.stringify({ ...head, choices }), JSON.stringify({ ...head, choices: [], usage }))
+        } else out.push(changed ? JSON.stringify(part) : data)
+      }
+    } catch (error) {
+      failure = error
+    }
+    if (out.length > 0) yield out
+    if (failure !== undefined) throw failure
+  }
+}
+
+/** What is no object is left to whoever reads it. */
+const parsed = (data: string): WireAnswer | undefined => {
+  try {
+    const part: unknown = JSON.parse(data)
+    return typeof part === 'object' && part !== null ? (part as WireAnswer) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const eachChoice = (part: Loose, step: (choice: Loose) => boolean): boolean => {
+  let changed = false
+  for (const choice of Array.isArray(part['choices']) ? part['choices'] : []) {
+    if (isObject(choice) && step(choice)) changed = true
+  }
+  return changed
+}
+
+const eachDelta = (part: Loose, step: (delta: WireDelta & Loose) => boolean): boolean =>
+  eachChoice(part, (choice) => {
+    const delta = choice['delta'] ?? choice['message']
+    return isObject(delta) && step(delta)
+  })
+
+const mendFinish = (choice: Loose, finish: NonNullable<Quirks['finish']>): boolean => {
+  const meant = finish[String(choice['finish_reason'])]
+  if (meant === 'broken') throw new UpstreamError('unavailable', 'it broke off')
+  if (meant) choice['finish_reason'] = meant
+  return meant !== undefined
+}
+
+/** Mistral's parts of thinking and text: https://docs.mistral.ai/capabilities/reasoning */
+const joinThinking = (delta: WireDelta): boolean => {
+  if (!Array.isArray(delta.content)) return false
+  const parts = delta.content.filter(isObject)
+  const thought = parts.filter((one) => one['type'] === 'thinking').flatMap((one) => one['thinking'])
+  const reasoning = textOf(thought)
+  if (reasoning !== '') delta.reasoning_content = reasoning
+  delta.content = textOf(parts)
+  return true
+}
+
+const textOf = (parts: unknown[]): string =>
+  parts.map((one) => (isObject(one) && one['type'] === 'text' ? String(one['text'] ?? '') : '')).join('')
+
+const REASONING = ['reasoning', 'reasoning_content', 'reasoning_details'] as const
+
+const withoutReasoning = (delta: WireDelta): boolean => {
+  const had = REASONING.some((field) => field in delta)
+  for (const field of REASONING) delete delta[field]
+  return had
+}
+
+const mendUsage = (part: Loose, quirks: readonly UsageQuirk[]): boolean => {
+  const found = part['usage'] ?? usageElsewhere(part, quirks)
+  if (!isObject(found)) return false
+  const moved = found !== part['usage']
+  part['usage'] = found
+  return quirks.reduce((changed, quirk) => USAGE[quirk](found) || changed, moved)
+}
+
+const usageElsewhere = (part: Loose, quirks: readonly UsageQuirk[]): unknown => {
+  if (quirks.includes('x_groq')) return (part['x_groq'] as Loose | undefined)?.['usage']
+  if (!quirks.includes('choice')) return undefined
+  const choices = part['choices']
+  return Array.isArray(choices) ? (choices[0] as Loose | undefined)?.['usage'] : undefined
+}
+
+const cachedFrom = (usage: WireUsage & Loose, field: string): boolean => {
+  const cached = usage[field]
+  if (typeof cached !== 'number' || usage.prompt_tokens_details?.cached_tokens !== undefined) return false
+  usage.prompt_tokens_details = { ...usage.prompt_tokens_details, cached_tokens: cached }
+  return true
+}
+
+const USAGE: Record<UsageQuirk, (usage: WireUsage & Loose) => boolean> = {
+  hits: (usage) => cachedFrom(usage, 'prompt_cache_hit_tokens'),
+  cached: (usage) => cachedFrom(usage, 'cached_tokens'),
+  writes: (usage) => {
+    const details = usage.prompt_tokens_details as Loose | undefined | null
+    if (typeof details?.['cache_creation_input_tokens'] !== 'number') return false
+    details['cache_write_tokens'] = details['cache_creation_input_tokens']
+    return true
+  },
+  // The total says whether they are apart: a server that has joined them since is believed.
+  apart: (usage) => {
+    const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = usage
+    if (typeof input !== 'number' || typeof output !== 'number' || typeof total !== 'number') return false
+    const rest = total - input - output
+    if (rest <= 0) return false
+    usage.completion_tokens = output + rest
+    const details = usage.completion_tokens_details
+    usage.completion_tokens_details = { ...details, reasoning_tokens: details?.reasoning_tokens ?? rest }
+    return true
+  },
+  choice: () => false,
+  x_groq: () => false,
+}
+
+const isObject = (value: unknown): value is Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

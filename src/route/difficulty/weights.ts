@@ -1,0 +1,93 @@
+/** data/difficulty.bin: a JSON head and binary parts, written by `npm run train`. */
+import { readFileSync } from 'node:fs'
+
+export type Head = {
+  dims: number
+  hidden: number
+  /** One step of the table's whole numbers, per dimension. */
+  steps: number[]
+  /** Where abilities lie: mean and covariance of (b, u) over the labelled models. */
+  prior: { mean: number[]; covariance: number[][] }
+  /** Labelled models by name: b, u…, how well known, how wordy. */
+  models: Record<string, number[]>
+  /** Data sets and benchmarks whose prompts have been read: typical z, and the mean length of an answer. */
+  places: Record<string, { z: number[][]; out?: number }>
+  /** Benchmarks without prompts: score → ability, logit(score) ≈ at + slope · b, with this spread. */
+  benchmarks: Record<string, { at: number; slope: number; spread: number }>
+  /** Output price → ability, b ≈ at + slope · ln(dollars per million). */
+  price: { at: number; slope: number }
+  /** ln(output tokens) = base + z·weights + structure·weights. */
+  output: { base: number; z: number[]; structure: number[] }
+  /** How far unlike the training data a prompt is, and what that does to the logit. */
+  caution: { familiarAt: number; familiarSlope: number; shrink: number; shift: number; unsure: number; scale: number }
+}
+
+export type Weights = {
+  head: Head
+  /** BUCKETS × dims whole numbers. */
+  table: Int8Array
+  /** One byte a bucket, 255 for the rarest. */
+  idf: Uint8Array
+  mean: Float32Array
+  scale: Float32Array
+  /** STRUCTURE × dims; then hidden × STRUCTURE, hidden × dims, hidden, dims × hidden. */
+  linear: Float32Array
+  inner: Float32Array
+  innerZ: Float32Array
+  innerBias: Float32Array
+  outer: Float32Array
+  /** What z is before centring, so that an average prompt has z = 0. */
+  centre: Float32Array
+  vocabulary: Uint8Array
+}
+
+const MAGIC = 'FBD1'
+const BYTES = ['table', 'idf', 'vocabulary'] as const
+const FLOATS = ['mean', 'scale', 'linear', 'inner', 'innerZ', 'innerBias', 'outer', 'centre'] as const
+
+/** The bytes of the file; the same weights give the same bytes. */
+export const packWeights = (weights: Weights): Uint8Array => {
+  const parts = [...FLOATS, ...BYTES].map((name) => weights[name])
+  const sizes = parts.map((part) => part.length)
+  const head = Buffer.from(JSON.stringify({ ...weights.head, sizes }))
+  const padded = Buffer.alloc(Math.ceil((head.length + 8) / 4) * 4, ' ')
+  padded.write(MAGIC, 0, 'latin1')
+  padded.writeUInt32LE(padded.length - 8, 4)
+  head.copy(padded, 8)
+  return Buffer.concat([
+    padded,
+    ...parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength)),
+  ])
+}
+
+/** Reads what `packWeights` wrote; throws on anything else. */
+export const unpackWeights = (file: Uint8Array): Weights => {
+  const bytes = new Uint8Array(file)
+  const view = new DataView(bytes.buffer)
+  const magic = Buffer.from(bytes.buffer, 0, 4).toString('latin1')
+  if (magic !== MAGIC) throw new Error('data/difficulty.bin is not a weights file; run npm run train')
+  const size = view.getUint32(4, true)
+  const { sizes, ...head } = JSON.parse(
+    Buffer.from(bytes.buffer, 8, size).toString('utf8'),
+  ) as Head & { sizes: number[] }
+  let at = 8 + size
+  const take = (length: number): number => {
+    at += length
+    return at - length
+  }
+  const floats = FLOATS.map((_, i) => new Float32Array(bytes.buffer, take(4 * sizes[i]!), sizes[i]!))
+  const [table, idf, vocabulary] = BYTES.map((_, i) => {
+    const length = sizes[FLOATS.length + i]!
+    return new Uint8Array(bytes.buffer, take(length), length)
+  }) as [Uint8Array, Uint8Array, Uint8Array]
+  const [mean, scale, linear, inner, innerZ, innerBias, outer, centre] = floats as [
+    Float32Array, Float32Array, Float32Array, Float32Array,
+    Float32Array, Float32Array, Float32Array, Float32Array,
+  ]
+  const signed = new Int8Array(table.buffer, table.byteOffset, table.length)
+  return { head, table: signed, idf, mean, scale, linear, inner, innerZ, innerBias, outer, centre, vocabulary }
+}
+
+/** The committed weights. In the package they lie beside the compiled code, at the same depth. */
+export const readWeights = (): Weights =>
+  unpackWeights(readFileSync(new URL('../../../data/difficulty.bin', import.meta.url)))

@@ -1,0 +1,125 @@
+/** An answer of ours as Anthropic's message. */
+import {
+  type AnthropicUsage,
+  type RedactedBlock,
+  STOP_REASONS,
+  type TextBlock,
+  type ThinkingBlock,
+  type ToolUseBlock,
+} from '../anthropic.ts'
+import type { About } from '../door.ts'
+import type { WireAnswer, WireDelta, WireUsage } from '../openai.ts'
+import { blockOf, detailsIn } from './thinking.ts'
+
+type Choice = NonNullable<WireAnswer['choices']>[number]
+/** What Anthropic said of the end and OpenAI has no word for. */
+export type Ending = Choice & {
+  native_finish_reason?: unknown
+  stop_sequence?: unknown
+  stop_details?: unknown
+}
+
+/** The message that our answer is. */
+export const messageOf = (body: WireAnswer, about: About): object => {
+  const choice: Ending = body.choices?.[0] ?? {}
+  const content = blocksOf(choice.message ?? {})
+  return {
+    ...headOf(about),
+    content,
+    ...endOf(
+      choice,
+      content.some(({ type }) => type === 'tool_use'),
+    ),
+    usage: usageOf(body.usage ?? {}),
+  }
+}
+
+/** What a message says of itself before anything is in it. */
+export const headOf = ({ id, model }: About) => ({
+  id: `msg_${id.replace(/^call_/, '')}`,
+  type: 'message',
+  role: 'assistant',
+  model,
+})
+
+/** Why it ended: in Anthropic's own word where Anthropic answered, else by ours. Some hosts call tools and say `stop`. */
+export const endOf = (choice: Ending, called: boolean) => {
+  const said = choice.finish_reason ?? 'stop'
+  const reason = called && said === 'stop' ? 'tool_calls' : said
+  const native = String(choice.native_finish_reason)
+  const own = native in STOP_REASONS && STOP_REASONS[native as keyof typeof STOP_REASONS] === reason
+  const known = Object.entries(STOP_REASONS).find(([, ours]) => ours === reason)
+  return {
+    stop_reason: own ? native : (known?.[0] ?? 'end_turn'),
+    stop_sequence: typeof choice.stop_sequence === 'string' ? choice.stop_sequence : null,
+    ...(choice.stop_details ? { stop_details: choice.stop_details } : {}),
+  }
+}
+
+/** Their input tokens are those that no cache held or took; what was not reported is none. */
+export const usageOf = (usage: WireUsage): AnthropicUsage => {
+  const cached = count(usage.prompt_tokens_details?.cached_tokens)
+  const written = count(usage.prompt_tokens_details?.cache_write_tokens)
+  const reasoning = usage.completion_tokens_details?.reasoning_tokens
+  return {
+    input_tokens: Math.max(0, count(usage.prompt_tokens) - cached - written),
+    cache_creation_input_tokens: written,
+    cache_read_input_tokens: cached,
+    output_tokens: count(usage.completion_tokens),
+    ...(reasoning !== undefined && { output_tokens_details: { thinking_tokens: count(reasoning) } }),
+  }
+}
+
+type AnswerBlock = TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock
+
+// Thoughts keep the places they say they had; text and then calls fill the rest.
+const blocksOf = (message: WireDelta): AnswerBlock[] => {
+  const thoughts = thoughtsOf(message)
+  const rest: AnswerBlock[] = [...textsOf(message), ...callsOf(message)]
+  const blocks: AnswerBlock[] = []
+  for (const { block, index } of thoughts) {
+    while (rest.length > 0 && blocks.length < index) blocks.push(rest.shift()!)
+    blocks.push(block)
+  }
+  return [...blocks, ...rest]
+}
+
+const thoughtsOf = (message: WireDelta): { block: ThinkingBlock | RedactedBlock; index: number }[] => {
+  const details = detailsIn(message.reasoning_details)
+  if (details.length > 0)
+    return details
+      .map((one, at) => ({ block: blockOf(one), index: typeof one.index === 'number' ? one.index : at }))
+      .toSorted((a, b) => a.index - b.index)
+  const text = message.reasoning_content ?? message.reasoning
+  if (typeof text !== 'string' || text === '') return []
+  return [{ block: { type: 'thinking', thinking: text, signature: '' }, index: 0 }]
+}
+
+const textsOf = ({ content, refusal }: WireDelta): TextBlock[] =>
+  [content, refusal]
+    .filter((text) => typeof text === 'string')
+    .filter((text) => text !== '')
+    .map((text) => ({ type: 'text', text }))
+
+const callsOf = ({ tool_calls }: WireDelta): ToolUseBlock[] =>
+  (Array.isArray(tool_calls) ? tool_calls : []).flatMap((call: unknown) => {
+    const { id, function: called } = call as {
+      id?: unknown
+      function?: { name?: unknown; arguments?: unknown }
+    }
+    if (!called) return []
+    return [{ type: 'tool_use', id: String(id), name: String(called.name), input: inputOf(called.arguments) }]
+  })
+
+/** The input of a call; what a model wrote that is no object is kept under a name of its own. */
+const inputOf = (written: unknown): unknown => {
+  if (typeof written !== 'string' || written.trim() === '') return {}
+  try {
+    const parsed: unknown = JSON.parse(written)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
+  } catch {}
+  return { malformed: written }
+}
+
+const count = (value: unknown): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0

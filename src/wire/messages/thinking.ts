@@ -1,0 +1,77 @@
+/**
+ * Reasoning in both languages. Ours is a list of details, as OpenRouter has it; Anthropic's is blocks of thinking with a
+ * signature, and blocks that only it can read. Both must come back unchanged with the next turn.
+ */
+import type { RedactedBlock, ThinkingBlock } from '../anthropic.ts'
+
+/** Details that Claude signed, and that it alone takes back. */
+export const CLAUDE = 'anthropic-claude-v1'
+
+/** One piece of reasoning; `index`: where among the blocks of its answer it stood. */
+export type Detail = {
+  type: 'reasoning.text' | 'reasoning.summary' | 'reasoning.encrypted'
+  text?: string | null
+  summary?: string | null
+  data?: string | null
+  signature?: string | null
+  format?: string | null
+  index?: number
+}
+
+/** What of another model's reasoning Anthropic's form has no place for travels in its signature, after this. */
+const SEALED = 'farebox.'
+
+/** A block of thinking as a detail. */
+export const detailOf = (block: ThinkingBlock | RedactedBlock, index: number, format = CLAUDE): Detail => {
+  const sealed = unsealed(block.type === 'thinking' ? block.signature : block.data)
+  if (sealed) {
+    if (block.type === 'redacted_thinking') return { ...sealed, index }
+    return { ...sealed, [sealed.type === 'reasoning.summary' ? 'summary' : 'text']: block.thinking, index }
+  }
+  return block.type === 'thinking'
+    ? { type: 'reasoning.text', text: block.thinking, signature: block.signature, format, index }
+    : { type: 'reasoning.encrypted', data: block.data, format, index }
+}
+
+/** A detail as a block of thinking; `format`: the one that needs no seal. */
+export const blockOf = (detail: Detail): ThinkingBlock | RedactedBlock => {
+  if (detail.type === 'reasoning.encrypted')
+    return {
+      type: 'redacted_thinking',
+      data: detail.format === CLAUDE && typeof detail.data === 'string' ? detail.data : seal(detail),
+    }
+  return {
+    type: 'thinking',
+    thinking: String(detail.text ?? detail.summary ?? ''),
+    signature: signatureOf(detail),
+  }
+}
+
+/** The signature of a block of thinking: Claude's own, or a seal around what another model said beside the text. */
+export const signatureOf = ({ text: _text, summary: _summary, index: _index, ...rest }: Detail): string => {
+  if (rest.type === 'reasoning.text' && rest.format === CLAUDE) return rest.signature ?? ''
+  return seal(rest)
+}
+
+/** What is a detail in a list that anybody may have written. */
+export const detailsIn = (value: unknown): Detail[] =>
+  Array.isArray(value) ? value.filter((one): one is Detail => isDetail(one)) : []
+
+const isDetail = (one: unknown): boolean => {
+  if (typeof one !== 'object' || one === null) return false
+  const { type } = one as { type?: unknown }
+  return type === 'reasoning.text' || type === 'reasoning.summary' || type === 'reasoning.encrypted'
+}
+
+const seal = (detail: object): string =>
+  `${SEALED}${Buffer.from(JSON.stringify(detail)).toString('base64url')}`
+
+const unsealed = (text: string): Detail | undefined => {
+  if (!text.startsWith(SEALED)) return undefined
+  try {
+    const detail: unknown = JSON.parse(Buffer.from(text.slice(SEALED.length), 'base64url').toString('utf8'))
+    return isDetail(detail) ? (detail as Detail) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,181 @@
+/** A Responses request in OpenAI's chat form, which is the one form inside. */
+import type { ChatMessage, ChatRequest } from '../openai.ts'
+import type { ResponsesRequest, ResponsesTool } from '../responses.ts'
+import { STEERING, type Steering } from '../steering.ts'
+import type { InputItem } from './items.ts'
+import { detailsOf } from './reasoning.ts'
+
+/** The same request as a chat completion; only what the answer merely repeats (metadata, include) is left behind. */
+export const toChat = (request: ResponsesRequest): ChatRequest => {
+  const { tools, choice } = toolsOf(request)
+  const steered = Object.fromEntries(STEERING.map((field) => [field, request[field]]))
+  return given({
+    model: request.model,
+    messages: messagesOf(request),
+    max_completion_tokens: request.max_output_tokens,
+    stream: request.stream,
+    temperature: request.temperature,
+    top_p: request.top_p,
+    tools,
+    tool_choice: choice,
+    parallel_tool_calls: request.parallel_tool_calls,
+    response_format: formatOf(request.text?.format),
+    reasoning_effort: request.reasoning?.effort,
+    verbosity: request.text?.verbosity,
+    service_tier: request.service_tier,
+    user: request.user,
+    safety_identifier: request.safety_identifier,
+    prompt_cache_key: request.prompt_cache_key,
+    ...(steered as Steering),
+  })
+}
+
+type Given<T> = { [K in keyof T as null extends T[K] ? never : undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T]?: NonNullable<T[K]>
+}
+
+/** Without the fields that say nothing. */
+const given = <T extends object>(fields: T): Given<T> =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== null),
+  ) as Given<T>
+
+const messagesOf = ({ instructions, input }: ResponsesRequest): ChatMessage[] => {
+  const messages: ChatMessage[] = []
+  if (instructions) messages.push({ role: 'system', content: instructions })
+  if (typeof input === 'string') messages.push({ role: 'user', content: input })
+  else for (const item of input) addItem(messages, item)
+  return messages
+}
+
+type Assistant = Extract<ChatMessage, { role: 'assistant' }>
+
+const addItem = (messages: ChatMessage[], item: InputItem): void => {
+  switch (item.type) {
+    case 'reasoning': {
+      const details = detailsOf(item)
+      if (details.length === 0) return
+      const message = turnOf(messages, unsaid)
+      const before = (message['reasoning_details'] as unknown[] | undefined) ?? []
+      message['reasoning_details'] = [...before, ...details]
+      return
+    }
+    case 'function_call': {
+      const { call_id: id, name, arguments: written } = item
+      addCall(messages, { id, type: 'function', function: { name, arguments: written } })
+      return
+    }
+    case 'custom_tool_call': {
+      const { call_id: id, name, input } = item
+      addCall(messages, { id, type: 'custom', custom: { name, input } })
+      return
+    }
+    case 'function_call_output':
+    case 'custom_tool_call_output':
+      messages.push({ role: 'tool', tool_call_id: item.call_id, content: textsOf(item.output) })
+      return
+    default:
+      addMessage(messages, item)
+  }
+}
+
+const addMessage = (messages: ChatMessage[], item: Extract<InputItem, { role: string }>): void => {
+  if (item.role === 'user') messages.push({ role: 'user', content: contentOf(item.content) })
+  else if (item.role !== 'assistant') messages.push({ role: item.role, content: textsOf(item.content) })
+  else {
+    const message = turnOf(messages, unsaid)
+    message.content = saidAlso(message.content, item.content)
+  }
+}
+
+// Calls and what is said beside them are one turn: their outputs must follow at once.
+const unsaid = ({ content, tool_calls }: Assistant): boolean => !content || Boolean(tool_calls)
+
+const addCall = (messages: ChatMessage[], call: NonNullable<Assistant['tool_calls']>[number]): void => {
+  const message = turnOf(messages, () => true)
+  message.tool_calls = [...(message.tool_calls ?? []), call]
+}
+
+/** The assistant's message that is being gathered, or a new one. */
+const turnOf = (messages: ChatMessage[], goesOn: (message: Assistant) => boolean): Assistant => {
+  const last = messages.at(-1)
+  if (last?.role === 'assistant' && goesOn(last)) return last
+  const message: Assistant = { role: 'assistant', content: null }
+  messages.push(message)
+  return message
+}
+
+type Said = Exclude<NonNullable<Assistant['content']>, string>
+type Answered = Extract<InputItem, { role: 'assistant' }>['content']
+
+const saidAlso = (before: Assistant['content'], content: Answered): Said | string => {
+  const parts: Said =
+    typeof content === 'string'
+      ? [{ type: 'text', text: content }]
+      : content.map((part) =>
+          part.type === 'refusal'
+            ? { type: 'refusal', refusal: part.refusal }
+            : { type: 'text', text: part.text },
+        )
+  const earlier: Said = typeof before === 'string' ? [{ type: 'text', text: before }] : (before ?? [])
+  const all = [...earlier, ...parts]
+  // Not every host knows parts here.
+  const [first] = all
+  if (!first) return ''
+  return all.length === 1 && first.type === 'text' ? first.text : all
+}
+
+const textsOf = (content: string | readonly { text: string }[]): string | { type: 'text'; text: string }[] =>
+  typeof content === 'string' ? content : content.map(({ text }) => ({ type: 'text', text }))
+
+type UserContent = Extract<ChatMessage, { role: 'user' }>['content']
+
+const contentOf = (content: Extract<InputItem, { role: 'user' }>['content']): UserContent =>
+  typeof content === 'string'
+    ? content
+    : content.map((part) =>
+        part.type === 'input_text'
+          ? { type: 'text', text: part.text }
+          : { type: 'image_url', image_url: given({ url: part.image_url, detail: part.detail }) },
+      )
+
+type ChatTool = NonNullable<ChatRequest['tools']>[number]
+
+/** `allowed_tools` is OpenAI's alone: the tools that are not allowed are left out instead, which every host understands. */
+const toolsOf = ({
+  tools,
+  tool_choice: choice,
+}: ResponsesRequest): { tools?: ChatTool[] | undefined; choice?: ChatRequest['tool_choice'] } => {
+  if (!choice || typeof choice === 'string') return { tools: tools?.map(toolOf), choice: choice ?? undefined }
+  if (choice.type === 'allowed_tools') {
+    const allowed = new Set(choice.tools.map(({ type, name }) => `${type} ${name}`))
+    const left = tools?.filter(({ type, name }) => allowed.has(`${type} ${name}`))
+    return { tools: left?.map(toolOf), choice: choice.mode }
+  }
+  const { type, name } = choice
+  return { tools: tools?.map(toolOf), choice: { type, [type]: { name } } }
+}
+
+const toolOf = (tool: ResponsesTool): ChatTool => {
+  const { name, description } = tool
+  if (tool.type === 'function') {
+    const { parameters, strict } = tool
+    return { type: 'function', function: given({ name, description, parameters, strict }) }
+  }
+  const { format } = tool
+  const grammar =
+    format?.type === 'grammar' ? { syntax: format.syntax, definition: format.definition } : undefined
+  return {
+    type: 'custom',
+    custom: given({ name, description, format: grammar ? { type: 'grammar', grammar } : format }),
+  }
+}
+
+const formatOf = (
+  format: NonNullable<ResponsesRequest['text']>['format'],
+): ChatRequest['response_format'] => {
+  if (!format || format.type === 'text') return undefined
+  if (format.type === 'json_object') return { type: 'json_object' }
+  const { name, description, schema, strict } = format
+  return { type: 'json_schema', json_schema: given({ name, description, schema, strict }) }
+}

@@ -1,0 +1,144 @@
+import { printRate, type Rate } from '../../src/money.ts'
+import { createWitnesses, type Evidence, type Price, priceOn, SOLD, type Witnesses } from './evidence.ts'
+import { factsOf, type HostFacts, hostFactsOf, type ModelFacts } from './facts.ts'
+import { AS_OF, type Flag, highest, judge, type Verdict } from './judge.ts'
+import { type CatalogProvider, providersOf } from './providers.ts'
+import type { Rows } from './rows.ts'
+import { scoresOf } from './scores.ts'
+import { type Endpoint, endpointsOf } from './select.ts'
+
+export type PrintedPrice = Readonly<Record<string, string>> & {
+  readonly tiers?: readonly ({ over: number } & Readonly<Record<string, string>>)[]
+}
+export type CatalogHost = HostFacts & {
+  provider: string
+  model: string
+  prices: object
+  later?: readonly object[]
+  by: readonly string[]
+  date?: string
+  flag?: Flag
+}
+export type CatalogModel = ModelFacts & { hosts: CatalogHost[] }
+export type CatalogFile = {
+  date: string
+  providers: CatalogProvider[]
+  models: CatalogModel[]
+}
+
+/** Zero is sold only from here, as `provider:id`. */
+const FREE: ReadonlySet<string> = new Set()
+
+/** The catalogue as of a day: the same facts and day give the same result, to the byte. */
+export const buildCatalog = (rows: Rows, day: string): CatalogFile => {
+  const providers = providersOf(rows.providers)
+  const endpoints = endpointsOf(rows, new Set(providers.map((one) => one.id)))
+  const witnesses = createWitnesses(rows)
+  const scores = scoresOf(rows.scores)
+  const chosen = new Set([...rows.selection, ...rows.late].map((one) => one.canonical))
+  const retires = new Map(rows.retirements.map((one) => [one.canonical, one]))
+  const groups = [...Map.groupBy(endpoints, (one) => one.canonical)].sort(([a], [b]) => (a < b ? -1 : 1))
+  const models = groups.flatMap(([canonical, group]) => {
+    const end = retires.get(canonical)
+    if (end && end.retires <= day) return []
+    const hosts = hostsOf(group.filter(belongs), witnesses, day)
+    if (hosts.length === 0 || !(chosen.has(canonical) || hosts.some(({ flag }) => flag === undefined))) return []
+    const facts = factsOf({ canonical, group, rows, end, scores: scores.get(canonical) })
+    return [{ ...facts, hosts }]
+  })
+  const used = new Set(models.flatMap((one) => one.hosts.map((host) => host.provider)))
+  return { date: day, providers: providers.filter((one) => used.has(one.id)), models }
+}
+
+/** Sizes and versions in a model's name must be in the name of its endpoint too: what the grouping got wrong is left out. */
+export const belongs = ({ canonical, id }: Endpoint): boolean => {
+  const name = canonical.slice(canonical.indexOf('/') + 1)
+  const squeeze = (text: string) => text.toLowerCase().replace(/(\d)p(\d)/g, '$1.$2').replace(/[^a-z0-9]/g, '')
+  const sizes = name.match(/\b\d+(\.\d+)?[bB]\b/g) ?? []
+  return sizes.every((size) => squeeze(id).includes(squeeze(size)) || !/\d+b(?![a-z])/i.test(id))
+}
+
+const hostsOf = (group: readonly Endpoint[], witnesses: Witnesses, day: string): CatalogHost[] => {
+  const said = new Map(group.map((one) => [one, witnesses.of(one.provider, one.id)]))
+  const priced = group.flatMap((endpoint) => {
+    if (witnesses.otherUnits(endpoint.provider, endpoint.id)) return []
+    const verdict = judge(said.get(endpoint)!, day, usualOf(endpoint, said))
+    return verdict && isSold(endpoint, verdict) ? [{ endpoint, verdict }] : []
+  })
+  const maker = makersChange(priced)
+  return priced
+    .map(({ endpoint, verdict }) => hostOf(endpoint, followMaker(verdict, maker, day), group))
+    .sort((a, b) => order(a).localeCompare(order(b), 'en'))
+}
+const order = (host: CatalogHost): string => `${host.provider} ${host.model}`
+
+/** What other providers of the model usually ask: the median of three or more. */
+const usualOf = (
+  endpoint: Endpoint,
+  said: ReadonlyMap<Endpoint, readonly Evidence[]>,
+): { input: Rate; output: Rate } | undefined => {
+  const others = [...said].filter(([other, words]) => other.provider !== endpoint.provider && words.length > 0)
+  if (new Set(others.map(([other]) => other.provider)).size < 3) return undefined
+  const middle = (side: 'input' | 'output'): Rate => {
+    const rates = others
+      .flatMap(([, words]) => words.map((one) => priceOn(one, AS_OF).parts[side] ?? (0n as Rate)))
+      .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+    return rates[rates.length >> 1]!
+  }
+  return { input: middle('input'), output: middle('output') }
+}
+
+const isSold = ({ kind, provider, id }: Endpoint, { prices }: Verdict): boolean =>
+  FREE.has(`${provider}:${id}`) ||
+  prices.every(
+    ({ price }) => price.parts.input !== undefined && (kind === 'embedding' || price.parts.output !== undefined),
+  )
+
+type Change = { before: Price; from: string; after: Price }
+
+/** A dated rise of the maker's own price, as far as a source knows one. */
+const makersChange = (priced: readonly { endpoint: Endpoint; verdict: Verdict }[]): Change | undefined => {
+  const own = priced.find(({ endpoint, verdict }) => MAKERS.has(endpoint.provider) && verdict.changes !== undefined)
+  return own?.verdict.changes
+}
+const MAKERS = new Set(['anthropic', 'google', 'openai', 'xai', 'deepseek', 'mistral', 'moonshotai', 'zai', 'alibaba'])
+
+/** Who resells at the maker's old price will ask the maker's new one: from its day on it is quoted, though nobody has said so. */
+const followMaker = (verdict: Verdict, change: Change | undefined, day: string): Verdict => {
+  if (!change || verdict.changes) return verdict
+  const [first] = verdict.prices
+  const same = SOLD.slice(0, 2).every((part) => first!.price.parts[part] === change.before.parts[part])
+  if (!same) return verdict
+  const after = highest([change.after, first!.price])
+  const flag = 'follows-maker' as const
+  if (change.from <= day) return { ...verdict, prices: [{ price: after }], flag }
+  return { ...verdict, prices: [...verdict.prices, { from: change.from, price: after }], flag }
+}
+
+const hostOf = (endpoint: Endpoint, verdict: Verdict, group: readonly Endpoint[]): CatalogHost => {
+  const [now, ...later] = verdict.prices
+  return {
+    provider: endpoint.provider,
+    model: endpoint.id,
+    prices: printed(now!.price),
+    ...(later.length > 0 ? { later: later.map(({ from, price }) => ({ from, ...printed(price) })) } : {}),
+    ...hostFactsOf(endpoint, group),
+    by: verdict.by,
+    ...(verdict.date ? { date: verdict.date } : {}),
+    ...(verdict.flag ? { flag: verdict.flag } : {}),
+  }
+}
+
+const printed = ({ parts, tiers }: Price): object => ({
+  ...printedParts({ ...parts, output: parts.output ?? (0n as Rate) }),
+  ...(tiers.length > 0
+    ? { tiers: tiers.map((tier) => ({ over: tier.over, ...printedParts(tier.parts) })) }
+    : {}),
+})
+
+const printedParts = (parts: Price['parts']): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(parts)
+      .filter(([, rate]) => rate !== undefined)
+      .map(([part, rate]) => [part, printRate(rate)]),
+  )
