@@ -8,6 +8,7 @@ import type { Catalog } from './catalog/catalog.ts'
 import { payouts, refunds } from './config/accounts.ts'
 import { archiving } from './config/archive.ts'
 import { catalogOf, catalogProblems, catalogSettings, ownPrices } from './config/catalog.ts'
+import { cache } from './config/cache.ts'
 import { channels, sponsor } from './config/channels.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
 import { facilitatorProblems, facilitatorSecrets } from './config/facilitator.ts'
@@ -80,6 +81,7 @@ export const configSchema = z.strictObject({
   models: z.array(model).default([]).describe('What is sold beside the built-in catalogue, or in its place'),
   prices: ownPrices,
   routing,
+  cache,
   pricing: z
     .strictObject({
       marginPercent: percent.prefault('0').describe('Added to the models’ prices'),

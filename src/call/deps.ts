@@ -27,6 +27,7 @@ import type { Router } from '../route/router.ts'
 import type { Tempo } from '../route/tempo.ts'
 import type { Settler } from '../settle/settler.ts'
 import type { Order } from '../wire/order.ts'
+import type { Answers } from './answers.ts'
 import type { Cuts } from './cuts.ts'
 import type { Refunds } from './refund.ts'
 
@@ -44,6 +45,8 @@ export type Deps = {
   retries: RetryBudget
   learner: Learner
   prefixes: Prefixes
+  /** Answers that are given again. */
+  answers: Answers
   tempo: Tempo
   clock: Clock
   log: Log

@@ -11,6 +11,8 @@ import { type Agreed, agree } from '../payment/terms.ts'
 import type { Terms } from '../quote/seal.ts'
 import type { Order } from '../wire/order.ts'
 import type { Payment, PaymentChannel } from '../wire/payment.ts'
+import { keeping, replayed } from './answers.ts'
+import type { Attempt } from './attempt.ts'
 import { onChannel } from './channel.ts'
 import { demand, freshTerms } from './demand.ts'
 import type { Deps } from './deps.ts'
@@ -32,6 +34,8 @@ export type Visit = {
   name?: string | undefined
   /** Only offers of this network are wanted. */
   network?: ChainId | undefined
+  /** A whole answer to the very same request may be given again, at no charge, and this one kept for that. */
+  cache?: boolean
   /** Offers are to be signed, as the offer-receipt extension says. */
   signed?: boolean
   signal: AbortSignal
@@ -118,14 +122,24 @@ const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Prom
   }
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
-  const attempt = await dispatch(deps, call, terms, order, signal)
-  const reply = await serve(deps, call, attempt, { proof: visit.proof, drew }).catch((error) => {
+  const kept = visit.cache ? deps.answers.find(call.payer, order.digest) : undefined
+  const attempt = kept
+    ? replayed(order, terms, kept, deps.clock.now())
+    : await dispatch(deps, call, terms, order, signal)
+  const served = visit.cache && !kept ? keeping(attempt, keeper(deps, call, attempt)) : attempt
+  const reply = await serve(deps, call, served, { proof: visit.proof, drew }).catch((error) => {
     attempt.abort()
     throw error
   })
+  if (visit.cache) reply.headers['x-farebox-cache'] = kept ? 'hit' : 'miss'
   if (typeof reply.body !== 'string') return reply
   return { ...reply, lost: () => void deps.refunds.lost(call.id, 'the connection was lost') }
 }
+
+const keeper =
+  ({ answers }: Deps, { payer, requestDigest }: Call, { route }: Attempt) =>
+  (text: string) =>
+    answers.keep(payer, requestDigest, { text, route })
 
 /**
  * What stopped a held call. A refusal has ended it already; after anything else (the ledger, a bug) the answer is not

@@ -116,9 +116,9 @@ export const provider = z.strictObject({
     .optional()
     .describe('Whose models of the catalogue it serves, where its id does not say; none: only those listed'),
   type: z
-    .enum(['openai', 'anthropic', 'simulated'])
+    .enum(['openai', 'anthropic', 'gemini', 'simulated'])
     .describe(
-      'openai: anything that speaks POST /chat/completions; anthropic: anything that speaks POST /v1/messages; simulated: needs no network',
+      'openai: anything that speaks POST /chat/completions; anthropic: anything that speaks POST /v1/messages; gemini: Google’s own API; simulated: needs no network',
     ),
   kind: z
     .string()

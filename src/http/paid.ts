@@ -21,6 +21,8 @@ import { type Env, headerOf, json, leaving } from './send.ts'
 
 /** A request header that says how hosts and models are to be chosen. */
 const STRATEGY_HEADER = 'X-Farebox-Strategy'
+/** A request header that asks for the answer to the very same request again, by the word `on`. */
+const CACHE_HEADER = 'X-Farebox-Cache'
 
 export const paidResources = (facts: ResourceFacts): Resource[] => [
   ...DOORS.map(
@@ -73,6 +75,7 @@ const paid = async (c: Context<Env>, way: DoorWay, { deps, bodyLimit }: Resource
     name: headerOf(c, NAME_HEADER),
     network: networkOf(c, deps),
     signed: headerOf(c, SIGN_HEADER) === 'offers',
+    cache: headerOf(c, CACHE_HEADER) === 'on',
     signal,
   })
   const response = reply.headers[HEADER.response]

@@ -1,4 +1,5 @@
 import type { ChainId } from '../assets.ts'
+import { createAnswers } from '../call/answers.ts'
 import { createCuts } from '../call/cuts.ts'
 import type { Deps } from '../call/deps.ts'
 import { toHex } from '../chain/signatures.ts'
@@ -9,6 +10,7 @@ import { createCoverCheck, createFundsCheck, createSignatureCheck } from '../pay
 import { leastUnits } from '../payment/gas-policy.ts'
 import { createSponsor } from '../payment/sponsor.ts'
 import { anthropicProvider } from '../providers/anthropic.ts'
+import { geminiProvider } from '../providers/gemini.ts'
 import { openAiProvider } from '../providers/openai.ts'
 import type { Provider } from '../providers/provider.ts'
 import { simulatedProvider } from '../providers/simulated.ts'
@@ -146,6 +148,11 @@ export const createDeps = (
     account,
     ...openAccounts(config, { ...base, publicUrl, closed }),
     cuts: createCuts(),
+    answers: createAnswers({
+      clock,
+      ttlMs: config.cache.ttlSeconds * 1_000,
+      capacity: config.cache.megabytes << 20,
+    }),
     channels: desk.channels,
     turns: desk.turns,
     deposits: desk.deposits,
@@ -170,13 +177,22 @@ export const openProvider = (one: Config['providers'][number], config: Config, c
       firstByteMs,
       idleMs,
     })
+  if (one.type === 'gemini')
+    return geminiProvider({
+      id,
+      baseUrl: one.baseUrl ?? 'https://generativelanguage.googleapis.com/v1beta',
+      key,
+      clock,
+      firstByteMs,
+      idleMs,
+    })
   return openAiProvider({
-    id: one.id,
+    id,
     kind: one.kind,
     baseUrl: one.baseUrl!,
-    key: config.secrets.providerKeys[one.id],
+    key,
     maxTokensField: one.maxTokensField,
-    firstByteMs: one.firstByteMs,
-    idleMs: one.idleMs,
+    firstByteMs,
+    idleMs,
   })
 }

@@ -68,22 +68,22 @@ const SHORTEST = 4
 const LONGEST = 2_000
 
 const createReader = (weights: Weights): Difficulty['read'] => {
-  const { head, table, idf, mean, scale, centre, vocabulary } = weights
+  const { head, table, idf, mean, scale, centre, linear, lexicon } = weights
   const { dims, caution, output } = head
   const steps = Float32Array.from(head.steps)
   const zWeights = Float32Array.from(output.z)
   const sWeights = Float32Array.from(output.structure)
-  const scan = makeScanner(vocabulary)
+  const scan = makeScanner(lexicon)
   const bag = new Int32Array(dims)
   const s = new Float32Array(STRUCTURE)
   return (text, tools) => {
     const z = new Float32Array(dims)
-    const { buckets, count, structure, words, known } = scan(text, tools)
+    const { features, count, structure, words, known } = scan(text, tools)
     if (text.length === 0) return { z, familiar: 1, output: Math.exp(output.base) }
     bag.fill(0)
     let norm = 1
     for (let i = 0; i < count; i++) {
-      const bucket = buckets[i]!
+      const bucket = features[i]!
       const weight = idf[bucket]!
       norm += weight * weight
       const at = bucket * dims
@@ -95,41 +95,22 @@ const createReader = (weights: Weights): Difficulty['read'] => {
       const x = (structure[j]! - mean[j]!) * scale[j]!
       s[j] = x > LIMIT ? LIMIT : x < -LIMIT ? -LIMIT : x
     }
-    addStructure(weights, s, z)
     let length = output.base
+    for (let j = 0; j < STRUCTURE; j++) {
+      const x = s[j]!
+      if (x === 0) continue
+      length += x * sWeights[j]!
+      for (let d = 0; d < dims; d++) z[d]! += x * linear[j * dims + d]!
+    }
     for (let d = 0; d < dims; d++) {
       z[d]! -= centre[d]!
       length += z[d]! * zWeights[d]!
     }
-    for (let j = 0; j < STRUCTURE; j++) length += s[j]! * sWeights[j]!
     const seen = (known + 2) / (words + 2)
     return {
       z,
       familiar: sigmoid(caution.familiarSlope * (seen - caution.familiarAt)),
       output: Math.min(LONGEST, Math.max(SHORTEST, Math.exp(length))),
     }
-  }
-}
-
-/** What the structure adds to z: straight, and through a small net that also sees the words. */
-const addStructure = (weights: Weights, s: Float32Array, z: Float32Array): void => {
-  const { linear, inner, innerZ, innerBias, outer, head } = weights
-  const { dims, hidden } = head
-  const h = new Float32Array(hidden)
-  for (let k = 0; k < hidden; k++) {
-    let sum = innerBias[k]!
-    for (let j = 0; j < STRUCTURE; j++) sum += inner[k * STRUCTURE + j]! * s[j]!
-    for (let d = 0; d < dims; d++) sum += innerZ[k * dims + d]! * z[d]!
-    h[k] = sum > 0 ? sum : 0
-  }
-  for (let j = 0; j < STRUCTURE; j++) {
-    const x = s[j]!
-    if (x === 0) continue
-    for (let d = 0; d < dims; d++) z[d]! += x * linear[j * dims + d]!
-  }
-  for (let k = 0; k < hidden; k++) {
-    const x = h[k]!
-    if (x === 0) continue
-    for (let d = 0; d < dims; d++) z[d]! += x * outer[d * hidden + k]!
   }
 }

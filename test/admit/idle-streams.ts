@@ -20,7 +20,9 @@ import type { Call } from '../../src/ledger/call.ts'
 import { quietLog as log } from '../../src/log.ts'
 import { openAiProvider } from '../../src/providers/openai.ts'
 import type { Terms } from '../../src/quote/seal.ts'
+import { createRetryBudget } from '../../src/route/budget.ts'
 import { createHealth } from '../../src/route/health.ts'
+import { createTempo } from '../../src/route/tempo.ts'
 import { orderOf } from '../support/models.ts'
 
 const STREAMS = Number(process.argv[2] ?? 2_000)
@@ -76,6 +78,8 @@ const openRouter = async (upstream: number) => {
     ledger: { post: async () => ({}) },
     probe: () => {},
     health: createHealth({ clock }),
+    retries: createRetryBudget({ clock }),
+    tempo: createTempo({ clock }),
     provider: (id: string) => providers.get(id),
     firstByteMs: 30_000,
     gates,

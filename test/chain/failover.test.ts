@@ -191,7 +191,8 @@ test.each([
   [
     'silence',
     silence,
-    2,
+    // The patience is that of the call, and one attempt has used it up.
+    1,
     '504 upstream_timeout No provider answered in time.',
     `Try again later or allow more models. ${NOTHING}`,
   ],

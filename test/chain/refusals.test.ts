@@ -145,8 +145,8 @@ const CASES: [title: string, send: () => Promise<Response>, expected: string | R
   ],
   [
     'an unknown key in a part',
-    body({ messages: user([{ type: 'text', text: 'x', cache_control: {} }]) }),
-    '400 unknown_field [messages.0.content.0.cache_control] Unknown parameter: messages.0.content.0.cache_control.',
+    body({ messages: user([{ type: 'text', text: 'x', citations: {} }]) }),
+    '400 unknown_field [messages.0.content.0.citations] Unknown parameter: messages.0.content.0.citations.',
   ],
   ['nine choices', body({ n: 9 }), '400 invalid_request [n] n: Too big: expected number to be <=8'],
   [

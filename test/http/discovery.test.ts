@@ -105,7 +105,12 @@ describe('a router with every way to pay', () => {
       receiptSigner: signer(),
       facilitatorAddress: signer(),
       networks: ['eip155:84532'],
-      resources: [{ method: 'POST', url: world.chat }],
+      resources: [
+        { method: 'POST', path: '/v1/chat/completions', url: world.chat },
+        { method: 'POST', path: '/v1/messages' },
+        { method: 'POST', path: '/v1/responses' },
+        { method: 'POST', path: '/v1/embeddings' },
+      ],
       extensions: expect.arrayContaining(['payment-identifier', 'bazaar', 'offer-receipt']),
       headers: { network: 'X-Farebox-Network', name: 'Idempotency-Key', signIn: 'SIGN-IN-WITH-X' },
       limits: {

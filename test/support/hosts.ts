@@ -23,12 +23,12 @@ export type Hosts = {
   close: () => Promise<void>
 }
 
-const FIRST_BYTE_MS = 400
+const FIRST_BYTE_MS = 800
 const IDLE_MS = 600
 
 /**
  * Starts one with `test/two` ($1 and $2 per million at `first`, $3 and $6 at `second`), `test/one` (at `first` only)
- * and `test/other` (at `second` only). Its first byte may take 400 ms, its silences 600 ms.
+ * and `test/other` (at `second` only). Its first byte may take 800 ms, its silences 600 ms.
  */
 export const startHosts = async (world: World): Promise<Hosts> => {
   const [first, second] = [await startUpstream(), await startUpstream()]

@@ -40,8 +40,9 @@ const normal = ({ cache_control, stream, ...request }: MessagesRequest): unknown
     else turns.push({ role, content: [...asBlocks(content)] })
   }
   if (cache_control) {
-    const blocks = turns.at(-1)!.content
-    const at = blocks.findLastIndex(({ type }) => !/thinking/.test(type))
+    const cached = (one: Blocks[number]) => !/thinking/.test(one.type)
+    const blocks = turns.findLast(({ content }) => content.some(cached))?.content ?? []
+    const at = blocks.findLastIndex(cached)
     if (at !== -1) blocks[at] = { cache_control, ...blocks[at]! }
   }
   const { thinking, system } = request

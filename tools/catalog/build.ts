@@ -2,7 +2,7 @@ import { printRate, type Rate } from '../../src/money.ts'
 import { createWitnesses, type Evidence, type Price, priceOn, SOLD, type Witnesses } from './evidence.ts'
 import { factsOf, type HostFacts, hostFactsOf, type ModelFacts } from './facts.ts'
 import { AS_OF, type Flag, highest, judge, type Verdict } from './judge.ts'
-import { type CatalogProvider, providersOf } from './providers.ts'
+import { type CatalogProvider, MAKER, providersOf } from './providers.ts'
 import type { Rows } from './rows.ts'
 import { scoresOf } from './scores.ts'
 import { type Endpoint, endpointsOf } from './select.ts'
@@ -98,10 +98,12 @@ type Change = { before: Price; from: string; after: Price }
 
 /** A dated rise of the maker's own price, as far as a source knows one. */
 const makersChange = (priced: readonly { endpoint: Endpoint; verdict: Verdict }[]): Change | undefined => {
-  const own = priced.find(({ endpoint, verdict }) => MAKERS.has(endpoint.provider) && verdict.changes !== undefined)
+  const own = priced.find(
+    ({ endpoint, verdict }) =>
+      endpoint.provider === MAKER[endpoint.canonical.split('/')[0]!] && verdict.changes !== undefined,
+  )
   return own?.verdict.changes
 }
-const MAKERS = new Set(['anthropic', 'google', 'openai', 'xai', 'deepseek', 'mistral', 'moonshotai', 'zai', 'alibaba'])
 
 /** Who resells at the maker's old price will ask the maker's new one: from its day on it is quoted, though nobody has said so. */
 const followMaker = (verdict: Verdict, change: Change | undefined, day: string): Verdict => {

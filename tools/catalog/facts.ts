@@ -1,3 +1,4 @@
+import { MAKER } from './providers.ts'
 import type { ModelsDevRow, Retirement, Rows } from './rows.ts'
 import type { Score } from './scores.ts'
 import type { Endpoint } from './select.ts'
@@ -81,27 +82,6 @@ const SCHEMAS: readonly [readonly string[], RegExp][] = [
   [['google'], /^google\/gemini-/],
 ]
 
-/** Providers that serve a lab's models first hand. */
-export const MAKER: Readonly<Record<string, string>> = {
-  alibaba: 'alibaba',
-  anthropic: 'anthropic',
-  cohere: 'cohere',
-  deepseek: 'deepseek',
-  google: 'google',
-  inception: 'inception',
-  jina: 'jina',
-  minimax: 'minimax',
-  mistral: 'mistral',
-  moonshotai: 'moonshotai',
-  openai: 'openai',
-  stepfun: 'stepfun',
-  upstage: 'upstage',
-  voyage: 'voyage',
-  xai: 'xai',
-  xiaomi: 'xiaomi',
-  zhipuai: 'zai',
-}
-
 type FactsOf = {
   canonical: string
   group: readonly Endpoint[]
@@ -114,8 +94,10 @@ type FactsOf = {
 export const factsOf = ({ canonical, group, rows, end, scores }: FactsOf): ModelFacts => {
   const lab = canonical.slice(0, canonical.indexOf('/'))
   const described = group.flatMap((one) => (one.row ? [one.row] : []))
+  const byHand = rows.facts.find((row) => row.canonical === canonical)
   const late = rows.late.find((row) => row.canonical === canonical)
-  const maker = late ?? described.find((row) => row.provider === MAKER[lab])
+  const own = late ?? described.find((row) => row.provider === MAKER[lab])
+  const maker = byHand ? { ...own, ...byHand } : own
   const kind = group[0]!.kind
   const contexts = described.flatMap((row) => known(row.context) ?? [])
   const outputs = described.flatMap((row) => known(row.output_limit) ?? [])

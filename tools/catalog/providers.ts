@@ -80,3 +80,24 @@ export const providersOf = (rows: readonly ProviderRow[]): CatalogProvider[] => 
       }
     })
 }
+
+/** Providers that serve a lab's models first hand. */
+export const MAKER: Readonly<Record<string, string>> = {
+  alibaba: 'alibaba',
+  anthropic: 'anthropic',
+  cohere: 'cohere',
+  deepseek: 'deepseek',
+  google: 'google',
+  inception: 'inception',
+  jina: 'jina',
+  minimax: 'minimax',
+  mistral: 'mistral',
+  moonshotai: 'moonshotai',
+  openai: 'openai',
+  stepfun: 'stepfun',
+  upstage: 'upstage',
+  voyage: 'voyage',
+  xai: 'xai',
+  xiaomi: 'xiaomi',
+  zhipuai: 'zai',
+}

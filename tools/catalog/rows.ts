@@ -105,6 +105,9 @@ export type Retirement = { canonical: string; retires: string; source: string }
 /** An endpoint that was chosen by hand. */
 export type Chosen = { canonical: string; provider: string; id: string; kind: string }
 
+/** What the maker's page says of a model that the sources do not describe. */
+export type HandFacts = Partial<ModelsDevRow> & { canonical: string; source: string }
+
 export type Rows = {
   modelsDev: readonly ModelsDevRow[]
   late: readonly ModelsDevRow[]
@@ -116,6 +119,7 @@ export type Rows = {
   providers: readonly ProviderRow[]
   retirements: readonly Retirement[]
   selection: readonly Chosen[]
+  facts: readonly HandFacts[]
 }
 
 const HOME = new URL('../../data/catalog/', import.meta.url)
@@ -151,4 +155,5 @@ export const readRows = (): Rows => ({
   providers: lines('sources/providers.jsonl'),
   retirements: lines('retirements.jsonl'),
   selection: selection(),
+  facts: lines('facts.jsonl'),
 })

@@ -1,4 +1,4 @@
-import { LEFT_OUT } from './providers.ts'
+import { LEFT_OUT, MAKER } from './providers.ts'
 import type { ModelsDevRow, Rows } from './rows.ts'
 
 /** An endpoint that may be sold: what is known of it beside its price. */
@@ -21,6 +21,8 @@ export const isAlias = (id: string): boolean =>
 /** Only on another API than chat/completions, or billed by more than tokens. */
 const isElsewhere = (provider: string, id: string): boolean =>
   (provider === 'openai' && /(-pro(-\d{4}-\d\d-\d\d)?$|codex|deep-research)/.test(id)) ||
+  // Completions without messages.
+  /gpt-3\.5-turbo-instruct/.test(id) ||
   /(search-preview|sonar|deep-research|computer-use)/.test(id)
 
 /** Made for something else than a conversation: translation by its own parameters, code merging, images of pages. */
@@ -33,11 +35,15 @@ const speaksText = (row: ModelsDevRow): boolean =>
 const isAnthropicOnly = (row: ModelsDevRow): boolean =>
   row.sdk?.shape === 'responses' || (row.sdk?.npm === '@ai-sdk/anthropic' && row.sdk.api !== undefined)
 
+// The same weights as another service: dearer for speed, or smaller.
+const OTHER_SERVICE = new Set(['free', 'fast', 'highspeed', 'ultraspeed', 'lite', 'thinking'])
+
 const SERVED = new Set(['chat', 'embedding'])
 
 const fromModelsDev = (row: ModelsDevRow): Endpoint[] => {
   if (!row.provider || !SERVED.has(row.kind) || row.status === 'deprecated') return []
-  if (row.zero_priced || row.variant === 'free' || !speaksText(row) || isAnthropicOnly(row)) return []
+  if (row.zero_priced || OTHER_SERVICE.has(row.variant ?? '')) return []
+  if (!speaksText(row) || isAnthropicOnly(row)) return []
   return [
     {
       provider: row.provider,
@@ -51,7 +57,7 @@ const fromModelsDev = (row: ModelsDevRow): Endpoint[] => {
 
 /** Endpoints that only price lists know: an id there does not prove that it is callable, so that only chosen ones are taken. */
 const fromSelection = (rows: Rows, known: ReadonlySet<string>): Endpoint[] => {
-  const late = new Map(rows.late.map((row) => [row.canonical, row]))
+  const described = new Map([...rows.facts, ...rows.late].map((row) => [row.canonical, row as ModelsDevRow]))
   return rows.selection
     .filter(({ provider, id, kind }) => !known.has(`${provider} ${id}`) && SERVED.has(kind))
     .map(({ provider, id, canonical, kind }) => ({
@@ -59,17 +65,27 @@ const fromSelection = (rows: Rows, known: ReadonlySet<string>): Endpoint[] => {
       id,
       canonical,
       kind: kind as Endpoint['kind'],
-      row: late.get(canonical),
+      row: described.get(canonical),
     }))
 }
+
+/** Models of closed weights whose maker says that they end: who resells them ends with it. */
+const endedByMaker = (rows: Rows): ReadonlySet<string> =>
+  new Set(
+    rows.modelsDev
+      .filter((row) => row.status === 'deprecated' && !row.open_weights && MAKER[row.lab] === row.provider)
+      .map((row) => row.canonical),
+  )
 
 /** Endpoints that can be called with an API key over chat/completions, Messages, Gemini or embeddings; each once. */
 export const endpointsOf = (rows: Rows, providers: ReadonlySet<string>): Endpoint[] => {
   const own = [...rows.modelsDev, ...rows.late.filter((row) => row.provider)].flatMap(fromModelsDev)
   const known = new Set([...rows.modelsDev, ...rows.late].map((row) => `${row.provider} ${row.id}`))
+  const ended = endedByMaker(rows)
   const all = [...own, ...fromSelection(rows, known)].filter(
     ({ provider, id, canonical }) =>
       providers.has(provider) &&
+      !ended.has(canonical) &&
       !(provider in LEFT_OUT) &&
       !isAlias(id) &&
       !isElsewhere(provider, id) &&

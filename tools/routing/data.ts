@@ -1,6 +1,7 @@
 /** The routing outcomes as arrays: prompts, which models answered them well, how long the answers were. */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import type { Reference } from './abilities.ts'
 
 /** One prompt with what each model made of it; NaN where nothing is known. */
 export type Row = {
@@ -91,4 +92,19 @@ export const fold = (text: string): number => {
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
   return (hash ^ (hash >>> 13)) >>> 0
+}
+
+/** Prompts in the manner of benchmarks of which only scores are known, with the scores of the labelled models. */
+export const readReferences = (priors: Priors): Reference[] => {
+  const { places } = JSON.parse(readFileSync(new URL('reference.json', FOLDER), 'utf8')) as {
+    places: Record<string, { prompts: string[]; tools?: { count: number; depth: number } }>
+  }
+  return Object.entries(places).map(([name, { prompts, tools }]) => ({
+    name,
+    prompts,
+    ...(tools && { tools }),
+    scores: Object.fromEntries(
+      Object.entries(priors).flatMap(([model, own]) => (own[name] ? [[model, own[name].acc]] : [])),
+    ),
+  }))
 }

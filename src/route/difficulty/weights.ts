@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 
 export type Head = {
   dims: number
-  hidden: number
   /** One step of the table's whole numbers, per dimension. */
   steps: number[]
   /** Where abilities lie: mean and covariance of (b, u) over the labelled models. */
@@ -24,30 +23,26 @@ export type Head = {
 
 export type Weights = {
   head: Head
-  /** BUCKETS × dims whole numbers. */
+  /** BUCKETS × dims whole numbers, idf included. */
   table: Int8Array
   /** One byte a bucket, 255 for the rarest. */
   idf: Uint8Array
+  /** The mark of the one feature that each bucket stands for. */
+  lexicon: Uint16Array
   mean: Float32Array
   scale: Float32Array
-  /** STRUCTURE × dims; then hidden × STRUCTURE, hidden × dims, hidden, dims × hidden. */
+  /** STRUCTURE × dims. */
   linear: Float32Array
-  inner: Float32Array
-  innerZ: Float32Array
-  innerBias: Float32Array
-  outer: Float32Array
   /** What z is before centring, so that an average prompt has z = 0. */
   centre: Float32Array
-  vocabulary: Uint8Array
 }
 
 const MAGIC = 'FBD1'
-const BYTES = ['table', 'idf', 'vocabulary'] as const
-const FLOATS = ['mean', 'scale', 'linear', 'inner', 'innerZ', 'innerBias', 'outer', 'centre'] as const
+const PARTS = ['mean', 'scale', 'linear', 'centre', 'lexicon', 'table', 'idf'] as const
 
 /** The bytes of the file; the same weights give the same bytes. */
 export const packWeights = (weights: Weights): Uint8Array => {
-  const parts = [...FLOATS, ...BYTES].map((name) => weights[name])
+  const parts = PARTS.map((name) => weights[name])
   const sizes = parts.map((part) => part.length)
   const head = Buffer.from(JSON.stringify({ ...weights.head, sizes }))
   const padded = Buffer.alloc(Math.ceil((head.length + 8) / 4) * 4, ' ')
@@ -75,17 +70,20 @@ export const unpackWeights = (file: Uint8Array): Weights => {
     at += length
     return at - length
   }
-  const floats = FLOATS.map((_, i) => new Float32Array(bytes.buffer, take(4 * sizes[i]!), sizes[i]!))
-  const [table, idf, vocabulary] = BYTES.map((_, i) => {
-    const length = sizes[FLOATS.length + i]!
-    return new Uint8Array(bytes.buffer, take(length), length)
-  }) as [Uint8Array, Uint8Array, Uint8Array]
-  const [mean, scale, linear, inner, innerZ, innerBias, outer, centre] = floats as [
-    Float32Array, Float32Array, Float32Array, Float32Array,
-    Float32Array, Float32Array, Float32Array, Float32Array,
-  ]
-  const signed = new Int8Array(table.buffer, table.byteOffset, table.length)
-  return { head, table: signed, idf, mean, scale, linear, inner, innerZ, innerBias, outer, centre, vocabulary }
+  const part = (name: (typeof PARTS)[number], width: number): [ArrayBuffer, number, number] => {
+    const length = sizes[PARTS.indexOf(name)]!
+    return [bytes.buffer, take(width * length), length]
+  }
+  return {
+    head,
+    mean: new Float32Array(...part('mean', 4)),
+    scale: new Float32Array(...part('scale', 4)),
+    linear: new Float32Array(...part('linear', 4)),
+    centre: new Float32Array(...part('centre', 4)),
+    lexicon: new Uint16Array(...part('lexicon', 2)),
+    table: new Int8Array(...part('table', 1)),
+    idf: new Uint8Array(...part('idf', 1)),
+  }
 }
 
 /** The committed weights. In the package they lie beside the compiled code, at the same depth. */

@@ -188,17 +188,24 @@ const plain = <P extends Part>(parts: P[]): string | P[] => {
 const systemContent = (content: string | TextBlock[]): string | TextPart[] =>
   typeof content === 'string' ? content : plain(content.map(textPart))
 
-/** The last block that can be cached is marked: a thought cannot. */
+/** The last block that can be cached is marked: a thought cannot, nor can nothing. */
 const marked = (messages: Message[], cache_control: CacheControl): Message[] => {
-  const last = messages.at(-1)!
-  const blocks: Content[] =
-    typeof last.content === 'string' ? [{ type: 'text', text: last.content }] : [...last.content]
-  const at = blocks.findLastIndex(({ type }) => type !== 'thinking' && type !== 'redacted_thinking')
+  const at = messages.findLastIndex((one) => blocksOf(one).some(isCacheable))
   if (at === -1) return messages
-  blocks[at] = { ...blocks[at]!, cache_control: markOf(blocks[at]!) ?? cache_control } as Content
-  return [...messages.slice(0, -1), { ...last, content: blocks } as Message]
+  const message = messages[at]!
+  const last = blocksOf(message).findLastIndex(isCacheable)
+  const content = blocksOf(message).map((block, i) =>
+    i === last && !('cache_control' in block && block.cache_control) ? { ...block, cache_control } : block,
+  )
+  return messages.with(at, { ...message, content } as Message)
 }
 
 type Content = Exclude<Message['content'], string>[number]
 
-const markOf = (block: Content) => ('cache_control' in block ? block.cache_control : undefined)
+const blocksOf = ({ content }: Message): Content[] =>
+  typeof content === 'string' ? [{ type: 'text', text: content }] : content
+
+const isCacheable = (block: Content): boolean =>
+  block.type !== 'thinking' &&
+  block.type !== 'redacted_thinking' &&
+  !(block.type === 'text' && block.text === '')

@@ -1,0 +1,289 @@
+import Anthropic, { APIError } from '@anthropic-ai/sdk'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { errorBody } from '../../src/errors.ts'
+import { answerOf, type Message } from '../../src/providers/anthropic/answer.ts'
+import { chunksOf } from '../../src/providers/anthropic/stream.ts'
+import { countTokensSchema, messagesRequestSchema } from '../../src/wire/anthropic.ts'
+import { chatOf } from '../../src/wire/messages/request.ts'
+import { messagesDoor } from '../../src/wire/messages-door.ts'
+import type { WireAnswer } from '../../src/wire/openai.ts'
+import { eventsOf, message } from '../support/anthropic-upstream.ts'
+import { chunk } from '../support/upstream.ts'
+
+const about = { id: 'call_1', model: 'test/claude', created: 1 }
+const telling = { created: 1, format: 'anthropic-claude-v1', hide: false }
+const answered = (body: WireAnswer): Anthropic.Message =>
+  JSON.parse(messagesDoor.answer(JSON.stringify(body), body, about)) as Anthropic.Message
+
+/** The chunks of a stream as this door writes them. */
+const written = (chunks: object[]): string => {
+  const rendering = messagesDoor.stream(about)
+  return chunks.map((one) => rendering.chunk(one, JSON.stringify(one))).join('') + rendering.done()
+}
+/** What Anthropic's own SDK makes of a stream. */
+const read = (sse: string): Promise<Anthropic.Message> => {
+  const fetch = async () => new Response(sse, { headers: { 'content-type': 'text/event-stream' } })
+  const client = new Anthropic({ apiKey: 'none', baseURL: 'http://127.0.0.1:1', fetch, maxRetries: 0 })
+  return client.messages
+    .stream({ model: 'm', max_tokens: 1, messages: [{ role: 'user', content: 'x' }] })
+    .finalMessage()
+}
+const typesOf = (sse: string): string[] => [...sse.matchAll(/^event: (.*)$/gm)].map((match) => match[1]!)
+/** What comes out at the door of a message that Anthropic streamed. */
+const relayed = async (whole: ReturnType<typeof message>): Promise<Anthropic.Message> => {
+  const events = eventsOf(whole).map(([type, fields]) => JSON.stringify({ type, ...fields }))
+  const chunks: object[] = []
+  for await (const batch of chunksOf([events] as unknown as AsyncIterable<string[]>, telling))
+    for (const data of batch) if (data !== '[DONE]') chunks.push(JSON.parse(data) as object)
+  return read(written(chunks))
+}
+
+const word = fc.string({ minLength: 1, maxLength: 8 })
+const text = fc.record({ type: fc.constant('text'), text: word })
+const thought = fc.oneof(
+  fc.record({ type: fc.constant('thinking'), thinking: fc.string({ maxLength: 8 }), signature: word }),
+  fc.record({ type: fc.constant('redacted_thinking'), data: word }),
+)
+const use = fc.record({
+  type: fc.constant('tool_use'),
+  id: fc.stringMatching(/^toolu_[a-z]{2,9}$/),
+  name: fc.constantFrom('f', 'g'),
+  input: fc.dictionary(
+    fc.constantFrom('a', 'b'),
+    fc.jsonValue({ maxDepth: 1 }).map((one) => JSON.parse(JSON.stringify(one))),
+  ),
+})
+const ending = fc.constantFrom(
+  { stop_reason: 'end_turn', stop_sequence: null },
+  { stop_reason: 'stop_sequence', stop_sequence: 'END' },
+  { stop_reason: 'max_tokens', stop_sequence: null },
+  { stop_reason: 'pause_turn', stop_sequence: null },
+  { stop_reason: 'model_context_window_exceeded', stop_sequence: null },
+  { stop_reason: 'refusal', stop_sequence: null },
+)
+const usage = fc.record({
+  input_tokens: fc.nat(1_000),
+  output_tokens: fc.integer({ min: 1, max: 1_000 }),
+  cache_read_input_tokens: fc.nat(1_000),
+  cache_creation_input_tokens: fc.nat(1_000),
+  output_tokens_details: fc.record({ thinking_tokens: fc.nat(100) }),
+})
+const made = (content: fc.Arbitrary<object[]>) =>
+  fc.record({ content: content, ending, usage }).map((one) => {
+    const called = one.content.some((block) => (block as { type: string }).type === 'tool_use')
+    const end = called ? { stop_reason: 'tool_use', stop_sequence: null } : one.ending
+    return message(one.content, { ...end, usage: one.usage })
+  })
+const essence = ({ content, stop_reason, stop_sequence, usage: used }: Anthropic.Message) => ({
+  content: content.map(({ ...block }) => block),
+  stop_reason,
+  stop_sequence,
+  usage: used,
+})
+
+test('a message of Anthropic comes through our form as it was', () => {
+  const content = fc
+    .tuple(
+      fc.array(thought, { maxLength: 2 }),
+      text,
+      fc.array(thought, { maxLength: 1 }),
+      fc.array(use, { maxLength: 2 }),
+    )
+    .map(([before, said, between, calls]): object[] => [...before, said, ...between, ...calls])
+  fc.assert(
+    fc.property(made(content), (whole) => {
+      const came = answered(answerOf(whole as Message, telling))
+      expect(came).toMatchObject({ id: 'msg_1', type: 'message', role: 'assistant', model: 'test/claude' })
+      expect(essence(came)).toEqual(essence(whole as unknown as Anthropic.Message))
+    }),
+  )
+})
+
+test('a streamed message comes through in the order it was said in, and its SDK reads it', async () => {
+  const content = fc.array(fc.oneof(text, thought, use), { minLength: 1, maxLength: 5 })
+  // Texts that follow each other are one.
+  const joined = (blocks: object[]) => {
+    const all: { type: string; text?: string }[] = []
+    for (const one of blocks as typeof all) {
+      const last = all.at(-1)
+      if (last?.type === 'text' && one.type === 'text')
+        all[all.length - 1] = { ...one, text: `${last.text}${one.text}` }
+      else all.push(one)
+    }
+    return all
+  }
+  await fc.assert(
+    fc.asyncProperty(made(content), async (whole) => {
+      const came = essence(await relayed(whole))
+      const wanted = essence({ ...whole, content: joined(whole.content) } as unknown as Anthropic.Message)
+      expect(came).toMatchObject(wanted)
+      expect(came.content).toHaveLength(wanted.content.length)
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('a stream of another host is events that the SDK reads: thinking, text, calls, usage', async () => {
+  const call = (index: number, id: string | undefined, name: string | undefined, args: string) => ({
+    tool_calls: [
+      { index, ...(id && { id, type: 'function' }), function: { ...(name && { name }), arguments: args } },
+    ],
+  })
+  const sse = written([
+    chunk({ role: 'assistant', content: '' }),
+    chunk({ reasoning_content: 'Hm' }),
+    chunk({ reasoning: '.' }),
+    chunk({ content: 'Let me' }),
+    chunk({ content: ' look.' }),
+    chunk(call(0, 'a', 'f', '')),
+    chunk(call(0, undefined, undefined, '{"x"')),
+    chunk(call(0, undefined, undefined, ':1}')),
+    chunk(call(1, 'b', 'g', '{}')),
+    chunk({}, 'tool_calls'),
+    {
+      ...chunk({}),
+      choices: [],
+      usage: { prompt_tokens: 10, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 4 } },
+    },
+  ])
+  expect(await read(sse)).toMatchObject({
+    content: [
+      { type: 'thinking', thinking: 'Hm.', signature: '' },
+      { type: 'text', text: 'Let me look.' },
+      { type: 'tool_use', id: 'a', name: 'f', input: { x: 1 } },
+      { type: 'tool_use', id: 'b', name: 'g', input: {} },
+    ],
+    stop_reason: 'tool_use',
+    usage: { input_tokens: 6, cache_read_input_tokens: 4, output_tokens: 7 },
+  })
+  expect(typesOf(sse).filter((type) => type !== 'content_block_delta')).toEqual([
+    'message_start',
+    ...Array.from({ length: 4 }, () => ['content_block_start', 'content_block_stop']).flat(),
+    'message_delta',
+    'message_stop',
+  ])
+})
+
+test('calls that are all numbered alike, or not at all, stay apart; who calls and says `stop` means the call', async () => {
+  const call = (id: string, more: object = {}) => ({
+    tool_calls: [{ ...more, id, type: 'function', function: { name: 'f', arguments: '{}' } }],
+  })
+  for (const more of [{ index: 0 }, {}]) {
+    const came = await read(written([chunk(call('a', more)), chunk(call('b', more)), chunk({}, 'stop')]))
+    expect(came.content).toMatchObject([{ id: 'a' }, { id: 'b' }])
+    expect(came.stop_reason).toBe('tool_use')
+  }
+})
+
+test('the end waits for the usage, comes once, and comes without it when there is none', () => {
+  const rendering = messagesDoor.stream(about)
+  const say = (one: object) => typesOf(rendering.chunk(one, ''))
+  expect(say(chunk({ content: 'x' }))).toEqual([
+    'message_start',
+    'content_block_start',
+    'content_block_delta',
+  ])
+  expect(say(chunk({}, 'stop'))).toEqual([])
+  const told = { ...chunk({}), choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }
+  expect(say(told)).toEqual(['content_block_stop', 'message_delta', 'message_stop'])
+  expect(say(told)).toEqual([])
+  expect(rendering.done()).toBe('')
+  const silent = messagesDoor.stream(about)
+  silent.chunk(chunk({ content: 'x' }), '')
+  silent.chunk(chunk({}, 'length'), '')
+  expect(silent.done()).toContain('"stop_reason":"max_tokens"')
+})
+
+test('a stream that ends early says why in an error event, which the SDK throws', async () => {
+  const rendering = messagesDoor.stream(about)
+  const sse = rendering.chunk(chunk({ content: 'x' }), '') + rendering.failed(errorBody('stream_broken'))
+  const error: unknown = await read(sse).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(APIError)
+  expect(error).toMatchObject({
+    type: 'api_error',
+    error: { type: 'error', error: { code: 'stream_broken' } },
+  })
+})
+
+test("another model's reasoning travels sealed in Anthropic's form, and comes back as it was", async () => {
+  const format = 'google-gemini-v1'
+  const details = [
+    { type: 'reasoning.text', text: 'Hm.', signature: 'sig', format, id: 'r1', index: 0 },
+    { type: 'reasoning.encrypted', data: 'abc', format, id: 'call-1', index: 1 },
+    { type: 'reasoning.summary', summary: 'In short.', format: 'openai-responses-v1', index: 2 },
+  ]
+  const said = { role: 'assistant', content: 'Yes.', reasoning_content: 'Hm.', reasoning_details: details }
+  const whole = answered({ choices: [{ message: said, finish_reason: 'stop' }] })
+  const chunks = details.map((one) => chunk({ reasoning_details: [one] }))
+  const streamed = await read(written([...chunks, chunk({ content: 'Yes.' }), chunk({}, 'stop')]))
+  for (const { content } of [whole, streamed]) {
+    expect(content).toMatchObject([
+      { type: 'thinking', thinking: 'Hm.' },
+      { type: 'redacted_thinking' },
+      { type: 'thinking', thinking: 'In short.' },
+      { type: 'text', text: 'Yes.' },
+    ])
+    const history = [
+      { role: 'user', content: 'x' },
+      { role: 'assistant', content },
+    ]
+    const { messages } = chatOf(messagesRequestSchema.parse({ model: 'm', max_tokens: 1, messages: history }))
+    expect(messages[1]).toEqual({ role: 'assistant', content: 'Yes.', reasoning_details: details })
+  }
+})
+
+test('reasoning that nobody signed comes back under the name it had', () => {
+  const content = [
+    { type: 'thinking', thinking: 'Hm.', signature: '' },
+    { type: 'text', text: 'Yes.', citations: null },
+    { type: 'tool_use', id: 'a', name: 'f', input: {}, caller: { type: 'direct' } },
+  ]
+  const request = { model: 'm', max_tokens: 1, messages: [{ role: 'assistant', content }] }
+  expect(chatOf(messagesRequestSchema.parse(request)).messages).toEqual([
+    {
+      role: 'assistant',
+      content: 'Yes.',
+      reasoning_content: 'Hm.',
+      tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
+    },
+  ])
+})
+
+const valid = { model: 'm', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] }
+test.each([
+  ['no cap on output', { max_tokens: undefined }],
+  ['an unknown field', { container: 'c' }],
+  ['a cache for an hour', { cache_control: { type: 'ephemeral', ttl: '1h' } }],
+  ['a tool of the server', { tools: [{ type: 'web_search_20250305', name: 'web_search' }] }],
+  [
+    'a document',
+    {
+      messages: [
+        {
+          role: 'user',
+          content: [{ type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'x' } }],
+        },
+      ],
+    },
+  ],
+  [
+    'an image that is a file',
+    { messages: [{ role: 'user', content: [{ type: 'image', source: { type: 'file', file_id: 'f' } }] }] },
+  ],
+  ['thinking of an unknown kind', { thinking: { type: 'between_tools' } }],
+  ['no message', { messages: [] }],
+])('%s is refused', (_, more) => {
+  expect(messagesRequestSchema.safeParse(valid).success).toBe(true)
+  expect(messagesRequestSchema.safeParse({ ...valid, ...more }).success).toBe(false)
+})
+
+test('what steers us is taken beside, at this door too', () => {
+  const steered = { ...valid, models: ['a'], strategy: 'cost', max_price_usd: '0.05' }
+  expect(chatOf(messagesRequestSchema.parse(steered))).toMatchObject({
+    models: ['a'],
+    strategy: 'cost',
+    max_price_usd: '0.05',
+  })
+  expect(countTokensSchema.safeParse({ model: 'm', messages: valid.messages }).success).toBe(true)
+})
