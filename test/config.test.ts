@@ -58,9 +58,10 @@ test('prices are exact, and a host may have its own', () => {
   expect(first!.prices).toEqual({
     input: 150_000_000_000n,
     cachedInput: 75_000_000_000n,
+    cacheWrite: 150_000_000_000n,
     output: 600_000_000_000n,
   })
-  expect(second!.prices).toEqual({ input: 1n, cachedInput: 1n, output: 600_000_000_000n })
+  expect(second!.prices).toEqual({ input: 1n, cachedInput: 1n, cacheWrite: 1n, output: 600_000_000_000n })
 })
 
 test('all mistakes are told at once, each with its path, those of the environment too', () => {
@@ -70,7 +71,7 @@ store: "mysql://x"
 chains:
   - { id: base, rpc: [nowhere], payTo: "0x12", assets: [{ symbol: USDC, address: "0x${'cd'.repeat(20)}", decimals: 6.5 }] }
 providers:
-  - { id: "a b", type: gemini }
+  - { id: "a b", type: oracle }
 models:
   - { id: a/small, hosts: [], inputPerMillion: 0.15, outputPerMillion: "-1" }
 exposure: { perCall: 0.05, perPayer: "1e3" }
@@ -86,7 +87,7 @@ pricing: { marginPercent: "5%" }
       "chains.0.payTo: must be an address: 0x and 40 hex digits",
       "chains.0.assets.0.decimals: Invalid input: expected int, received number",
       "providers.0.id: must be 1 to 100 printable ASCII characters without spaces",
-      "providers.0.type: Invalid option: expected one of "openai"|"simulated"",
+      "providers.0.type: Invalid option: expected one of "openai"|"anthropic"|"gemini"|"simulated"",
       "models.0.hosts: Too small: expected array to have >=1 items",
       "models.0.inputPerMillion: Invalid input: expected string, received number",
       "models.0.outputPerMillion: must be dollars per million tokens as a string, such as "0.15"",

@@ -58,21 +58,26 @@ const patience = (deps: Deps, call: Call, stream: boolean): number => {
 /** Turn after turn until one gives an answer; undefined when there is none to be had, or its caller left. */
 const ask = async (run: Run, client: AbortSignal): Promise<Begun | undefined> => {
   const { deps, terms, until, errors } = run
-  for (let hedges = 0; !client.aborted; ) {
+  let hedges = 0
+  let waitedMs = 0
+  while (!client.aborted) {
     const standings = standingsOf(run)
     const leftMs = until - deps.clock.now()
-    const next = nextOf(standings, { strategy: terms.strategy, leftMs, roll: Math.random() })
+    const next = nextOf(standings, { strategy: terms.strategy, leftMs, waitedMs, roll: Math.random() })
     if (next.do === 'stop') {
       if (leftMs <= 0 && errors.length === 0)
         errors.push(new UpstreamError('timeout', 'the payment is about to expire'))
       return undefined
     }
     const { provider, hostModel } = next.route
+    // Before the first wait: others that decide meanwhile must see what is left.
+    if (next.extra) deps.retries.spent(provider)
+    waitedMs += next.waitMs
     if (next.waitMs > 0) await deps.clock.sleep(next.waitMs, client)
     // Another call may have been told meanwhile to leave it alone.
     if (next.waitMs > 0 && deps.health.barredFor(provider, hostModel) > 0) continue
     const hedge = hedges === 0 && terms.strategy === 'latency' ? otherOf(standings, next.route) : undefined
-    const begun = hedge
+    const begun = hedge?.spare
       ? await besides(run, next, hedge, standings, client)
       : await takeTurn(run, turnOf(run, next, standings, client))
     if (hedge && run.turns.has(hedge.route)) hedges++
@@ -113,10 +118,14 @@ const besides = (
     : deps.tempo.slowMs(provider, hostModel, terms.maxOutput)
   const afterMs = usual ?? USUAL_FIRST_MS * (order.stream ? 1 : WHOLE_ANSWER)
   const second: Ask = { do: 'ask', route, waitMs: 0, extra: true }
+  const beside = (signal: AbortSignal) => {
+    deps.retries.spent(route.provider)
+    return takeTurn(run, turnOf(run, second, standingsOf(run), signal))
+  }
   return hedged(
     { clock: deps.clock, outer: client, afterMs },
     (signal) => takeTurn(run, turnOf(run, next, standings, signal)),
-    (signal) => takeTurn(run, turnOf(run, second, standings, signal)),
+    beside,
   )
 }
 

@@ -10,14 +10,14 @@ const MOST = 40
 /** Why an order would be routed as it would be, now: nothing is asked of anybody, nothing is stored. Dollars are before margin. */
 export const explain = ({ router }: Pick<Deps, 'router'>, order: Order) => {
   const size = sizeOf(order)
-  const { strategy, why, routes, rows, out } = router.route(order, size)
+  const { strategy, why, routes, rows, able, out } = router.route(order, size)
   return {
     strategy,
     why,
     input_tokens: size.input,
     routes: routes.map(({ model, provider, hostModel }) => ({ model, provider, host_model: hostModel })),
     candidates: rows.slice(0, MOST).map(describeRow),
-    candidates_left_out: Math.max(0, rows.length - MOST),
+    candidates_left_out: able - Math.min(MOST, rows.length),
     excluded: out.slice(0, MOST).map(({ model, provider, why }) => ({ model, provider, why: wordsOf(why) })),
     excluded_by: countBy(out),
   }

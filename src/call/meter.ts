@@ -10,7 +10,7 @@ export type Meter = {
   see: (part: WireAnswer) => void
   /** Hashes what the caller is sent. */
   sent: (text: string) => void
-  /** Something a caller would call an answer has been seen: text, a refusal, reasoning or a tool call. */
+  /** Something a caller would call an answer has been seen: text, a refusal, reasoning (be it hidden) or a tool call. */
   hasContent: () => boolean
   /** The provider said how each choice ended. */
   finished: () => boolean
@@ -47,12 +47,15 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   let written = 0
   let output: number | undefined
   let reasoning = 0
+  let thinks = false
   let atReport = 0
 
   const seeDelta = (delta: WireDelta): void => {
     text.add(delta.content)
     text.add(delta.refusal)
     text.add(delta.reasoning_content ?? delta.reasoning)
+    // Some models think for minutes and show none of it: they have begun all the same.
+    thinks ||= objects(delta.reasoning_details).length > 0
     for (const call of objects(delta.tool_calls))
       for (const part of [call['function'], call['custom']]) seeTool(part)
     seeTool(delta.function_call)
@@ -102,7 +105,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
       if (isObject(part.usage)) seeUsage(part.usage)
     },
     sent: sent.add,
-    hasContent: () => text.bytes() > 0,
+    hasContent: () => thinks || text.bytes() > 0,
     finished: () => ended.size >= choices,
     overrun: () => text.atLeast() > maxOutput * 2 + 64,
     usage,

@@ -26,6 +26,8 @@ export type Limits = {
   strategy: Strategy
   /** What is left of the patience of this call, ms. */
   leftMs: number
+  /** What this call has waited already before it asked, ms. */
+  waitedMs: number
   /** A fair roll from 0 to 1: so much of a backoff is waited. */
   roll: number
 }
@@ -36,7 +38,7 @@ const MOST_ATTEMPTS = 8
 const MOST_TURNS = 2
 const BACKOFF_MS = 250
 const LONGEST_BACKOFF_MS = 2_000
-/** Longest wait for a host that asked for it, and before an answer by another model; ms. */
+/** Longest that a call waits for hosts that asked for it, and before an answer by another model; ms. */
 const LONGEST_WAIT_MS = 5_000
 const LONGEST_WAIT_FOR_MODEL_MS = 2_500
 
@@ -102,7 +104,7 @@ type Again = { standing: Standing; waitMs: number }
 const soonest = (
   open: readonly Standing[],
   standings: readonly Standing[],
-  { leftMs, roll }: Limits,
+  { leftMs, waitedMs, roll }: Limits,
 ): Again | undefined => {
   const retries = standings.reduce((sum, { asked }) => sum + Math.max(0, asked - 1), 0)
   const backoff = Math.min(LONGEST_BACKOFF_MS, BACKOFF_MS * 2 ** retries) * roll
@@ -111,7 +113,7 @@ const soonest = (
       asked === 0 ? barredMs > 0 : asked < MOST_TURNS && fault !== undefined && PASSING.has(fault) && spare,
     )
     .map((standing) => ({ standing, waitMs: Math.ceil(waitOf(standing, backoff)) }))
-    .filter(({ waitMs }) => waitMs <= LONGEST_WAIT_MS && waitMs < leftMs)
+    .filter(({ waitMs }) => waitedMs + waitMs <= LONGEST_WAIT_MS && waitMs < leftMs)
     .reduce<Again | undefined>((best, one) => (best && best.waitMs <= one.waitMs ? best : one), undefined)
 }
 
@@ -132,7 +134,7 @@ const isWorthIt = (
   standing.asked > 0 &&
   standing.fault !== undefined &&
   BRIEF.has(standing.fault) &&
-  !standing.resting &&
+  (!standing.resting || standing.barredMs > 0) &&
   waitMs <= LONGEST_WAIT_FOR_MODEL_MS &&
   fresh.route.model !== standing.route.model &&
   standing.route.model === asked

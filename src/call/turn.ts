@@ -23,7 +23,7 @@ export type Run = {
   attempts: number
 }
 
-/** `extra`: asked beyond what calls ask anyway. `elsewhere`: there is another route, so a place is not waited for long. */
+/** `extra`: asked beyond what calls ask anyway, and paid for by the budget already. `elsewhere`: there is another route, so a place is not waited for long. */
 export type Turn = {
   route: Route
   signal: AbortSignal
@@ -51,17 +51,18 @@ export const takeTurn = async (run: Run, turn: Turn): Promise<Begun | undefined>
   const { provider, hostModel } = route
   // Before the request as well: a listener on a signal that has fired already would never hear of it.
   if (signal.aborted) return undefined
+  // Before the first wait: others that decide meanwhile must see that the host is being probed.
+  deps.health.began(provider, hostModel)
   const slot = await deps.gates.enter(provider, signal, elsewhere)
   if (!slot || signal.aborted) {
     slot?.leave()
+    deps.health.left(provider, hostModel)
     if (!signal.aborted) run.full.add(provider)
     return undefined
   }
   run.attempts++
   run.turns.set(route, { asked: (run.turns.get(route)?.asked ?? 0) + 1 })
-  if (extra) deps.retries.spent(provider)
-  else deps.retries.asked(provider)
-  deps.health.began(provider, hostModel)
+  if (!extra) deps.retries.asked(provider)
   try {
     const limitMs = Math.min(turn.limitMs, run.until - deps.clock.now())
     const begun = await placed(deps, slot, signal, () => attempt(deps, { ...run, route, signal, limitMs }))

@@ -74,14 +74,40 @@ export type BuiltinFacts = {
 }
 
 /** The models of the built-in catalogue that configured providers serve. */
-export const builtinModels = ({ builtin, providers, day }: BuiltinFacts): Model[] =>
-  builtin.models.flatMap((one) => {
+export const builtinModels = ({ builtin, providers, day }: BuiltinFacts): Model[] => {
+  const read = createReader()
+  return builtin.models.flatMap((one) => {
     if (one.retires !== undefined && one.retires <= day) return []
     const hosts = one.hosts.flatMap((host) =>
-      (providers.get(host.provider) ?? []).map((id) => hostOf(host, id, day)),
+      (providers.get(host.provider) ?? []).map((id) => hostOf(host, id, day, read)),
     )
     return hosts.length === 0 ? [] : [modelOf(one, hosts)]
   })
+}
+
+/** The same few prices and abilities are there a thousand times: each is read once. */
+type Reader = {
+  rate: (text: string | undefined) => Rate | undefined
+  abilities: (can: readonly Capability[]) => ReadonlySet<Capability>
+}
+
+const createReader = (): Reader => {
+  const rates = new Map<string, Rate | undefined>()
+  const sets = new Map<string, ReadonlySet<Capability>>()
+  return {
+    rate: (text) => {
+      if (text === undefined) return undefined
+      if (!rates.has(text)) rates.set(text, parseRate(text))
+      return rates.get(text)
+    },
+    abilities: (can) => {
+      const key = can.join()
+      const set = sets.get(key) ?? new Set(can)
+      sets.set(key, set)
+      return set
+    },
+  }
+}
 
 /** The first day after `day` on which a price changes or a model ends; undefined when none is known. */
 export const nextChange = (models: readonly Model[], day: string): string | undefined =>
@@ -102,7 +128,9 @@ const modelOf = (one: BuiltinModel, hosts: readonly Host[]): Model => {
     context: Math.max(...hosts.map((host) => host.context ?? Math.min(one.context, UNKNOWN_CONTEXT))),
     maxOutput: Math.max(...hosts.map((host) => host.maxOutput ?? Math.min(one.maxOutput, UNKNOWN_OUTPUT))),
     imageTokens: one.imageTokens ?? { low: 300, high: 3_000 },
-    capabilities: said.every((can) => can !== undefined) ? new Set(said.flatMap((can) => [...can])) : undefined,
+    capabilities: said.every((can) => can !== undefined)
+      ? new Set(said.flatMap((can) => [...can]))
+      : undefined,
     facts: factsOf(one),
     aliases: one.aliases,
   }
@@ -127,7 +155,7 @@ const factsOf = (one: BuiltinModel): ModelFacts => {
   }
 }
 
-const hostOf = (host: BuiltinHost, provider: string, day: string): Host => {
+const hostOf = (host: BuiltinHost, provider: string, day: string, read: Reader): Host => {
   const later = host.later ?? []
   const now = later.findLast(({ from }) => from <= day) ?? host.prices
   const next = later.filter(({ from }) => from > day)
@@ -135,12 +163,14 @@ const hostOf = (host: BuiltinHost, provider: string, day: string): Host => {
   return {
     provider,
     model: host.model,
-    prices: pricesOf(now),
+    prices: pricesOf(now, read),
     ...(host.context === undefined ? {} : { context: host.context }),
     ...(host.maxOutput === undefined ? {} : { maxOutput: host.maxOutput }),
-    ...(host.can === undefined ? {} : { capabilities: new Set(host.can) }),
+    ...(host.can === undefined ? {} : { capabilities: read.abilities(host.can) }),
     source: sourceOf(host),
-    ...(next.length > 0 ? { later: next.map((one) => ({ from: one.from, prices: pricesOf(one) })) } : {}),
+    ...(next.length > 0
+      ? { later: next.map((one) => ({ from: one.from, prices: pricesOf(one, read) })) }
+      : {}),
     ...(extra ? { extra } : {}),
   }
 }
@@ -158,14 +188,14 @@ const extraOf = (prices: PrintedPrices): Readonly<Record<string, string>> | unde
   return told.length > 0 ? Object.fromEntries(told) : undefined
 }
 
-const pricesOf = (printed: PrintedPrices): Prices => {
-  const rates = ratesOf(printed)
-  const tiers = printed.tiers?.map((tier): Tier => ({ over: tier.over, ...ratesOf(tier) }))
+const pricesOf = (printed: PrintedPrices, read: Reader): Prices => {
+  const rates = ratesOf(printed, read)
+  const tiers = printed.tiers?.map((tier): Tier => ({ over: tier.over, ...ratesOf(tier, read) }))
   return { ...rates, ...(tiers ? { tiers } : {}) }
 }
 
 /** Reasoning is output: the dearer of the two is asked for both. */
-const ratesOf = (printed: PrintedRates): Omit<Tier, 'over'> => {
+const ratesOf = (printed: PrintedRates, { rate }: Reader): Omit<Tier, 'over'> => {
   const input = rate(printed['input'])!
   const output = rate(printed['output']) ?? (0n as Rate)
   return {
@@ -175,5 +205,3 @@ const ratesOf = (printed: PrintedRates): Omit<Tier, 'over'> => {
     cacheWrite: rate(printed['cacheWrite']) ?? input,
   }
 }
-
-const rate = (text: string | undefined): Rate | undefined => (text === undefined ? undefined : parseRate(text))

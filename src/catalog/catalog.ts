@@ -68,15 +68,16 @@ export type Model = {
   capabilities: ReadonlySet<Capability> | undefined
   /** Undefined for what the configuration lists. */
   facts?: ModelFacts
-  /** Other names it is called by, lower-cased. */
+  /** Other names it is called by and no other model is, lower-cased and with dashes in versions. */
   aliases?: readonly string[]
 }
 
 export type Catalog = {
   models: readonly Model[]
   /**
-   * By id; else by the part after the slash, by `provider:model`, by a host's name for it, or by either without its date, where only one
-   * model has that name. What has no facts (what the configuration lists) goes first. Undefined when there is none.
+   * By id; else, in any spelling of case and version, by the part after the slash, by `provider:model`, or by another
+   * name (a host's, a snapshot's), where only one model has it. What has no facts (what the configuration lists) goes
+   * first. Undefined when there is none.
    */
   find: (name: string) => Model | undefined
 }
@@ -84,45 +85,37 @@ export type Catalog = {
 /** Indexes models by every name they may be called by. */
 export const createCatalog = (models: readonly Model[]): Catalog => {
   const byId = new Map(models.map((model) => [model.id, model]))
-  let others: ReadonlyMap<string, Model> | undefined
-  return {
-    models,
-    find: (name) => {
-      const exact = byId.get(name)
-      if (exact) return exact
-      others ??= otherNames(models)
-      return others.get(name) ?? others.get(plain(name))
-    },
-  }
+  const others = otherNames(models)
+  return { models, find: (name) => byId.get(name) ?? others.get(plain(name)) }
 }
 
-/** Better names first: a name that two models share at one rank is nobody's at that rank or a lower one. */
-const otherNames = (models: readonly Model[]): ReadonlyMap<string, Model> => {
-  const [listed, known] = [models.filter((one) => !one.facts), models.filter((one) => one.facts)]
-  const ranks: [readonly Model[], (model: Model) => readonly string[]][] = [
-    [listed, shortNames],
-    [known, shortNames],
-    [models, hostNames],
-    [known, (model) => model.aliases ?? []],
-    [models, (model) => [...shortNames(model), ...hostNames(model), ...(model.aliases ?? [])].map(undated)],
-  ]
+/** Better names first: one that two models share is nobody's, there and further down. */
+const otherNames = (models: readonly Model[]): ReadonlyMap<string, Model | undefined> => {
   const names = new Map<string, Model | undefined>()
-  for (const [those, namesOf] of ranks) {
-    const rank = new Map<string, Model | undefined>()
+  const listed = models.filter((one) => !one.facts)
+  const known = models.filter((one) => one.facts)
+  for (const [those, namesOf] of [
+    [listed, shortName],
+    [listed, hostNames],
+    [known, fullName],
+    [known, shortName],
+    [known, hostNames],
+    [known, (model: Model) => model.aliases ?? []],
+  ] as const) {
+    const here = new Map<string, Model | undefined>()
     for (const model of those) {
-      for (const name of new Set(namesOf(model).flatMap((one) => [one, plain(one)]))) {
-        rank.set(name, rank.has(name) && rank.get(name) !== model ? undefined : model)
-      }
+      for (const name of namesOf(model))
+        here.set(name, !here.has(name) || here.get(name) === model ? model : undefined)
     }
-    for (const [name, model] of rank) if (!names.has(name)) names.set(name, model)
+    for (const [name, model] of here) if (!names.has(name)) names.set(name, model)
   }
-  return new Map([...names].filter((entry): entry is [string, Model] => entry[1] !== undefined))
+  return names
 }
 
-const shortNames = ({ id }: Model): string[] => [id.slice(id.indexOf('/') + 1)]
-const hostNames = ({ hosts }: Model): string[] =>
-  hosts.flatMap(({ provider, model }) => [model, `${provider}:${model}`])
+const fullName = ({ id }: Model): string[] => [plain(id)]
+const shortName = ({ id }: Model): string[] => [plain(id.slice(id.indexOf('/') + 1))]
+const hostNames = ({ hosts, facts }: Model): string[] =>
+  hosts.flatMap(({ provider, model }) => [plain(`${provider}:${model}`), ...(facts ? [] : [plain(model)])])
 
 /** One spelling of names that differ in case and in how they write a version: claude-sonnet-4.5 and claude-sonnet-4-5. */
-const plain = (name: string): string => name.toLowerCase().replace(/(\d)[.](\d)/g, '$1-$2')
-const undated = (name: string): string => name.replace(/[-@](20\d{6}|20\d\d-\d\d-\d\d)(?=$|[-:])/, '')
+const plain = (name: string): string => name.toLowerCase().replace(/(\d)[.](?=\d)/g, '$1-')

@@ -2,7 +2,7 @@ import type { ChainId } from '../assets.ts'
 import { createChain } from '../chain/chain.ts'
 import { addressOf } from '../chain/signatures.ts'
 import type { Config } from '../config.ts'
-import { reasonOf } from '../log.ts'
+import { lookAtModels } from './doctor-models.ts'
 import { wordsFor } from './words.ts'
 
 export type DoctorFacts = { config: Config; out: (line: string) => void }
@@ -20,7 +20,12 @@ export const doctor = async ({ config, out }: DoctorFacts): Promise<number> => {
   }
   say(true, `configuration: ${config.catalog.models.length} models, ${config.providers.length} providers`)
   for (const one of config.chains) await lookAtChain(config, one, say)
-  for (const one of config.providers) await lookAtProvider(config, one, say)
+  const today = new Date().toISOString().slice(0, 10)
+  const found = await Promise.all(config.providers.map((one) => lookAtModels(config, one, today)))
+  for (const { state, text } of found.flat()) {
+    if (state === 'note') out(`! ${text}`)
+    else say(state === 'well', text)
+  }
   return worst
 }
 
@@ -55,21 +60,5 @@ const lookAtChain = async (
     say(false, `${id}: ${wordsFor(error)}`)
   } finally {
     await chain.close()
-  }
-}
-
-const lookAtProvider = async (config: Config, one: Config['providers'][number], say: Say): Promise<void> => {
-  if (!one.baseUrl) return say(true, `provider ${one.id}: simulated`)
-  const key = config.secrets.providerKeys[one.id]
-  try {
-    const reply = await fetch(`${one.baseUrl.replace(/\/+$/, '')}/models`, {
-      headers: key ? { authorization: `Bearer ${key}` } : {},
-      signal: AbortSignal.timeout(5000),
-    })
-    await reply.body?.cancel()
-    // 404 is fine: not every server lists its models.
-    say(reply.ok || reply.status === 404, `provider ${one.id}: ${one.baseUrl} answers ${reply.status}`)
-  } catch (error) {
-    say(false, `provider ${one.id}: ${one.baseUrl} cannot be reached (${reasonOf(error)})`)
   }
 }

@@ -6,7 +6,14 @@ import {
   readBuiltin,
   readKnownProviders,
 } from '../catalog/builtin.ts'
-import { type Capability, type Catalog, createCatalog, type Host, type Model, type Prices } from '../catalog/catalog.ts'
+import {
+  type Capability,
+  type Catalog,
+  createCatalog,
+  type Host,
+  type Model,
+  type Prices,
+} from '../catalog/catalog.ts'
 import type { Config, ConfigFile } from '../config.ts'
 import type { Rate } from '../money.ts'
 import { id } from './fields.ts'
@@ -133,7 +140,7 @@ const changed = ({ tiers, ...prices }: Prices, own: RateFields): Prices => ({
   output: own.outputPerMillion ?? prices.output,
   cachedInput: own.cachedInputPerMillion ?? prices.cachedInput,
   cacheWrite: own.cacheWritePerMillion ?? prices.cacheWrite,
-  ...tiersOf(own.tiers) ?? (tiers ? { tiers } : {}),
+  ...(tiersOf(own.tiers) ?? (tiers ? { tiers } : {})),
 })
 
 const toModel = (one: ConfigFile['models'][number]): Model => ({

@@ -9,6 +9,8 @@ export type Difference = { changed: string[]; refused: string[] }
 /** Settings that can change while the router runs; a name stands for all below it. */
 export const LIVE = [
   'models',
+  'catalog',
+  'prices',
   'routing',
   'pricing',
   'exposure',
@@ -56,7 +58,10 @@ const settingsOf = ({
 const builtinPrices = ({ models }: Catalog): string => {
   const hash = createHash('sha256')
   for (const { id, facts, hosts } of models) {
-    if (facts) hash.update(JSON.stringify([id, hosts.map(({ provider, model, prices }) => [provider, model, prices])], plain))
+    if (facts)
+      hash.update(
+        JSON.stringify([id, hosts.map(({ provider, model, prices }) => [provider, model, prices])], plain),
+      )
   }
   return hash.digest('base64')
 }

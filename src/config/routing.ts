@@ -6,6 +6,8 @@ export const routing = z
     strategy: z
       .enum(['balanced', 'cost', 'latency', 'availability'])
       .default('balanced')
-      .describe('What counts most: the price, the time to the answer, that there is one, or a balance of them'),
+      .describe(
+        'What counts most: the price, the time to the answer, that there is one, or a balance of them',
+      ),
   })
   .prefault({})

@@ -13,11 +13,17 @@ export const modelsResource = (facts: Pick<ResourceFacts, 'catalog' | 'margin'>)
     'Every model that can be called, with its prices before margin. Filters: supports, provider, lab, kind, max_price, min_context, q.',
   paid: false,
   query: [
-    { name: 'supports', description: `What a host must be able to do, separated by commas: ${CAPABILITIES.join(', ')}.` },
+    {
+      name: 'supports',
+      description: `What a host must be able to do, separated by commas: ${CAPABILITIES.join(', ')}.`,
+    },
     { name: 'provider', description: 'Hosts of these providers, separated by commas.' },
     { name: 'lab', description: 'Models of these makers, separated by commas.' },
     { name: 'kind', description: 'What a model makes.', values: ['chat', 'embedding'] },
-    { name: 'max_price', description: 'Most dollars per million output tokens (of input, where a model writes none).' },
+    {
+      name: 'max_price',
+      description: 'Most dollars per million output tokens (of input, where a model writes none).',
+    },
     { name: 'min_context', description: 'Least tokens of input and output together.' },
     { name: 'q', description: 'A part of the model’s id or name.' },
   ],

@@ -26,10 +26,7 @@ export const watchPrices = ({ live, reload, clock }: PriceWatchFacts): PriceWatc
   }
   const wait = (): void => {
     if (stopped) return
-    timer = setTimeout(
-      () => void check().finally(wait),
-      Math.min(HOUR_MS, DAY_MS - (clock.now() % DAY_MS)),
-    )
+    timer = setTimeout(() => void check().finally(wait), Math.min(HOUR_MS, DAY_MS - (clock.now() % DAY_MS)))
     timer.unref()
   }
   wait()

@@ -21,7 +21,7 @@ export const openRouter = (
     catalog,
     usual: routing.strategy,
     // The weights are read once, at the first start of a router in this process.
-    judge: (order, needs) => (judge ??= createJudge(loadDifficulty()))(order, needs),
+    judge: (judge ??= createJudge(loadDifficulty())),
     hosts: {
       lacks: (id, hostModel) => provider(id)?.lacks(hostModel) ?? NOTHING,
       resting: health.resting,

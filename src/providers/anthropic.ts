@@ -1,11 +1,11 @@
 import { type Clock, seconds } from '../clock.ts'
 import { answerOf, type Message, type Telling } from './anthropic/answer.ts'
-import { classify, eventFault } from './anthropic/fault.ts'
-import { abilitiesOf } from './anthropic/models.ts'
+import { classify, eventFault, named, STALE_THOUGHTS } from './anthropic/fault.ts'
+import { type Abilities, abilitiesOf } from './anthropic/models.ts'
 import { messagesBody } from './anthropic/request.ts'
 import { chunksOf } from './anthropic/stream.ts'
 import { openHost, parseObject, pathUnder } from './http-host.ts'
-import type { Ask, Provider } from './provider.ts'
+import { type Answer, type Ask, type Provider, UpstreamError } from './provider.ts'
 
 export type AnthropicFacts = {
   id: string
@@ -27,32 +27,59 @@ export const anthropicProvider = (facts: AnthropicFacts): Provider => {
     ...facts,
     headers: { 'anthropic-version': VERSION, ...(facts.key !== undefined && { 'x-api-key': facts.key }) },
     classify,
-    keepAlive: (data) => PING.test(data),
+    name: named,
+    keepAlive: pingsAreSilence,
   })
-  const tellingOf = ({ body, model }: Ask): Telling => {
-    const { format, claude } = abilitiesOf(model)
-    return {
-      created: seconds(facts.clock.now()),
-      format,
-      hide: !claude && body.reasoning?.exclude === true,
-    }
+  const begin = async (ask: Ask, abilities: Abilities): Promise<Answer> => {
+    const { format, claude } = abilities
+    const hide = !claude && ask.body.reasoning?.exclude === true
+    const telling: Telling = { created: seconds(facts.clock.now()), format, hide }
+    const asked = { path, body: JSON.stringify(messagesBody(ask, abilities)), signal: ask.signal }
+    if (ask.body.stream) return { kind: 'stream', events: chunksOf(await host.events(asked), telling) }
+    const message: Message & { type?: unknown } = parseObject(await host.whole(asked)) as object
+    if (message.type === 'error') throw eventFault(message)
+    const answer = answerOf(message, telling)
+    return { kind: 'json', text: JSON.stringify(answer), body: answer }
   }
 
   return {
     id: facts.id,
     lacks: (model) => abilitiesOf(model).lacks,
     ask: async (ask) => {
-      const body = JSON.stringify(messagesBody(ask, abilitiesOf(ask.model)))
-      const asked = { path, body, signal: ask.signal }
-      const telling = tellingOf(ask)
-      if (ask.body.stream) return { kind: 'stream', events: chunksOf(await host.events(asked), telling) }
-      const message: Message & { type?: unknown } = parseObject(await host.whole(asked)) as object
-      if (message.type === 'error') throw eventFault(message)
-      const answer = answerOf(message, telling)
-      return { kind: 'json', text: JSON.stringify(answer), body: answer }
+      const abilities = abilitiesOf(ask.model)
+      try {
+        return await begin(ask, abilities)
+      } catch (error) {
+        if (!(error instanceof UpstreamError) || error.message !== STALE_THOUGHTS || !hasThoughts(ask))
+          throw error
+        // The conversation goes on without them: another model's reasoning is of no use to this one.
+        return begin(withoutThoughts(ask), abilities)
+      }
     },
     close: host.close,
   }
 }
 
 const PING = /^\s*\{\s*"type"\s*:\s*"ping"/
+const BLOCK = /^\s*\{\s*"type"\s*:\s*"content_block_start"/
+
+// While a model thinks and shows none of it, pings are all that comes, for minutes.
+const pingsAreSilence = (): ((data: string) => boolean) => {
+  let thinking = false
+  return (data) => {
+    if (BLOCK.test(data)) thinking = /"type"\s*:\s*"thinking"/.test(data)
+    return PING.test(data) && !thinking
+  }
+}
+
+const hasThoughts = ({ body }: Ask): boolean => body.messages.some((one) => 'reasoning_details' in one)
+
+const withoutThoughts = (ask: Ask): Ask => ({
+  ...ask,
+  body: {
+    ...ask.body,
+    messages: ask.body.messages.map((one) =>
+      'reasoning_details' in one ? { ...one, reasoning_details: [] } : one,
+    ),
+  },
+})

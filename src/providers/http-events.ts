@@ -5,8 +5,8 @@ import { UpstreamError } from './provider.ts'
 export type EventsFacts = {
   /** Longest silence, ms; comments and keep-alives are silence. */
   idleMs: number
-  /** Says of an event's data that it only keeps the line alive: it is left out. */
-  keepAlive?: ((data: string) => boolean) | undefined
+  /** A judge for each stream: says of an event's data that it only keeps the line alive, so that it is left out. */
+  keepAlive?: (() => (data: string) => boolean) | undefined
 }
 
 /** The `data` of server-sent events as they come, several at once; throws `UpstreamError` after all that came before. */
@@ -15,11 +15,12 @@ export async function* readEvents(
   { idleMs, keepAlive }: EventsFacts,
 ): AsyncGenerator<readonly string[]> {
   const reader = sseReader()
+  const isSilence = keepAlive?.()
   let last = performance.now()
   try {
     for await (const chunks of body) {
       const { events: read, failure } = readChunks(reader, chunks)
-      const events = keepAlive ? read.filter((data) => !keepAlive(data)) : read
+      const events = isSilence ? read.filter((data) => !isSilence(data)) : read
       if (events.length > 0) {
         yield events
         // Not while our own reader was slow.

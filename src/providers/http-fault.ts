@@ -18,18 +18,21 @@ export const faultOf = (error: unknown): UpstreamError => {
 /** How long the body of a refusal asks us to wait, ms. */
 export type Wait = (refusal: Refusal) => number | undefined
 
-export type Judges = { classify?: Classify | undefined; wait?: Wait | undefined }
+/** What a provider calls a refusal that it knows, in words of its own. */
+export type Name = (refusal: Refusal) => string | undefined
+
+export type Judges = { classify?: Classify | undefined; wait?: Wait | undefined; name?: Name | undefined }
 
 /** The error of a refusal; `retryAfterMs` is what its headers ask for. */
 export const statusFault = (
   status: number,
   retryAfterMs: number | undefined,
   text = '',
-  { classify, wait }: Judges = {},
+  { classify, wait, name }: Judges = {},
 ): UpstreamError => {
   const refusal: Refusal = { status, text, body: parsed(text) }
   const fault = classify?.(refusal) ?? faultByStatus(status)
-  return new UpstreamError(fault, `status ${status}`, retryAfterMs ?? wait?.(refusal))
+  return new UpstreamError(fault, name?.(refusal) ?? `status ${status}`, retryAfterMs ?? wait?.(refusal))
 }
 
 const parsed = (text: string): unknown => {

@@ -1,8 +1,8 @@
 import { Pool } from 'undici'
 import type { WireAnswer } from '../wire/openai.ts'
 import { type Incoming, post } from './exchange.ts'
-import { readEvents } from './http-events.ts'
-import { type Classify, faultOf, statusFault, type Wait } from './http-fault.ts'
+import { type EventsFacts, readEvents } from './http-events.ts'
+import { type Classify, faultOf, type Name, statusFault, type Wait } from './http-fault.ts'
 import { retryAfterOf } from './http-retry.ts'
 import { UpstreamError, WHOLE_ANSWER } from './provider.ts'
 
@@ -15,7 +15,8 @@ export type HostFacts = {
   idleMs: number
   classify?: Classify | undefined
   wait?: Wait | undefined
-  keepAlive?: ((data: string) => boolean) | undefined
+  name?: Name | undefined
+  keepAlive?: EventsFacts['keepAlive']
 }
 
 /** `path` from the root of the host, with its query; `body` is JSON. */

@@ -1,10 +1,11 @@
 import type { EmbeddingsBody } from '../wire/embeddings.ts'
-import { type Feature, featuresOf } from '../wire/features.ts'
+import type { Feature } from '../wire/features.ts'
 import type { ForwardBody } from '../wire/openai.ts'
 import { messagesFor } from './openai-messages.ts'
 import { askToReason, effortOf } from './openai-reasoning.ts'
 import { type Ask, UpstreamError } from './provider.ts'
 import type { Hint, Quirks } from './quirks.ts'
+import { mustFit } from './unfit.ts'
 
 /** Fields that say nothing where a host lacks the feature: what they could ask for is asked elsewhere. */
 const FIELDS: Partial<Record<Feature, readonly string[]>> = {
@@ -64,11 +65,8 @@ const refuse = (
   unlessIdle: readonly Feature[] | undefined,
   lacks: ReadonlySet<Feature>,
 ): void => {
-  const effort = effortOf(body) ?? 'none'
-  for (const feature of featuresOf(body)) {
-    if (lacks.has(feature) || (effort !== 'none' && unlessIdle?.includes(feature)))
-      throw new UpstreamError('unfit', `no ${feature} there`)
-  }
+  const idle = (effortOf(body) ?? 'none') === 'none'
+  mustFit(body, (feature) => lacks.has(feature) || (!idle && unlessIdle?.includes(feature) === true))
 }
 
 const CAPS = ['max_tokens', 'max_completion_tokens'] as const
@@ -107,12 +105,15 @@ export const embeddingsFor = (
   model: string,
   quirks: Quirks,
 ): Record<string, unknown> => {
-  const { dimensions, user, ...rest } = body
-  const field = quirks.embeddings ? quirks.embeddings.dimensions : 'dimensions'
+  const { dimensions, user, encoding_format, ...rest } = body
+  const quirk = quirks.embeddings || undefined
+  const field = quirk ? quirk.dimensions : 'dimensions'
   if (dimensions !== undefined && field === false) throw new UpstreamError('unfit', 'no choice of dimensions')
+  const named = encoding_format !== undefined && !(quirk?.unnamedFloats && encoding_format === 'float')
   return {
     ...rest,
     model,
+    ...(named && { encoding_format }),
     ...(dimensions !== undefined && { [field as string]: dimensions }),
     ...(user !== undefined && !quirks.drops?.includes('user') && { user }),
   }

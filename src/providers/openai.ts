@@ -57,12 +57,12 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
 type PathOf = (model: string, rest: string) => string
 
 /** Azure's deployments have the model in the path and the api-version in the query; all others have neither. */
-const pathsOf = (baseUrl: string, quirks: Quirks): PathOf => {
+const pathsOf = (baseUrl: string, { deployments }: Quirks): PathOf => {
   const url = new URL(baseUrl)
   const base = url.pathname.replace(/\/+$/, '')
-  const versioned = url.searchParams.has('api-version') && !base.endsWith('/v1')
-  if (!quirks.deployments) return (_, rest) => `${base}/${rest}`
-  if (!versioned) return (_, rest) => `${base.replace(/\/openai$/, '/openai/v1')}/${rest}${url.search}`
+  if (!deployments) return (_, rest) => `${base}/${rest}`
+  if (!base.endsWith('/openai')) return (_, rest) => `${base}/${rest}${url.search}`
+  if (!url.searchParams.has('api-version')) return (_, rest) => `${base}/v1/${rest}${url.search}`
   return (model, rest) => `${base}/deployments/${encodeURIComponent(model)}/${rest}${url.search}`
 }
 
@@ -91,5 +91,14 @@ const embed = async (
     body: JSON.stringify(request),
     signal,
   })
-  return { kind: 'json', text, body: whole(text) }
+  const answer = whole(text)
+  const changed = countInput(answer)
+  return { kind: 'json', text: changed ? JSON.stringify(answer) : text, body: answer }
+}
+
+/** Some count only the total, which for embeddings is the input. */
+const countInput = ({ usage }: WireAnswer & { usage?: { total_tokens?: unknown } | null }): boolean => {
+  if (typeof usage?.total_tokens !== 'number' || usage.prompt_tokens !== undefined) return false
+  usage.prompt_tokens = usage.total_tokens
+  return true
 }

@@ -155,6 +155,20 @@ const SILICONFLOW: Quirks = {
   usage: ['hits'],
 }
 
+// https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion
+const NOVITA: Quirks = {
+  lacks: [...UNCOMMON, 'functions', 'metadata', 'parallel_tool_calls'],
+  cap: 'max_tokens',
+  drops: allBut(),
+  reasoning: () => ({ on: { enable_thinking: true }, off: { enable_thinking: false } }),
+}
+
+// https://docs.voyageai.com/reference/embeddings-api
+const VOYAGE: Quirks = {
+  drops: allBut(),
+  embeddings: { dimensions: 'output_dimension', unnamedFloats: true },
+}
+
 // https://docs.ollama.com/api/openai-compatibility: what it does not list it ignores without a word
 const OLLAMA: Quirks = {
   lacks: [
@@ -184,6 +198,7 @@ const BEDROCK: Quirks = { cap: 'max_completion_tokens', drops: ['cache_control']
 // https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: the v1 path, or deployments with an api-version
 const AZURE: Quirks = { ...OPENAI, keyHeader: true, deployments: true }
 
+/** vLLM, LM Studio, Nebius and more take what OpenAI takes, and need no row. */
 export const KINDS: readonly Kind[] = [
   { names: ['openai'], at: /^https:\/\/[\w.-]*api\.openai\.com/, quirks: OPENAI },
   {
@@ -210,6 +225,8 @@ export const KINDS: readonly Kind[] = [
   },
   { names: ['alibaba', 'alibaba-cn'], at: /^https:\/\/dashscope[\w-]*\.aliyuncs\.com/, quirks: ALIBABA },
   { names: ['zai', 'zhipuai'], at: /^https:\/\/(api\.z\.ai|open\.bigmodel\.cn)/, quirks: ZAI },
+  { names: ['novita-ai', 'novita'], at: /^https:\/\/api\.novita\.ai/, quirks: NOVITA },
+  { names: ['voyage'], at: /^https:\/\/api\.voyageai\.com/, quirks: VOYAGE },
   { names: ['ollama'], at: /:11434\b|^https:\/\/ollama\.com/, quirks: OLLAMA },
   { names: ['google'], at: /^https:\/\/generativelanguage\.googleapis\.com\/[^/]+\/openai/, quirks: GOOGLE },
   { names: ['amazon-bedrock', 'bedrock'], at: /\bbedrock-(runtime|mantle)\./, quirks: BEDROCK },

@@ -71,9 +71,12 @@ export type Quirks = {
   finish?: Readonly<Record<string, 'stop' | 'length' | 'content_filter' | 'broken'>>
   /** The content of an answer may be a list with parts of thinking. */
   thinkingParts?: true
-  /** Its field for the length of embeddings; false: it makes none. */
-  embeddings?: { dimensions: 'output_dimension' } | { dimensions: false } | false
+  /** False: it makes none. */
+  embeddings?: EmbeddingsQuirk | false
 }
+
+/** Its field for the length of vectors, if it has one; `unnamedFloats`: floats are what comes when no format is named. */
+export type EmbeddingsQuirk = { dimensions: 'output_dimension' | false; unnamedFloats?: true }
 
 /**
  * `hits`: prompt_cache_hit_tokens. `cached`: cached_tokens outside of the details. `writes`: cache_creation_input_tokens.

@@ -1,22 +1,27 @@
 /** How likely each model is to answer a request well. Only `auto` asks, so nothing is read before. */
 import type { Model } from '../catalog/catalog.ts'
 import { printRate } from '../money.ts'
+import type { ChatRequest } from '../wire/openai.ts'
 import type { Order } from '../wire/order.ts'
-import type { Ability, Difficulty } from './difficulty.ts'
+import type { Ability, Difficulty, Tools } from './difficulty.ts'
 import type { Needs } from './needs.ts'
 import { promptOf } from './prompt.ts'
 
 export type Judged = {
+  /** The chance, 0 to 1, that a model answers this request well. */
   chance: (model: Model) => number
-  /** Output tokens that an answer to this prompt is expected to have. */
-  output: number
+  /** How able a model is in general; the flagship is who has most of it. */
+  general: (model: Model) => number
+  /** Output tokens that its answer to this request is expected to have. */
+  output: (model: Model) => number
 }
 
 export type Judge = (order: Order, needs: Pick<Needs, 'features' | 'input'>) => Judged
 
-/** A model whose tools, images or long input are the task itself must be good in general: this much of the best one's ability. */
-const FLOOR = 0.9
+/** Beyond so many tokens the text that is read says little of the task. */
 const LONG_INPUT = 30_000
+/** A prompt of a kind that nobody can judge counts as hard: chances are raised to this power, which keeps their order. */
+const WARY = 2
 
 /** Judges by the learned model; abilities come from labels, else benchmark scores, else the price. */
 export const createJudge = (difficulty: Difficulty): Judge => {
@@ -29,19 +34,17 @@ export const createJudge = (difficulty: Difficulty): Judge => {
     }
     return ability
   }
-  const ordinary = difficulty.read('')
 
   return (order, { features, input }) => {
-    const reading = difficulty.read(promptOf(order))
-    const demanding = input > LONG_INPUT || features.includes('tools') || features.includes('vision')
+    const reading = difficulty.read(promptOf(order), order.kind === 'chat' ? toolsOf(order.request) : undefined)
+    const wary = input > LONG_INPUT || features.includes('tools') || features.includes('vision')
     return {
-      output: difficulty.expectedOutput(reading),
       chance: (model) => {
-        const ability = abilityOf(model)
-        const chance = difficulty.chance(ability, reading)
-        // Its text says little of how hard such a task is: the stronger model is the safer one.
-        return demanding ? Math.min(chance, difficulty.chance(ability, ordinary) * FLOOR) : chance
+        const chance = difficulty.chance(abilityOf(model), reading)
+        return wary ? chance ** WARY : chance
       },
+      general: (model) => abilityOf(model).b,
+      output: (model) => difficulty.expectedOutput(reading, abilityOf(model).wordy),
     }
   }
 }
@@ -50,3 +53,9 @@ const abilityFor = (difficulty: Difficulty, model: Model): Ability =>
   difficulty.known(model.id) ??
   (model.facts && difficulty.fromScores(model.facts.scores)) ??
   difficulty.fromPrice(Math.max(...model.hosts.map(({ prices }) => Number(printRate(prices.output)))))
+
+/** How deep a tool's parameters nest is not worth a walk; three is usual. */
+const USUAL_DEPTH = 3
+
+const toolsOf = ({ tools }: ChatRequest): Tools | undefined =>
+  tools?.length ? { count: tools.length, depth: USUAL_DEPTH } : undefined

@@ -1,10 +1,11 @@
 /** route/: who shall answer. A plan is an ordered list of routes; the call tries them until the first byte. */
-import type { Catalog, Model, Prices } from '../catalog/catalog.ts'
+import type { Catalog, Host, Model, Prices } from '../catalog/catalog.ts'
 import type { Order } from '../wire/order.ts'
 import { AUTO, namedModels, type Steered, strategyOf } from './asked.ts'
 import { type HostFacts, type Lacking, lacking, tooMuch } from './fit.ts'
+import type { Judged } from './judge.ts'
 import type { Needs } from './needs.ts'
-import { type Row, rowOf } from './row.ts'
+import { type Able, ableBy, type Row, rowsOf } from './row.ts'
 import { type Strategy, scoresOf } from './strategies.ts'
 
 /** One way to answer: a model at a provider, with the prices it was quoted at. */
@@ -14,8 +15,10 @@ export type Route = { model: string; provider: string; hostModel: string; prices
 export type Plan = {
   strategy: Strategy
   routes: Route[]
-  /** All that could answer, best first, with what they were judged by. */
+  /** Who could answer, best first, with what they were judged by. */
   rows: readonly Scored[]
+  /** How many could; of very many only the most promising are judged. */
+  able: number
   /** All that could not, and why. */
   out: readonly Lacking[]
 }
@@ -28,8 +31,8 @@ export type PlanFacts = {
   catalog: Catalog
   /** The strategy of who does not choose one. */
   usual: Strategy
-  /** The chance, 0 to 1, that a model answers this request well; only `auto` asks. */
-  chance: (model: Model) => number
+  /** What `auto` judges models by. */
+  judged: Judged | undefined
   hosts: HostFacts
 }
 
@@ -37,41 +40,83 @@ export type PlanFacts = {
 const MAX_ROUTES = 6
 /** A fallback that may cost so many times what is planned would raise the price of all. */
 const DEAREST_FALLBACK = 3
+/** Of more models than this only the most promising are judged by all that is known of their hosts. */
+const PROMISING_MODELS = 16
 
 /** Plans a request: hosts that can do all of it, in the caller's order if it gave one, else by its strategy. Refuses when none is left. */
 export const plan = (facts: PlanFacts): Plan => {
+  const { needs, hosts } = facts
   const request: Steered = facts.order.request
   const { name, strategy } = strategyOf(request, facts.usual)
-  const groups = namedModels(request, name, facts.catalog)
   const out: Lacking[] = []
-  const fitting = groups.map((models) => models.flatMap((model) => rowsOf(facts, model, name === AUTO, out)))
-  if (fitting.every((rows) => rows.length === 0)) throw tooMuch(out, facts.needs, request)
-  const rows = fitting.flatMap((group) => ranked(group, strategy, request.quality))
-  const ordered = inOrder(rows, request, facts.hosts)
+  const groups = namedModels(request, name, facts.catalog).map((models) => ableOf(facts, models, out))
+  const able = groups.flat().reduce((sum, one) => sum + one.hosts.length, 0)
+  if (able === 0) throw tooMuch(out, needs, request)
+  const rows = groups.flatMap((group) => {
+    const promising = shortlist(marked(group, facts), strategy, request.quality)
+    const known = promising.flatMap((one) => rowsOf(one, needs, hosts))
+    return ranked(known, strategy, request.quality)
+  })
+  const ordered = inOrder(rows, request, hosts)
   const routes = name === AUTO ? affordable(ordered) : ordered
   const most = request.provider?.allow_fallbacks === false ? 1 : MAX_ROUTES
-  return { strategy, rows, out, routes: routes.slice(0, most).map(({ route }) => route) }
+  return { strategy, rows, able, out, routes: routes.slice(0, most).map(({ route }) => route) }
 }
 
-const rowsOf = (facts: PlanFacts, model: Model, auto: boolean, out: Lacking[]): Row[] => {
-  const rows: Row[] = []
-  let quality: number | undefined
-  for (const host of model.hosts) {
-    const why = lacking(facts.order.request, facts.needs, model, host, facts.hosts)
-    if (why) out.push({ model: model.id, provider: host.provider, why })
-    else {
-      quality ??= auto ? facts.chance(model) : 1
-      rows.push(rowOf(facts.needs, model, host, quality, facts.hosts))
+/** Models of which some host can do all that is asked, with those hosts. */
+const ableOf = (
+  { order, needs, judged, hosts: known }: PlanFacts,
+  models: readonly Model[],
+  out: Lacking[],
+): Able[] => {
+  const found: Able[] = []
+  for (const model of models) {
+    const hosts: Host[] = []
+    for (const host of model.hosts) {
+      const why = lacking(order.request, needs, model, host, known)
+      if (why) out.push({ model: model.id, provider: host.provider, why })
+      else hosts.push(host)
     }
+    if (hosts.length === 0) continue
+    const quality = judged?.chance(model) ?? 1
+    found.push(ableBy(needs, model, hosts, { quality, output: judged?.output(model) ?? needs.expected }))
   }
-  return rows
+  return found
+}
+
+/** Of models whose ability differs by less the dearest is the flagship. */
+const EQUALLY_GOOD = 0.3
+
+/** The model that is best in general is what all others are measured against. */
+const marked = (models: readonly Able[], { judged }: PlanFacts): readonly Able[] => {
+  if (!judged) return models
+  const general = models.map(({ model }) => judged.general(model))
+  const least = Math.max(...general) - EQUALLY_GOOD
+  const best = models.filter((_, i) => general[i]! >= least)
+  const flagship = best.reduce<Able | undefined>((a, b) => (a && a.cost >= b.cost ? a : b), undefined)
+  return models.map((one) => (one === flagship ? { ...one, flagship: true } : one))
+}
+
+/** The most promising models by their cheapest hosts, and the flagship. */
+const shortlist = (
+  models: readonly Able[],
+  strategy: Strategy,
+  knob: number | undefined,
+): readonly Able[] => {
+  if (models.length <= PROMISING_MODELS) return models
+  const scores = scoresOf(models, strategy, knob)
+  return models
+    .map((one, i) => ({ one, score: one.flagship ? Number.POSITIVE_INFINITY : scores[i]! }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, PROMISING_MODELS)
+    .map(({ one }) => one)
 }
 
 const ranked = (rows: readonly Row[], strategy: Strategy, knob: number | undefined): Scored[] => {
   const scores = scoresOf(rows, strategy, knob)
   return rows
     .map((row, i): Scored => ({ ...row, score: scores[i]! }))
-    .toSorted((a, b) => b.score - a.score || a.cost - b.cost)
+    .sort((a, b) => b.score - a.score || a.cost - b.cost)
 }
 
 /** The caller's own order goes first; else who rests after failures goes last. */

@@ -36,13 +36,13 @@ export const createRouter = (facts: RouterFacts): Router => ({
     const asked = needed(order)
     const { name } = strategyOf(order.request, facts.usual)
     const judged = name === AUTO ? facts.judge(order, { ...asked, input: size.input }) : undefined
-    const expected = order.kind === 'chat' ? (judged?.output ?? facts.usualOutput(name)) : 0
+    const expected = order.kind === 'chat' ? facts.usualOutput(name) : 0
     const made = plan({
       order,
       needs: { ...size, ...asked, expected },
       catalog: facts.catalog,
       usual: facts.usual,
-      chance: judged?.chance ?? (() => 1),
+      judged,
       hosts: { ...facts.hosts, cached: facts.prefixes.cached(order, size.input) },
     })
     return { ...made, why: whyOf(made, name === AUTO) }
@@ -50,12 +50,12 @@ export const createRouter = (facts: RouterFacts): Router => ({
 })
 
 /** Such as `balanced p=0.93 of 41 hosts, 12 out`. */
-const whyOf = ({ strategy, rows, routes, out }: Plan, auto: boolean): string => {
+const whyOf = ({ strategy, rows, able, routes, out }: Plan, auto: boolean): string => {
   const first = rows.find(({ route }) => route === routes[0])
   const words = [
     strategy,
     ...(auto && first ? [`p=${first.quality.toFixed(2)}`] : []),
-    `of ${rows.length} ${rows.length === 1 ? 'host' : 'hosts'}`,
+    `of ${able} ${able === 1 ? 'host' : 'hosts'}`,
     ...(out.length > 0 ? [`${out.length} out`] : []),
     ...(first && first.cached > 0 ? [`cached ${first.cached}`] : []),
   ]

@@ -5,34 +5,77 @@ import type { Needs } from './needs.ts'
 import type { Route } from './plan.ts'
 import type { Candidate } from './strategies.ts'
 
+/** A model, those of its hosts that can do what is asked, and what is expected of it at the cheapest of them. */
+export type Able = Candidate & {
+  model: Model
+  hosts: readonly Host[]
+  /** Output tokens of each choice. */
+  output: number
+}
+
 /** `cost` is in dollars and only ranks; `cached` are the input tokens that its prompt cache is expected to hold. */
-export type Row = Candidate & { route: Route; cached: number; known: boolean }
+export type Row = Candidate & {
+  route: Route
+  cached: number
+  /** How long it takes is learned, not supposed. */
+  known: boolean
+}
+
+/** What is expected of a model whatever its host: the chance of a good answer, and output tokens of each choice. */
+export type Expected = { quality: number; output: number }
 
 /** What is supposed of a host that nobody has heard yet: first token after a second, then fifty a second. */
 const UNKNOWN_FIRST_MS = 1_000
 const UNKNOWN_MS_A_TOKEN = 20
 
-/** The row of a host: its expected price with the cache hits that are expected, its time, its failures. */
-export const rowOf = (needs: Needs, model: Model, host: Host, quality: number, hosts: HostFacts): Row => {
-  const { provider, model: hostModel, prices } = host
-  const output = Math.min(needs.expected, needs.output ?? needs.expected) * needs.choices
-  const cached = Math.min(hosts.cached(provider, hostModel), needs.input)
-  const ms = hosts.expectMs(provider, hostModel, output)
-  return {
-    route: { model: model.id, provider, hostModel, prices },
-    quality,
-    cached,
-    cost: dollars(needs, ratesOf(host, needs.input), cached, output),
-    latencyMs: ms ?? UNKNOWN_FIRST_MS + UNKNOWN_MS_A_TOKEN * output,
-    failing: hosts.failing(provider, hostModel),
-    known: ms !== undefined,
-  }
+/** A model by the price of its cheapest host, as if nothing else was known of them. */
+export const ableBy = (
+  needs: Needs,
+  model: Model,
+  hosts: readonly Host[],
+  { quality, output }: Expected,
+): Able => {
+  const each = Math.min(output, needs.output ?? output)
+  let cost = Number.POSITIVE_INFINITY
+  for (const host of hosts) cost = Math.min(cost, dollars(needs, host, 0, each))
+  const latencyMs = UNKNOWN_FIRST_MS + UNKNOWN_MS_A_TOKEN * each
+  return { model, hosts, output: each, quality, cost, latencyMs, failing: 0 }
 }
 
-const dollars = ({ input, writes }: Needs, rates: Numbers, cached: number, output: number): number =>
-  (input - cached) * (writes ? rates.cacheWrite : rates.input) +
-  cached * rates.cachedInput +
-  output * rates.output
+/** A row for each of its hosts, with what was learned of them: prompt cache, time, failures. */
+export const rowsOf = (able: Able, needs: Needs, facts: HostFacts): Row[] =>
+  able.hosts.map((host) => {
+    const { provider, model: hostModel } = host
+    const cached = Math.min(facts.cached(provider, hostModel), needs.input)
+    const ms = facts.expectMs(provider, hostModel, able.output)
+    return {
+      route: routeOf(able.model, host),
+      quality: able.quality,
+      cached,
+      cost: dollars(needs, host, cached, able.output),
+      latencyMs: ms ?? able.latencyMs,
+      failing: facts.failing(provider, hostModel),
+      known: ms !== undefined,
+      flagship: able.flagship === true,
+    }
+  })
+
+const dollars = ({ input, writes, choices }: Needs, host: Host, cached: number, output: number): number => {
+  const rates = ratesOf(host, input)
+  const fresh = writes ? rates.cacheWrite : rates.input
+  return (input - cached) * fresh + cached * rates.cachedInput + output * choices * rates.output
+}
+
+const routes = new WeakMap<Host, Route>()
+
+const routeOf = (model: Model, host: Host): Route => {
+  let route = routes.get(host)
+  if (route?.model !== model.id) {
+    route = { model: model.id, provider: host.provider, hostModel: host.model, prices: host.prices }
+    routes.set(host, route)
+  }
+  return route
+}
 
 /** Dollars a token. */
 type Numbers = { over: number } & Record<keyof Rates, number>
@@ -43,7 +86,7 @@ const ratesOf = (host: Host, input: number): Numbers => {
   let tiers = numbers.get(host)
   if (!tiers) {
     const { tiers: dearer = [], ...base } = host.prices
-    tiers = [{ over: 0, ...base }, ...dearer].map(numbersOf)
+    tiers = [{ ...base, over: 0 }, ...dearer].map(numbersOf)
     numbers.set(host, tiers)
   }
   return tiers.length === 1 ? tiers[0]! : (tiers.findLast(({ over }) => input > over) ?? tiers[0]!)

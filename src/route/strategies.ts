@@ -11,7 +11,7 @@ export type Candidate = {
   latencyMs: number
   /** Chance that it fails, 0 to 1. */
   failing: number
-  /** The best of all in general, which others are measured against. */
+  /** The best in general, not for this prompt: costs are measured against it. Without a mark it is who promises most here. */
   flagship?: boolean
 }
 
@@ -19,22 +19,55 @@ const STRATEGIES = ['balanced', 'cost', 'latency', 'availability'] as const sati
 
 export const isStrategy = (text: string): text is Strategy => (STRATEGIES as readonly string[]).includes(text)
 
-const WEIGHTS: Record<Strategy, { cost: number; latency: number; failing: number }> = {
-  balanced: { cost: 0.092, latency: 0.002, failing: 0.5 },
-  cost: { cost: 0.146, latency: 0, failing: 0.1 },
-  latency: { cost: 0.01, latency: 0.05, failing: 0.5 },
-  availability: { cost: 0.01, latency: 0.001, failing: 5 },
+const WEIGHTS: Record<Strategy, Weighing> = {
+  balanced: { cost: 0.092, latency: 0.01, failing: 0.3 },
+  cost: { cost: 0.146, latency: 0.0001, failing: 0.001 },
+  latency: { cost: 0.01, latency: 0.3, failing: 0.1 },
+  availability: { cost: 0.02, latency: 0.001, failing: 3 },
 }
 
-/** Scores, higher is better; `knob` from -1 (cheaper) to 1 (better). */
+/** Who is best in general is right more often than one prompt shows. */
+const BONUS = 0.02
+/** Prices beyond this many times the flagship's are equally out of the question. */
+const FAR = 50
+
+/** Scores, higher is better; `knob` from -1 (cheaper) to 1 (better) moves the price of quality fourfold each way. */
 export const scoresOf = (candidates: readonly Candidate[], strategy: Strategy, knob = 0): number[] => {
-  const weights = WEIGHTS[strategy]
-  const dearest = Math.max(...candidates.map(({ cost }) => cost), Number.MIN_VALUE)
+  const { cost, latency, failing } = WEIGHTS[strategy]
+  return weigh(candidates, { cost: cost * 4 ** -Math.min(1, Math.max(-1, knob)), latency, failing })
+}
+
+/** What the flagship's whole price, its whole time and a certain failure are worth, in chances of a good answer. */
+export type Weighing = { cost: number; latency: number; failing: number }
+
+/** The scores behind all strategies. Zero prices and unknown times are no reason for or against a candidate. */
+export const weigh = (candidates: readonly Candidate[], { cost, latency, failing }: Weighing): number[] => {
+  const marked = candidates.some((one) => one.flagship)
+  const flagship = flagshipOf(candidates, marked)
+  const dollar = unit(flagship?.cost)
+  const moment = unit(flagship?.latencyMs)
   return candidates.map(
-    ({ quality, cost, latencyMs, failing }) =>
-      quality -
-      (weights.cost * 2 ** -knob * cost) / dearest -
-      (weights.latency * latencyMs) / 1_000 -
-      weights.failing * failing,
+    (one) =>
+      one.quality +
+      (marked && one.flagship ? BONUS : 0) -
+      cost * Math.min(FAR, sound(one.cost) * dollar) -
+      latency * Math.min(FAR, sound(one.latencyMs) * moment) -
+      failing * one.failing,
   )
 }
+
+/** The dearest host of the flagship, so that its own hosts are told apart. */
+const flagshipOf = (candidates: readonly Candidate[], marked: boolean): Candidate | undefined => {
+  let best: Candidate | undefined
+  for (const one of candidates) {
+    if (marked && !one.flagship) continue
+    if (best === undefined || (!marked && one.quality > best.quality)) best = one
+    else if ((marked || one.quality === best.quality) && sound(one.cost) > sound(best.cost)) best = one
+  }
+  return best
+}
+
+/** One over a measure; 0 where the flagship is free, for then nothing can be saved. */
+const unit = (measure = 0): number => (measure > 0 && Number.isFinite(measure) ? 1 / measure : 0)
+
+const sound = (measure: number): number => (Number.isFinite(measure) && measure > 0 ? measure : 0)

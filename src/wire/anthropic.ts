@@ -82,6 +82,8 @@ const thinkingConfig = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('enabled'), budget_tokens: count, display }),
   z.strictObject({ type: z.literal('adaptive'), display }),
   z.strictObject({ type: z.literal('disabled') }),
+  /** Its newest word for not thinking first. */
+  z.strictObject({ type: z.literal('between_tools') }),
 ])
 
 const outputConfig = z.strictObject({
@@ -163,3 +165,7 @@ export const STOP_REASONS = {
   pause_turn: 'stop',
   model_context_window_exceeded: 'length',
 } as const
+
+/** Our word for one of theirs; undefined for one that we do not know. */
+export const finishOfStop = (reason: string): string | undefined =>
+  Object.hasOwn(STOP_REASONS, reason) ? STOP_REASONS[reason as keyof typeof STOP_REASONS] : undefined

@@ -4,6 +4,8 @@ import type { ChatRequest } from './openai.ts'
 export type Feature =
   | 'tools'
   | 'tool_choice'
+  /** A tool must be called: any, or a named one. */
+  | 'forced_tools'
   | 'parallel_tool_calls'
   | 'strict_tools'
   | 'custom_tools'
@@ -19,6 +21,8 @@ export type Feature =
   | 'json_schema'
   /** A reasoning effort, or none of it. */
   | 'reasoning'
+  /** Not to reason at all. */
+  | 'no_reasoning'
   /** A number of tokens to reason with. */
   | 'reasoning_budget'
   /** The last message is the assistant's, to be continued. */
@@ -66,6 +70,11 @@ const ASKS: readonly (readonly [Feature, Asks])[] = [
     ({ tools, tool_choice }) => Boolean(tools?.length) && given(tool_choice) && tool_choice !== 'auto',
   ],
   [
+    'forced_tools',
+    ({ tools, tool_choice }) =>
+      Boolean(tools?.length) && given(tool_choice) && tool_choice !== 'auto' && tool_choice !== 'none',
+  ],
+  [
     'parallel_tool_calls',
     ({ tools, parallel_tool_calls }) => Boolean(tools?.length) && parallel_tool_calls === false,
   ],
@@ -93,6 +102,11 @@ const ASKS: readonly (readonly [Feature, Asks])[] = [
     'reasoning',
     ({ reasoning_effort, reasoning }) =>
       given(reasoning_effort) || given(reasoning?.effort) || given(reasoning?.enabled),
+  ],
+  [
+    'no_reasoning',
+    ({ reasoning_effort, reasoning }) =>
+      (reasoning?.effort ?? reasoning_effort) === 'none' || reasoning?.enabled === false,
   ],
   ['reasoning_budget', ({ reasoning }) => given(reasoning?.max_tokens)],
   ['prefill', ({ messages }) => isPrefill(messages.at(-1))],

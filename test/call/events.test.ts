@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { openEvents } from '../../src/call/events.ts'
 import { createMeter } from '../../src/call/meter.ts'
-import { chatDoor } from '../../src/wire/chat-door.ts'
 import { UpstreamError } from '../../src/providers/provider.ts'
+import { chatDoor } from '../../src/wire/chat-door.ts'
 
 const says = (content: string): string => JSON.stringify({ choices: [{ index: 0, delta: { content } }] })
 const usage = JSON.stringify({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } })

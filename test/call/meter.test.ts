@@ -131,6 +131,7 @@ test.each([
   ['a custom tool call', { tool_calls: [{ index: 0, custom: { name: 'f', input: 'x' } }] }],
   ['an old function call', { function_call: { name: 'f' } }],
   ['content in parts', { content: [{ type: 'text', text: 'a' }] }],
+  ['reasoning that is not shown', { reasoning_details: [{ type: 'reasoning.text', text: '' }] }],
 ])('%s is an answer', (_, delta) => {
   expect(metered([{ choices: [{ delta }] }]).hasContent()).toBe(true)
   expect(metered([{ choices: [{ message: delta }] }]).hasContent()).toBe(true)
@@ -142,6 +143,7 @@ test.each([
   ['null', null],
   ['empty lists', { content: null, tool_calls: [], refusal: null, function_call: null }],
   ['empty parts', { content: [] }],
+  ['no reasoning', { reasoning_details: [] }],
 ])('%s is no answer yet', (_, delta) => {
   expect(metered([{ choices: [{ delta }] }]).hasContent()).toBe(false)
 })

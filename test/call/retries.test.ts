@@ -21,7 +21,7 @@ const failed = (fault: UpstreamFault, more: Partial<Standing> = {}): Partial<Sta
   fault,
   ...more,
 })
-const LIMITS = { strategy: 'balanced', leftMs: 30_000, roll: 1 } as const
+const LIMITS = { strategy: 'balanced', leftMs: 30_000, waitedMs: 0, roll: 1 } as const
 
 /** Such as `a@one`, `a@one after 250` or `stop`. */
 const next = (standings: Standing[], limits: Partial<Parameters<typeof nextOf>[1]> = {}): string => {
@@ -59,7 +59,11 @@ test.each<[string, Standing[], string]>([
     [standing('a@one', { full: true }), standing('a@two')],
     'a@two',
   ],
-  ['a rejected request is asked nowhere else', [standing('a@one', failed('rejected')), standing('b@two')], 'stop'],
+  [
+    'a rejected request is asked nowhere else',
+    [standing('a@one', failed('rejected')), standing('b@two')],
+    'stop',
+  ],
   ['nor is one that was filtered', [standing('a@one', failed('filtered')), standing('b@two')], 'stop'],
   [
     'what was too long for a model is not sent to its other hosts',
@@ -71,19 +75,11 @@ test.each<[string, Standing[], string]>([
     [standing('a@one', failed('too_long')), standing('a@two')],
     'stop',
   ],
-  [
-    'a host that cannot take this request is not asked twice',
-    [standing('a@one', failed('unfit'))],
-    'stop',
-  ],
+  ['a host that cannot take this request is not asked twice', [standing('a@one', failed('unfit'))], 'stop'],
   ['a host without the model is not asked twice', [standing('a@one', failed('missing'))], 'stop'],
   ['a host that refuses our key is not asked twice', [standing('a@one', failed('unauthorized'))], 'stop'],
   ['a lone host is asked once more', [standing('a@one', failed('unavailable'))], 'a@one after 250'],
-  [
-    'and not a third time',
-    [standing('a@one', failed('unavailable', { asked: 2 }))],
-    'stop',
-  ],
+  ['and not a third time', [standing('a@one', failed('unavailable', { asked: 2 }))], 'stop'],
   [
     'a lone host that asks for a second gets exactly that',
     [standing('a@one', failed('rate_limited', { barredMs: 1_000, resting: true }))],
@@ -123,20 +119,22 @@ test.each<[string, Standing[], string]>([
     'a@one after 250',
   ],
   [
-    'but not when it was silent',
-    [standing('a@one', failed('timeout')), standing('b@two')],
+    'and waited for when it asks for a moment',
+    [standing('a@one', failed('rate_limited', { barredMs: 2_000, resting: true })), standing('b@two')],
+    'a@one after 2000',
+  ],
+  [
+    'but not for longer',
+    [standing('a@one', failed('rate_limited', { barredMs: 3_000, resting: true })), standing('b@two')],
     'b@two',
   ],
+  ['but not when it was silent', [standing('a@one', failed('timeout')), standing('b@two')], 'b@two'],
   [
     'nor when it rests by now',
     [standing('a@one', failed('unavailable', { resting: true })), standing('b@two')],
     'b@two',
   ],
-  [
-    'nor a third time',
-    [standing('a@one', failed('unavailable', { asked: 2 })), standing('b@two')],
-    'b@two',
-  ],
+  ['nor a third time', [standing('a@one', failed('unavailable', { asked: 2 })), standing('b@two')], 'b@two'],
 ])('%s', (_, standings, expected) => {
   expect(next(standings)).toBe(expected)
 })
@@ -153,6 +151,7 @@ test('a backoff is any part of its length, doubles, and never outlasts the patie
   expect(next(one, { roll: 0.5 })).toBe('a@one after 125')
   expect(next(one, { roll: 0 })).toBe('a@one')
   expect(next(one, { leftMs: 250 })).toBe('stop')
+  expect(next(one, { waitedMs: 4_900 })).toBe('stop')
   const second = [
     standing('a@one', failed('unavailable', { asked: 2 })),
     standing('a@two', failed('unavailable')),
@@ -181,27 +180,31 @@ test('however hosts fail, a call asks at most eight times, none more than twice,
     faults: fc.array(fault, { minLength: 3, maxLength: 3 }),
   })
   fc.assert(
-    fc.property(fc.array(host, { maxLength: 6 }), fc.double({ min: 0, max: 1, noNaN: true }), (hosts, roll) => {
-      const standings = hosts.map(({ name, faults: _, ...more }) => standing(name.join('@'), more))
-      let leftMs = 30_000
-      let attempts = 0
-      for (;;) {
-        const said = nextOf(standings, { ...LIMITS, leftMs, roll })
-        if (said.do === 'stop') break
-        const i = standings.findIndex((one) => one.route === said.route)
-        const now = standings[i]!
-        expect(said.waitMs).toBeGreaterThanOrEqual(now.barredMs)
-        expect(said.waitMs).toBeLessThan(leftMs)
-        expect(now.full).toBe(false)
-        if (said.extra) expect(now.spare).toBe(true)
-        const again = hosts[i]!.faults[now.asked]!
-        standings[i] = { ...now, asked: now.asked + 1, fault: again, barredMs: 0 }
-        leftMs -= said.waitMs
-        attempts++
-      }
-      expect(attempts).toBeLessThanOrEqual(8)
-      expect(standings.every((one) => one.asked <= 2)).toBe(true)
-    }),
+    fc.property(
+      fc.array(host, { maxLength: 6 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (hosts, roll) => {
+        const standings = hosts.map(({ name, faults: _, ...more }) => standing(name.join('@'), more))
+        let leftMs = 30_000
+        let attempts = 0
+        for (;;) {
+          const said = nextOf(standings, { ...LIMITS, leftMs, roll })
+          if (said.do === 'stop') break
+          const i = standings.findIndex((one) => one.route === said.route)
+          const now = standings[i]!
+          expect(said.waitMs).toBeGreaterThanOrEqual(now.barredMs)
+          expect(said.waitMs).toBeLessThan(leftMs)
+          expect(now.full).toBe(false)
+          if (said.extra) expect(now.spare).toBe(true)
+          const again = hosts[i]!.faults[now.asked]!
+          standings[i] = { ...now, asked: now.asked + 1, fault: again, barredMs: 0 }
+          leftMs -= said.waitMs
+          attempts++
+        }
+        expect(attempts).toBeLessThanOrEqual(8)
+        expect(standings.every((one) => one.asked <= 2)).toBe(true)
+      },
+    ),
     { numRuns: 2_000 },
   )
 })
@@ -214,7 +217,7 @@ test('beside a host another provider is preferred to another host of the same on
 })
 
 const limits = { leftMs: 30_000, elsewhere: true, slowMs: undefined, input: 0, stream: true }
-test.each<[string, Partial<typeof limits> & { slowMs?: number }, number]>([
+test.each<[string, Partial<Parameters<typeof limitOf>[0]>, number]>([
   ['all the patience there is when nobody else can be asked', { elsewhere: false }, 30_000],
   ['twelve seconds while its pace is unknown', {}, 12_000],
   ['half of the patience at most', { leftMs: 10_000 }, 5_000],

@@ -9,8 +9,8 @@ import {
   generateText,
   isStepCount,
   type LanguageModel,
+  type ModelMessage,
   Output,
-  streamObject,
   streamText,
   tool,
 } from 'ai'
@@ -27,6 +27,7 @@ let world: World
 beforeAll(async () => {
   world = await startWorld({ extra: EMBEDDER })
   world.upstream.script(agentAnswer)
+  ;(globalThis as { AI_SDK_LOG_WARNINGS?: boolean }).AI_SDK_LOG_WARNINGS = false
 })
 afterAll(() => world?.close())
 
@@ -42,12 +43,12 @@ beforeEach(async () => {
 const MODEL = 'test/small'
 const base = () => ({ apiKey: 'unused', baseURL: `${world.farebox.url}/v1`, fetch: pay })
 const compatible = () =>
-  createOpenAICompatible({ name: 'farebox', supportsStructuredOutputs: true, ...base() })
-const DOORS: Record<string, { path: string; model: () => LanguageModel }> = {
-  'responses of @ai-sdk/openai': { path: '/v1/responses', model: () => createOpenAI(base())(MODEL) },
-  'chat of @ai-sdk/openai': { path: '/v1/chat/completions', model: () => createOpenAI(base()).chat(MODEL) },
-  '@ai-sdk/openai-compatible': { path: '/v1/chat/completions', model: () => compatible()(MODEL) },
-  '@ai-sdk/anthropic': { path: '/v1/messages', model: () => createAnthropic(base())(MODEL) },
+  createOpenAICompatible({ name: 'farebox', supportsStructuredOutputs: true, includeUsage: true, ...base() })
+const DOORS: Record<string, (id?: string) => LanguageModel> = {
+  'responses of @ai-sdk/openai': (id = MODEL) => createOpenAI(base())(id),
+  'chat of @ai-sdk/openai': (id = MODEL) => createOpenAI(base()).chat(id),
+  '@ai-sdk/openai-compatible': (id = MODEL) => compatible()(id),
+  '@ai-sdk/anthropic': (id = MODEL) => createAnthropic(base())(id),
 }
 
 const weather = tool({
@@ -68,7 +69,7 @@ const bought = (calls: number) => {
   expect(world.upstream.seen.length - before).toBe(calls)
 }
 
-describe.each(Object.entries(DOORS))('%s', (_name, { model }) => {
+describe.each(Object.entries(DOORS))('%s', (_name, model) => {
   test('buys a text', async () => {
     const { text, usage, finishReason } = await generateText(ask(model(), 'Say hello.'))
     expect([text, usage.inputTokens, usage.outputTokens, finishReason]).toEqual([
@@ -122,14 +123,15 @@ describe.each(Object.entries(DOORS))('%s', (_name, { model }) => {
       output: Output.object({ schema: place }),
     })
     expect(output).toEqual({ city: 'Oslo', celsius: 7 })
-    const streamed = streamObject({ ...ask(model(), 'Oslo?'), schema: place })
-    expect(await streamed.object).toEqual({ city: 'Oslo', celsius: 7 })
+    const streamed = streamText({ ...ask(model(), 'Oslo?'), output: Output.object({ schema: place }) })
+    const parts: unknown[] = []
+    for await (const part of streamed.partialOutputStream) parts.push(part)
+    expect(parts.at(-1)).toEqual({ city: 'Oslo', celsius: 7 })
     bought(3)
   })
 
   test('is told why, and pays nothing, when there is no such model', async () => {
-    const asked = ask(createOpenAI(base())('test/none'), 'Hi')
-    await expect(generateText(asked)).rejects.toMatchObject({ statusCode: 404 })
+    await expect(generateText(ask(model('test/none'), 'Hi'))).rejects.toMatchObject({ statusCode: 404 })
     expect(pay.spending()).toMatchObject({ spent: 0n })
   })
 })
@@ -149,6 +151,29 @@ test.each([false, true])(
     bought(3)
   },
 )
+
+test('a conversation over responses goes on once the SDK knows that nothing is kept', async () => {
+  const model = createOpenAI(base())(MODEL)
+  const first = await generateText(ask(model, 'Say hello.'))
+  const messages: ModelMessage[] = [
+    { role: 'user', content: 'Say hello.' },
+    ...first.response.messages,
+    { role: 'user', content: 'Again.' },
+  ]
+  const more = { model, messages, maxOutputTokens: 100, maxRetries: 0 }
+  await expect(generateText(more)).rejects.toMatchObject({
+    statusCode: 400,
+    message: expect.stringContaining('providerOptions.openai.store = false'),
+  })
+  expect(world.upstream.seen.length - before).toBe(1)
+  await generateText({ ...more, providerOptions: { openai: { store: false } } })
+  expect(world.upstream.seen.at(-1)?.body['messages']).toMatchObject([
+    { role: 'user' },
+    { role: 'assistant', content: 'Hello there' },
+    { role: 'user' },
+  ])
+  bought(2)
+})
 
 test.each<[string, () => EmbeddingModel]>([
   ['@ai-sdk/openai', () => createOpenAI(base()).embedding('test/embed')],

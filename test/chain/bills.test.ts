@@ -319,9 +319,11 @@ test('what a provider puts into its headers goes nowhere', async () => {
     'content-length',
     'content-type',
     'payment-response',
+    'x-farebox-attempts',
     'x-farebox-call',
     'x-farebox-model',
     'x-farebox-provider',
+    'x-farebox-route',
   ])
   expect(receiptOf(response).charged).toBe('14')
 })

@@ -29,6 +29,12 @@ const failing =
     response.writeHead(status, { 'content-type': 'application/json', ...headers })
     response.end(JSON.stringify({ error: { message: `key ${SECRET} is bad`, code: 'upstream_code' } }))
   }
+const filtering =
+  (code: string): Script =>
+  ({ response }) => {
+    response.writeHead(400, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ error: { message: SECRET, code } }))
+  }
 const streaming =
   (more: Script): Script =>
   (ask) => {
@@ -223,6 +229,20 @@ test.each([
     1,
     '400 upstream_rejected The model provider rejected the request (status 422).',
     `Change the request. ${NOTHING}`,
+  ],
+  [
+    'that it filters such requests',
+    filtering('content_filter'),
+    1,
+    '400 upstream_filtered The content filter of the model provider refused the request.',
+    `Change the request, or choose another model. ${NOTHING}`,
+  ],
+  [
+    'that the request is too long',
+    filtering('context_length_exceeded'),
+    1,
+    '400 upstream_too_long The request is longer than the context of test/one, says its provider (context_length_exceeded).',
+    `Shorten the messages, or allow a model with a larger context. ${NOTHING}`,
   ],
 ] as const)(
   'when the only host says %s, the caller is told why in our words and is not charged',

@@ -1,3 +1,5 @@
+import { ExactEvmScheme } from '@x402/evm'
+import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import OpenAI from 'openai'
 import { zodResponsesFunction, zodTextFormat } from 'openai/helpers/zod'
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions'
@@ -6,15 +8,33 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type PayingFetch, payingFetch } from '../../src/client/index.ts'
 import { agentAnswer, CELSIUS, vectorOf } from '../support/agent-upstream.ts'
+import {
+  type AnthropicUpstream,
+  message,
+  saying,
+  startAnthropicUpstream,
+} from '../support/anthropic-upstream.ts'
 import { CHAIN_ID, startWorld, type World } from '../support/world.ts'
 
+const CLAUDE =
+  '  - { id: test/claude, hosts: [{ provider: claude, model: claude-sonnet-4-6 }], inputPerMillion: "1", outputPerMillion: "2", context: 200000, maxOutput: 8000 }'
+
 let world: World
+let claude: AnthropicUpstream
 beforeAll(async () => {
-  world = await startWorld({ extra: EMBEDDER })
+  claude = await startAnthropicUpstream()
+  world = await startWorld({
+    providers: `  - { id: claude, type: anthropic, baseUrl: "${claude.url}", firstByteMs: 2000, idleMs: 2000 }`,
+    extra: `${EMBEDDER}\n${CLAUDE}`,
+  })
   world.upstream.script(agentAnswer)
 })
-afterAll(() => world?.close())
+afterAll(async () => {
+  await world?.close()
+  await claude?.close()
+})
 
+const NETWORK = `eip155:${CHAIN_ID}` as const
 const EMBEDDER =
   '  - { id: test/embed, kind: embedding, hosts: [{ provider: up, model: upstream-embed }], inputPerMillion: "1", outputPerMillion: "0", context: 8000 }'
 
@@ -22,7 +42,7 @@ let pay: PayingFetch
 let client: OpenAI
 beforeEach(async () => {
   const wallet = await world.payer()
-  const assets = [{ chain: `eip155:${CHAIN_ID}` as const, address: world.token, decimals: 6, symbol: 'USDC' }]
+  const assets = [{ chain: NETWORK, address: world.token, decimals: 6, symbol: 'USDC' }]
   pay = payingFetch({ wallet, policy: { assets } })
   client = new OpenAI({ apiKey: 'unused', baseURL: `${world.farebox.url}/v1`, fetch: pay, maxRetries: 0 })
 })
@@ -110,6 +130,46 @@ test.each([false, true])('a loop of tools runs over responses; streamed: %s', as
   }
 })
 
+test.each([false, true])(
+  'what Claude thought and said goes back to it block by block; streamed: %s',
+  async (stream) => {
+    const blocks = [
+      { type: 'thinking', thinking: 'First this.', signature: 'one' },
+      { type: 'redacted_thinking', data: 'hidden' },
+      { type: 'text', text: 'I look.' },
+      { type: 'thinking', thinking: 'Then that.', signature: 'two' },
+      { type: 'text', text: 'And there.' },
+      { type: 'tool_use', id: 'toolu_0', name: 'weather', input: { city: 'Oslo' } },
+    ]
+    claude.script(
+      saying(message(blocks, { stop_reason: 'tool_use', usage: { input_tokens: 30, output_tokens: 40 } })),
+    )
+    const input: ResponseInput = [{ role: 'user', content: 'Weather in Oslo?' }]
+    const asked = {
+      model: 'test/claude',
+      input,
+      tools: [tool],
+      reasoning: { effort: 'low' as const, summary: 'auto' as const },
+      max_output_tokens: 4000,
+    }
+    const answer = stream
+      ? await client.responses.stream(asked).finalResponse()
+      : await client.responses.create(asked)
+    paid({ outputTokens: 40 })
+    const thought = answer.output.flatMap((item) => (item.type === 'reasoning' ? item.summary : []))
+    expect(thought.map(({ text }) => text).join(' ')).toContain('First this.')
+    input.push(...(answer.output as ResponseInput))
+    input.push({ type: 'function_call_output', call_id: 'toolu_0', output: weather('Oslo') })
+    claude.script(saying(message([{ type: 'text', text: 'Oslo 7' }])))
+    expect((await client.responses.create(asked)).output_text).toBe('Oslo 7')
+    expect(claude.seen.at(-1)?.body['messages']).toMatchObject([
+      { role: 'user' },
+      { role: 'assistant', content: blocks },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_0' }] },
+    ])
+  },
+)
+
 test('an answer in a schema, and the arguments of a tool, are parsed', async () => {
   const place = z.object({ city: z.string(), celsius: z.number() })
   const answer = await client.responses.parse({
@@ -158,12 +218,25 @@ test('a response that its provider breaks off throws, and what came is what is c
   })
 })
 
-test('what leans on kept answers is refused before anybody pays, with what to do', async () => {
-  const refused = await client.responses
-    .create({ model, input: 'Hi', store: true })
-    .catch((error: unknown) => error)
-  expect(refused).toMatchObject({ status: 400, code: 'invalid_request', param: 'store' })
-  expect(String(refused)).toContain('no answer is kept here')
+test.each([
+  ['store', { store: true }, 'no answer is kept here'],
+  ['previous_response_id', { previous_response_id: 'resp_1' }, 'send the whole conversation'],
+  ['input.0.type', { input: [{ type: 'item_reference', id: 'msg_1' }] }, 'send the item itself'],
+  [
+    'input.0.content.0.type',
+    { input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'f' }] }] },
+    'input_image',
+  ],
+  ['input.0.surprise', { input: [{ role: 'user', content: 'Hi', surprise: 1 }] }, 'Unknown parameter'],
+  ['tools.0.type', { tools: [{ type: 'web_search' }] }, 'only function and custom tools'],
+])('%s is refused by name before anybody pays, with what to do', async (param, more, words) => {
+  const asked = { model, input: 'Hi', ...more } as Parameters<typeof client.responses.create>[0]
+  const refused = await client.responses.create(asked).then(
+    () => 'taken',
+    (error: unknown) => error,
+  )
+  expect(refused).toMatchObject({ status: 400, param })
+  expect(String(refused)).toContain(words)
   expect(pay.spending()).toMatchObject({ spent: 0n })
 })
 
@@ -190,6 +263,37 @@ test('a loop of tools runs over chat completions', async () => {
       messages.push({ role: 'tool', tool_call_id: call.id, content: weather(city) })
     }
   }
+})
+
+test("the SDK's own runner of tools buys every step", async () => {
+  const { type, ...described } = tool
+  const run = async ({ city }: { city: string }) => weather(city)
+  const tools = [{ type, function: { ...described, function: run, parse: JSON.parse } }]
+  const runner = client.chat.completions.runTools({
+    model,
+    messages: [{ role: 'user', content: 'Weather in Oslo and Bergen?' }],
+    tools: tools as never,
+    stream: true,
+    max_tokens: 100,
+  })
+  expect(await runner.finalContent()).toBe('Oslo 7 and Bergen 9')
+  paid()
+})
+
+test('any x402 client buys at these doors, ours is not needed', async () => {
+  const payer = new x402Client().register(NETWORK, new ExactEvmScheme(await world.payer()))
+  payer.setSpendControls({ allowedAssets: [{ network: NETWORK, asset: world.token }] })
+  const baseURL = `${world.farebox.url}/v1`
+  const openai = new OpenAI({
+    apiKey: 'unused',
+    baseURL,
+    fetch: wrapFetchWithPayment(fetch, payer),
+    maxRetries: 0,
+  })
+  const answer = await openai.responses.create({ model, input: 'Say hello.', max_output_tokens: 50 })
+  expect(answer.output_text).toBe('Hello there')
+  const vectors = await openai.embeddings.create({ model: 'test/embed', input: 'Oslo' })
+  expect([...vectors.data[0]!.embedding]).toEqual(vectorOf('Oslo'))
 })
 
 test('vectors are bought as the SDK asks for them, and only the input is charged', async () => {

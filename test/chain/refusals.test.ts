@@ -292,6 +292,8 @@ const ELSEWHERE: Record<string, Code[]> = {
   'chain/doors.test.ts': ['not_found', 'method_not_allowed', 'call_not_found'],
   'chain/failover.test.ts': [
     'upstream_rejected',
+    'upstream_filtered',
+    'upstream_too_long',
     'upstream_failed',
     'upstream_timeout',
     'upstream_busy',

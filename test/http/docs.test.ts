@@ -97,6 +97,28 @@ test('the request schema knows every field that is accepted, and no other', () =
   expect(schema.additionalProperties).toBe(false)
 })
 
+test('every door is in the document with a form of its own, and the price of each can be asked for', () => {
+  const doors = operations().filter(
+    ({ path, one }) =>
+      path.startsWith('/v1/') &&
+      one.requestBody &&
+      one.parameters.some(({ name }) => name === 'PAYMENT-SIGNATURE'),
+  )
+  const forms = doors.map(({ path, one }) => [
+    path,
+    one.requestBody!.content['application/json']!.schema.$ref,
+  ])
+  expect(Object.fromEntries(forms)).toEqual({
+    '/v1/chat/completions': '#/components/schemas/ChatCompletionRequest',
+    '/v1/messages': '#/components/schemas/MessagesRequest',
+    '/v1/responses': '#/components/schemas/ResponsesRequest',
+    '/v1/embeddings': '#/components/schemas/EmbeddingsRequest',
+  })
+  const asked = document.paths['/v1/quote']!['post']!.parameters.find(({ name }) => name === 'for')
+  expect(asked).toMatchObject({ in: 'query', schema: { enum: doors.map(({ path }) => path) } })
+  for (const { path } of doors) expect(text).toContain(`POST ${path} (paid)`)
+})
+
 test('every refusal is in the document: its code in the schema, its words at its status on the paid path', () => {
   const error = document.components.schemas['Error'] as {
     properties: { error: { properties: { code: { enum: string[] } } } }

@@ -46,13 +46,20 @@ test('instructions go apart, whatever they are called; one without a mark is a p
   ])
 })
 
-test('instructions inside a conversation stay where they are, or the model is unfit', () => {
-  const messages = [USER, { role: 'system', content: 'Now in French.' }]
+test('instructions inside a conversation come after what the user said, or the model is unfit', () => {
+  const late = { role: 'system', content: 'Now in French.' }
+  const messages = [USER, late]
   expect(asked({ messages }, 'claude-opus-4-8')['messages']).toEqual(messages)
+  const answer = { role: 'assistant', content: 'Yes.' }
+  const before = asked({ messages: [USER, answer, late, USER] }, 'claude-opus-4-8')['messages']
+  expect(before).toEqual([USER, answer, USER, late])
+  const two = asked({ messages: [USER, late, { role: 'user', content: 'Well?' }] }, 'claude-opus-4-8')
+  expect(two['messages']).toMatchObject([{ content: [{ text: 'hi' }, { text: 'Well?' }] }, late])
+  expect(unfit({ messages: [USER, answer, late, answer] }, 'claude-opus-4-8')).toBe(true)
   expect(unfit({ messages }, 'claude-sonnet-4-6')).toBe(true)
   expect(featuresOf(parse({ messages }))).toContain('late_system')
   expect(featuresOf(parse({ messages: messages.toReversed() }))).not.toContain('late_system')
-  expect(featuresOf(parse({ messages: [messages[1], messages[1]] }))).not.toContain('late_system')
+  expect(featuresOf(parse({ messages: [late, late] }))).not.toContain('late_system')
 })
 
 test('parallel calls and their results are one turn each, what the user adds included', () => {
@@ -165,6 +172,9 @@ test.each([
     'low',
   ],
   ['claude-opus-4-8', { reasoning_effort: 'none' }, { type: 'disabled' }, undefined],
+  ['claude-sonnet-5-5', { reasoning: { enabled: false } }, { type: 'between_tools' }, undefined],
+  ['claude-haiku-5-5', { reasoning_effort: 'none' }, { type: 'disabled' }, undefined],
+  ['claude-3-5-haiku-20241022', { reasoning_effort: 'none' }, undefined, undefined],
   ['claude-opus-4-8', { verbosity: 'medium' }, undefined, 'medium'],
   [
     'MiniMax-M2.1',
@@ -180,7 +190,8 @@ test.each([
 
 test('what a model cannot be told together is unfit, not left out', () => {
   expect(unfit({ reasoning: { max_tokens: 2_000 } }, 'claude-opus-5')).toBe(true)
-  expect(unfit({ reasoning_effort: 'none' }, 'claude-fable-5')).toBe(true)
+  for (const model of ['claude-fable-5', 'claude-opus-5-5', 'claude-mythos-preview'])
+    expect(unfit({ reasoning_effort: 'none' }, model), model).toBe(true)
   expect(unfit({ reasoning_effort: 'low', max_tokens: 900 }, 'claude-sonnet-4-5')).toBe(true)
   expect(unfit({ reasoning_effort: 'low', verbosity: 'high' }, 'claude-opus-5')).toBe(true)
   expect(unfit({ temperature: 0.5, top_p: 0.5 }, 'claude-opus-4-5')).toBe(true)
@@ -246,11 +257,15 @@ test('thoughts come back unchanged and in their places, but only to whose they a
 test.each([
   [
     'claude-opus-5-5',
-    ['prefill', 'temperature', 'top_p', 'top_k', 'reasoning_budget'],
+    ['prefill', 'temperature', 'top_p', 'top_k', 'reasoning_budget', 'forced_tools', 'no_reasoning'],
     ['json_schema', 'verbosity', 'late_system'],
   ],
   ['claude-haiku-5-5', ['prefill', 'temperature'], ['json_schema', 'strict_tools', 'reasoning']],
-  ['claude-opus-4-8', ['prefill', 'temperature'], ['late_system']],
+  ['claude-opus-4-8', ['prefill', 'temperature'], ['late_system', 'forced_tools', 'no_reasoning']],
+  ['claude-sonnet-5-5', ['prefill', 'forced_tools'], ['late_system', 'no_reasoning']],
+  ['claude-sonnet-5', ['prefill', 'late_system'], ['forced_tools', 'no_reasoning']],
+  ['claude-fable-5-1', ['forced_tools', 'no_reasoning'], ['late_system', 'reasoning']],
+  ['claude-fable-5', ['no_reasoning'], ['forced_tools']],
   [
     'claude-opus-4-6',
     ['prefill', 'late_system'],
@@ -283,4 +298,17 @@ test.each([
   ] as const)
     expect(lacks, one).toContain(one)
   for (const one of having) expect(lacks, one).not.toContain(one)
+})
+
+test('what must be called and who must not think are features of a request', () => {
+  const tools = [{ type: 'function', function: { name: 'f' } }]
+  expect(featuresOf(parse({ tools, tool_choice: 'required' }))).toContain('forced_tools')
+  expect(featuresOf(parse({ tools, tool_choice: { type: 'function', function: { name: 'f' } } }))).toContain(
+    'forced_tools',
+  )
+  for (const tool_choice of ['auto', 'none'])
+    expect(featuresOf(parse({ tools, tool_choice }))).not.toContain('forced_tools')
+  expect(featuresOf(parse({ reasoning_effort: 'none' }))).toContain('no_reasoning')
+  expect(featuresOf(parse({ reasoning: { enabled: false } }))).toContain('no_reasoning')
+  expect(featuresOf(parse({ reasoning_effort: 'low' }))).not.toContain('no_reasoning')
 })

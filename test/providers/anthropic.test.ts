@@ -45,7 +45,7 @@ const faultOf = async (asking: Promise<unknown>): Promise<[string, number | unde
     (thrown: unknown) => thrown,
   )
   if (!(error instanceof UpstreamError)) throw error
-  expect(error.message).not.toMatch(/balance|prompt|model/)
+  expect(error.message).not.toMatch(/balance|prompt|model|messages/)
   return [error.fault, error.retryAfterMs]
 }
 const readAll = async (answer: Answer): Promise<string[]> => {
@@ -191,6 +191,7 @@ test('thinking is shown, with its signature and what nobody may read', async () 
     'I need to find the GCD of 1071 and 462.',
   )
   expect(said.flatMap((one) => (one['reasoning_details'] ?? []) as object[])).toEqual([
+    { type: 'reasoning.text', text: '', format, index: 0 },
     { type: 'reasoning.text', text: 'I need to find the GCD', format, index: 0 },
     { type: 'reasoning.text', text: ' of 1071 and 462.', format, index: 0 },
     { type: 'reasoning.text', signature: expect.stringMatching(/^EqQB/), format, index: 0 },
@@ -265,6 +266,40 @@ test('an error told with status 200 is one, and anything but a message is malfor
   expect(await faultOf(readAll(await ask(provider(), { stream: true })))).toEqual(['malformed', undefined])
 })
 
+test('a conversation whose thoughts a model does not take goes on without them, once', async () => {
+  const refusing: AnthropicScript = (asked) => {
+    if (!JSON.stringify(asked.body).includes('of another'))
+      return saying(message([{ type: 'text', text: 'x' }]))(asked)
+    const error = {
+      type: 'invalid_request_error',
+      message: 'messages.1.content.0: Invalid `signature` in `thinking` block',
+    }
+    asked.response.writeHead(400).end(JSON.stringify({ type: 'error', error }))
+  }
+  upstream.script(refusing)
+  const detail = {
+    type: 'reasoning.text',
+    text: 'Hm.',
+    signature: 'of another',
+    format: 'anthropic-claude-v1',
+    index: 0,
+  }
+  const user = { role: 'user', content: 'hi' }
+  const messages = [user, { role: 'assistant', content: 'Yes.', reasoning_details: [detail] }, user]
+  expect(await ask(provider(), { messages })).toMatchObject({ kind: 'json' })
+  expect(upstream.seen.map(({ body }) => (body['messages'] as { content: unknown }[])[1]!.content)).toEqual([
+    [
+      { type: 'thinking', thinking: 'Hm.', signature: 'of another' },
+      { type: 'text', text: 'Yes.' },
+    ],
+    'Yes.',
+  ])
+  expect(
+    await faultOf(ask(provider(), { messages: [user, { role: 'assistant', content: 'of another' }, user] })),
+  ).toEqual(['unfit', undefined])
+  expect(upstream.seen).toHaveLength(3)
+})
+
 test('pings alone are silence', async () => {
   upstream.script(({ response, event }) => {
     response.writeHead(200)
@@ -273,6 +308,31 @@ test('pings alone are silence', async () => {
   })
   expect(await faultOf(readAll(await ask(provider(), { stream: true })))).toEqual(['timeout', undefined])
   await expect.poll(() => upstream.seen[0]!.closedEarly).toBe(true)
+})
+
+test('a model that thinks and shows none of it is alive while it pings', async () => {
+  upstream.script(({ response, event }) => {
+    response.writeHead(200)
+    event('message_start', { message: message([]) })
+    event('content_block_start', {
+      index: 0,
+      content_block: { type: 'thinking', thinking: '', signature: '' },
+    })
+    const timer = setInterval(() => event('ping'), 30)
+    response.on('close', () => clearInterval(timer))
+    setTimeout(() => {
+      event('content_block_delta', { index: 0, delta: { type: 'signature_delta', signature: 's' } })
+      event('content_block_stop', { index: 0 })
+      event('content_block_start', { index: 1, content_block: { type: 'text', text: 'At last.' } })
+    }, 600)
+  })
+  const came: string[] = []
+  const reading = ask(provider(), { stream: true }).then(async (answer) => {
+    if (answer.kind === 'stream') for await (const batch of answer.events) came.push(...batch)
+  })
+  // Once it writes, pings alone are silence again.
+  expect(await faultOf(reading)).toEqual(['timeout', undefined])
+  expect(came.at(-1)).toContain('At last.')
 })
 
 test('a stream that takes too long to begin is a timeout, and nobody at the address is unavailable', async () => {

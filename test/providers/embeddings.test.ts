@@ -59,6 +59,18 @@ test('a host is asked in its own words', async () => {
   expect(await faultOf(embed(of('cohere'), { dimensions: 2 }))).toEqual(['unfit', undefined])
 })
 
+test('Voyage names no floats, and counts the total', async () => {
+  const { usage: _, ...rest } = VECTORS
+  upstream.script(
+    ({ response }) => void response.end(JSON.stringify({ ...rest, usage: { total_tokens: 7 } })),
+  )
+  const answer = await embed(of('voyage'), { dimensions: 2, encoding_format: 'float' })
+  expect(upstream.seen[0]!.body).toEqual({ model: 'theirs', input: 'Hello', output_dimension: 2 })
+  expect(answer.body.usage).toEqual({ prompt_tokens: 7, total_tokens: 7 })
+  await embed(of('voyage'), { encoding_format: 'base64' })
+  expect(upstream.seen[1]!.body).toMatchObject({ encoding_format: 'base64' })
+})
+
 test('a host that makes no embeddings says so before it is asked', () => {
   expect(of('groq').embed).toBeUndefined()
   expect(of('openai').embed).toBeDefined()

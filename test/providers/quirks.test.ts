@@ -66,6 +66,8 @@ describe('what a server is', () => {
     ['https://api.siliconflow.com/v1', 'siliconflow'],
     ['https://dashscope-intl.aliyuncs.com/compatible-mode/v1', 'alibaba'],
     ['https://api.z.ai/api/paas/v4', 'zai'],
+    ['https://api.novita.ai/openai', 'novita'],
+    ['https://api.voyageai.com/v1', 'voyage'],
     ['http://localhost:11434/v1', 'ollama'],
     ['https://generativelanguage.googleapis.com/v1beta/openai/', 'google'],
     ['https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1', 'bedrock'],
@@ -104,6 +106,9 @@ describe('in its own words', () => {
   test.each<[string, string, Record<string, unknown>, Record<string, unknown>]>([
     ['openai', 'o3', { max_tokens: 5 }, { max_completion_tokens: 5 }],
     ['openai', 'gpt-5', {}, { max_completion_tokens: 77 }],
+    ['openai', 'gpt-5', { max_tokens: 500 }, { max_completion_tokens: 77 }],
+    ['nobody', 'any', { max_tokens: 500 }, { max_tokens: 77 }],
+    ['mistral', 'any', { temperature: null, seed: null, stop: null }, { max_tokens: 77 }],
     [
       'openai',
       'gpt-5.2',
@@ -236,6 +241,7 @@ describe('in its own words', () => {
     ['ollama', 'qwen3', { reasoning_effort: 'minimal' }, { max_tokens: 77, reasoning_effort: 'low' }],
     ['google', 'gemini-2.5-flash', { reasoning_effort: 'max' }, { max_tokens: 77, reasoning_effort: 'high' }],
     ['bedrock', 'openai.gpt-oss-120b', {}, { max_completion_tokens: 77 }],
+    ['novita', 'a', { reasoning_effort: 'low', user: 'me' }, { max_tokens: 77, enable_thinking: true }],
   ])('%s (%s) is asked for %j', async (kind, model, request, body) => {
     expect(await sent(kind, model, request)).toEqual({ model, messages: [SAY], ...body })
   })
@@ -480,6 +486,7 @@ describe('Azure', () => {
   test.each([
     ['/openai', '/openai/v1/chat/completions'],
     ['/openai/v1/', '/openai/v1/chat/completions'],
+    ['/models?api-version=2024-05-01-preview', '/models/chat/completions?api-version=2024-05-01-preview'],
     ['/openai/v1?api-version=preview', '/openai/v1/chat/completions?api-version=preview'],
     [
       '/openai?api-version=2024-10-21',

@@ -4,6 +4,7 @@ import { UpstreamError } from '../../src/providers/provider.ts'
 import { simulatedProvider } from '../../src/providers/simulated.ts'
 import { forwardBody } from '../../src/wire/openai.ts'
 import { orderOf } from '../support/models.ts'
+import { askOf, readOf } from './reading.ts'
 
 const start = () => {
   const slept: number[] = []
@@ -56,4 +57,16 @@ test('its model named broken fails, and whoever left is not answered', async () 
   const { provider } = start()
   await expect(provider.ask(ask({}, { model: 'broken' }))).rejects.toBeInstanceOf(UpstreamError)
   await expect(provider.ask(ask({}, { signal: AbortSignal.abort() }))).rejects.toThrow()
+})
+
+test('it is read and billed as every other provider is', async () => {
+  const { provider } = start()
+  for (const stream of [false, true]) {
+    const found = await readOf(provider, askOf({ stream }, { maxOutput: 100 }))
+    expect(found).toMatchObject({ finish: 'stop', roles: ['assistant'], choices: 1, done: stream })
+    expect(found.metered.source).toBe('reported')
+    expect(found.text).toMatch(/^A farebox is/)
+    expect((await readOf(provider, askOf({ stream }, { maxOutput: 3 }))).finish).toBe('length')
+  }
+  expect(provider.lacks('any').size).toBe(0)
 })

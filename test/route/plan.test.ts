@@ -56,7 +56,7 @@ const planOf = (
     needs: own,
     catalog,
     usual: 'balanced',
-    chance: () => 0.9,
+    judged: { chance: () => 0.9, general: () => 0, output: () => 100 },
     ...facts,
     hosts: { ...hosts, ...here },
   })

@@ -15,14 +15,18 @@ const USAGE = { prompt_tokens: 30, completion_tokens: 12, total_tokens: 42 }
 
 /**
  * A provider for agents. With tools it asks for the weather of one city after the other, and then says both; asked to
- * think it thinks before each step, and wants its thoughts back signed; a schema gets JSON, and texts get vectors.
+ * think it thinks before each step, and wants its thoughts back signed; a schema, or a tool that must be called, gets JSON,
+ * and texts get vectors.
  */
 export const agentAnswer: Script = (ask) => {
   const { body, response } = ask
   if (body['input'] !== undefined) return vectors(body, response)
   const { response_format: format } = body as { response_format?: { type: string } }
   if (format?.type === 'json_schema' || format?.type === 'json_object')
-    return say(body, response, { content: '{"city":"Oslo","celsius":7}' })
+    return say(body, response, { content: OBJECT })
+  const forced = forcedTool(body)
+  if (forced !== undefined)
+    return say(body, response, { tool_calls: [callOf('call_forced', forced, OBJECT)] })
   if (!body['tools']) return goodAnswer(ask)
   const messages = body['messages'] as Asked[]
   const done = messages.filter(({ role }) => role === 'tool').length
@@ -51,17 +55,26 @@ export const agentAnswer: Script = (ask) => {
             .map(({ content }) => textOf(content))
             .join(' and '),
         }
-      : {
-          tool_calls: [
-            {
-              id: `call_${done}`,
-              type: 'function',
-              function: { name: 'weather', arguments: `{"city":"${city}"}` },
-            },
-          ],
-        }),
+      : { tool_calls: [callOf(`call_${done}`, 'weather', JSON.stringify({ city }))] }),
   })
 }
+
+type Tools = {
+  tools?: { function: { name: string } }[]
+  tool_choice?: string | { function: { name: string } }
+}
+
+const forcedTool = ({ tools, tool_choice: choice }: Tools): string | undefined => {
+  if (choice === 'required') return tools?.[0]?.function.name
+  return typeof choice === 'object' ? choice.function.name : undefined
+}
+
+const OBJECT = '{"city":"Oslo","celsius":7}'
+const callOf = (id: string, name: string, written: string) => ({
+  id,
+  type: 'function' as const,
+  function: { name, arguments: written },
+})
 
 const textOf = (content: unknown): string =>
   Array.isArray(content) ? content.map((part: { text: string }) => part.text).join('') : String(content)

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { CELSIUS } from './agent-upstream.ts'
 
 type Body = Record<string, unknown>
 
@@ -148,4 +149,36 @@ export const startAnthropicUpstream = async (): Promise<AnthropicUpstream> => {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/**
+ * The same agent as `agentAnswer` plays, in Anthropic's form: it asks for the weather of one city after the other, thinks
+ * before each step when it is told to, and wants its thoughts back as it signed them.
+ */
+export const agentMessage: AnthropicScript = (ask) => {
+  const { body, response } = ask
+  const { format } = (body['output_config'] ?? {}) as { format?: object }
+  if (format) return saying(message([{ type: 'text', text: '{"city":"Oslo","celsius":7}' }]))(ask)
+  if (!body['tools']) return goodMessage(ask)
+  const results = (body['messages'] as { content: unknown }[])
+    .flatMap(({ content }) => (Array.isArray(content) ? (content as Record<string, unknown>[]) : []))
+    .filter(({ type }) => type === 'tool_result')
+  const done = results.length
+  const thinks = (body['thinking'] as { type?: string } | undefined)?.type === 'adaptive'
+  const signed = { type: 'thinking', thinking: `Step ${done - 1}.`, signature: `signed-${done - 1}` }
+  if (thinks && done > 0 && !JSON.stringify(body['messages']).includes(JSON.stringify(signed))) {
+    const error = { type: 'invalid_request_error', message: 'the thoughts did not come back' }
+    return void response.writeHead(400).end(JSON.stringify({ type: 'error', error }))
+  }
+  const thought = { type: 'thinking', thinking: `Step ${done}.`, signature: `signed-${done}` }
+  const city = Object.keys(CELSIUS)[done]
+  const said =
+    city === undefined
+      ? { type: 'text', text: results.map(({ content }) => String(content)).join(' and ') }
+      : { type: 'tool_use', id: `toolu_${done}`, name: 'weather', input: { city } }
+  const more = {
+    stop_reason: city === undefined ? 'end_turn' : 'tool_use',
+    usage: { input_tokens: 30, output_tokens: 12 },
+  }
+  return saying(message([...(thinks ? [thought] : []), said], more))(ask)
 }

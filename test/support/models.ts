@@ -54,7 +54,7 @@ export const routerOf = (catalog: Catalog, more: Partial<RouterFacts> = {}): Rou
   createRouter({
     catalog,
     usual: 'balanced',
-    judge: () => ({ chance: () => 0.9, output: 300 }),
+    judge: () => ({ chance: () => 0.9, general: () => 0, output: () => 300 }),
     hosts: newHosts,
     prefixes: createPrefixes({ clock: { now: () => 0, sleep: async () => {} } }),
     usualOutput: () => 300,

@@ -58,6 +58,8 @@ export type WorldOptions = {
   store?: 'memory' | 'sqlite' | 'redis' | `redis://${string}`
   /** YAML lines that replace or add to top-level keys. */
   extra?: string
+  /** More providers, as lines of the YAML list. */
+  providers?: string
   options?: Options
   confirmations?: number
   /** Permit2 and the contracts of x402 are on the chain, and the USDC is paid by Permit2 too. */
@@ -211,6 +213,7 @@ chains:
     assets: ${assets}
 providers:
   - { id: up, type: openai, baseUrl: "${upstream.url}", firstByteMs: 2000, idleMs: 2000 }
+${wanted.providers ?? ''}
 models:
   - { id: test/small, hosts: [{ provider: up, model: upstream-model }], inputPerMillion: "1", outputPerMillion: "2", context: 8000, maxOutput: 1000 }
   - { id: test/large, hosts: [{ provider: up, model: upstream-large }], inputPerMillion: "100", outputPerMillion: "200", context: 128000, maxOutput: 16000 }

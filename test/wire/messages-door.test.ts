@@ -3,11 +3,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { errorBody } from '../../src/errors.ts'
 import { answerOf, type Message } from '../../src/providers/anthropic/answer.ts'
+import { abilitiesOf } from '../../src/providers/anthropic/models.ts'
+import { messagesBody } from '../../src/providers/anthropic/request.ts'
 import { chunksOf } from '../../src/providers/anthropic/stream.ts'
 import { countTokensSchema, messagesRequestSchema } from '../../src/wire/anthropic.ts'
 import { chatOf } from '../../src/wire/messages/request.ts'
 import { messagesDoor } from '../../src/wire/messages-door.ts'
-import type { WireAnswer } from '../../src/wire/openai.ts'
+import { chatRequestSchema, type WireAnswer } from '../../src/wire/openai.ts'
 import { eventsOf, message } from '../support/anthropic-upstream.ts'
 import { chunk } from '../support/upstream.ts'
 
@@ -82,20 +84,41 @@ const essence = ({ content, stop_reason, stop_sequence, usage: used }: Anthropic
   usage: used,
 })
 
+/** Thoughts before, between and behind texts, then calls. */
+const spoken = fc
+  .tuple(
+    fc.array(thought, { maxLength: 2 }),
+    fc.array(fc.tuple(text, fc.array(thought, { minLength: 1, maxLength: 2 })), { maxLength: 2 }),
+    fc.array(text, { maxLength: 1 }),
+    fc.array(use, { maxLength: 2 }),
+  )
+  .map(([first, pairs, last, calls]): object[] => [...first, ...pairs.flat(2), ...last, ...calls])
+  .filter((blocks) => blocks.length > 0)
+
 test('a message of Anthropic comes through our form as it was', () => {
-  const content = fc
-    .tuple(
-      fc.array(thought, { maxLength: 2 }),
-      text,
-      fc.array(thought, { maxLength: 1 }),
-      fc.array(use, { maxLength: 2 }),
-    )
-    .map(([before, said, between, calls]): object[] => [...before, said, ...between, ...calls])
   fc.assert(
-    fc.property(made(content), (whole) => {
+    fc.property(made(spoken), (whole) => {
       const came = answered(answerOf(whole as Message, telling))
       expect(came).toMatchObject({ id: 'msg_1', type: 'message', role: 'assistant', model: 'test/claude' })
       expect(essence(came)).toEqual(essence(whole as unknown as Anthropic.Message))
+    }),
+  )
+})
+
+test('an answer goes back to Anthropic as it came, thoughts in their places, also from the door of chat', () => {
+  fc.assert(
+    fc.property(made(spoken), (whole) => {
+      const said = answerOf(whole as Message, telling).choices![0]!.message as object
+      const body = chatRequestSchema.parse({
+        model: 'm',
+        messages: [{ role: 'user', content: 'x' }, said, { role: 'user', content: 'y' }],
+      })
+      const model = 'claude-sonnet-4-6'
+      const ask = { body, model, maxOutput: 100, signal: new AbortController().signal }
+      const { messages } = messagesBody(ask, abilitiesOf(model)) as { messages: { content: unknown }[] }
+      const [only] = whole.content as { type: string; text?: string }[]
+      const plain = whole.content.length === 1 && only!.type === 'text'
+      expect(messages[1]!.content).toEqual(plain ? only!.text : whole.content)
     }),
   )
 })
@@ -188,6 +211,7 @@ test('the end waits for the usage, comes once, and comes without it when there i
   const told = { ...chunk({}), choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }
   expect(say(told)).toEqual(['content_block_stop', 'message_delta', 'message_stop'])
   expect(say(told)).toEqual([])
+  expect(say(chunk({ content: 'late' }))).toEqual([])
   expect(rendering.done()).toBe('')
   const silent = messagesDoor.stream(about)
   silent.chunk(chunk({ content: 'x' }), '')
@@ -271,7 +295,7 @@ test.each([
     'an image that is a file',
     { messages: [{ role: 'user', content: [{ type: 'image', source: { type: 'file', file_id: 'f' } }] }] },
   ],
-  ['thinking of an unknown kind', { thinking: { type: 'between_tools' } }],
+  ['thinking of an unknown kind', { thinking: { type: 'often' } }],
   ['no message', { messages: [] }],
 ])('%s is refused', (_, more) => {
   expect(messagesRequestSchema.safeParse(valid).success).toBe(true)

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { orderAt } from '../../src/wire/doors.ts'
 import { chatRequestSchema } from '../../src/wire/openai.ts'
@@ -84,18 +85,30 @@ test('what was thought, said and called in one turn is one message, and the outp
   ])
 })
 
-test('two answers in a row stay two messages, and reasoning belongs to the one after it', () => {
-  const said = messages([
+test('two answers in a row stay two messages', () => {
+  expect(
+    messages([
+      { role: 'assistant', content: 'One.' },
+      { role: 'assistant', content: 'Two.' },
+    ]),
+  ).toEqual([
     { role: 'assistant', content: 'One.' },
-    { type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm.' }] },
     { role: 'assistant', content: 'Two.' },
   ])
-  expect(said).toEqual([
-    { role: 'assistant', content: 'One.' },
+})
+
+test('what was thought between two words of an answer, or after them, stays with that answer', () => {
+  const thought = (text: string) => ({ type: 'reasoning', summary: [{ type: 'summary_text', text }] })
+  const one = { role: 'assistant', content: 'One.' }
+  const two = { role: 'assistant', content: 'Two.' }
+  expect(messages([thought('a'), one, thought('b'), two, thought('c')])).toEqual([
     {
       role: 'assistant',
-      content: 'Two.',
-      reasoning_details: [{ type: 'reasoning.summary', summary: 'Hm.' }],
+      content: [
+        { type: 'text', text: 'One.' },
+        { type: 'text', text: 'Two.' },
+      ],
+      reasoning_details: ['a', 'b', 'c'].map((summary) => ({ type: 'reasoning.summary', summary })),
     },
   ])
 })
@@ -183,6 +196,14 @@ test('every parameter has its place in the form inside', () => {
   })
 })
 
+test('how to use tools is not said where there are none', () => {
+  const bare = { model: 'test/small', messages: [{ role: 'user', content: 'Hi' }] }
+  expect(chat({ tools: [], tool_choice: 'auto', parallel_tool_calls: true })).toEqual(bare)
+  expect(chat({ parallel_tool_calls: false })).toEqual(bare)
+  // Asking for a call without any tool is a mistake that a host may tell.
+  expect(chat({ tool_choice: 'required' })).toEqual({ ...bare, tool_choice: 'required' })
+})
+
 test('tools that are not allowed are not sent', () => {
   const tool = (name: string) => ({ type: 'function', name, parameters: {}, strict: null })
   const request = chat({
@@ -239,4 +260,89 @@ test('the same body at another door is another request', () => {
       ?.digest,
   ).not.toBe(here)
   expect(orderAt('/v1/responses', { ...body, temperature: 1 })?.digest).not.toBe(here)
+})
+
+let marks = 0
+/** A word that stands nowhere else. */
+const word = fc.constant(null).map(() => `word${marks++}.`)
+const textPart = fc.record({ type: fc.constant('input_text'), text: word })
+const picture = word.map((name) => ({ type: 'input_image', image_url: `https://example.com/${name}` }))
+const said = fc.oneof(
+  fc.record({ type: fc.constant('output_text'), text: word, annotations: fc.constant([]) }),
+  fc.record({ type: fc.constant('refusal'), refusal: word }),
+)
+const listOf = <T>(one: fc.Arbitrary<T>) => fc.array(one, { minLength: 1, maxLength: 3 })
+const called = (id: string) =>
+  fc.oneof(
+    fc.record({ type: fc.constant('function_call'), call_id: fc.constant(id), name: word, arguments: word }),
+    fc.record({ type: fc.constant('custom_tool_call'), call_id: fc.constant(id), name: word, input: word }),
+  )
+const turn = fc.oneof(
+  fc.record({ role: fc.constant('user'), content: fc.oneof(word, listOf(fc.oneof(textPart, picture))) }),
+  fc.record({ role: fc.constantFrom('system', 'developer'), content: fc.oneof(word, listOf(textPart)) }),
+  fc.record({ role: fc.constant('assistant'), content: fc.oneof(word, listOf(said)) }),
+  fc.record({
+    type: fc.constant('reasoning'),
+    summary: fc.constant([]),
+    content: listOf(fc.record({ type: fc.constant('reasoning_text'), text: word })),
+  }),
+  fc.record({ type: fc.constant('reasoning'), summary: fc.constant([]), encrypted_content: word }),
+  called('x'),
+  fc.record({
+    type: fc.constantFrom('function_call_output', 'custom_tool_call_output'),
+    call_id: fc.constant('x'),
+    output: fc.oneof(word, listOf(textPart)),
+  }),
+)
+
+test('nothing that is said in a conversation is lost, and its order stays', () => {
+  fc.assert(
+    fc.property(called('x'), fc.array(turn, { maxLength: 8 }), (first, turns) => {
+      const input = [first, ...turns]
+      const words = (value: unknown): string[] => JSON.stringify(value).match(/word\d+\./g) ?? []
+      const sent = messages(input)
+      expect(words(sent).toSorted()).toEqual(words(input).toSorted())
+      // Each item's words stand in one message, and no item comes before the one it followed.
+      const places = input.map((item) => sent.findIndex((one) => words(one).includes(words(item)[0]!)))
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+    }),
+  )
+})
+
+test('a field that we do not know is refused wherever it stands', () => {
+  const everything = {
+    model: 'test/small',
+    input: [
+      { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'a' }] },
+      {
+        type: 'reasoning',
+        summary: [{ type: 'summary_text', text: 'b' }],
+        content: [{ type: 'reasoning_text', text: 'c' }],
+      },
+      { role: 'assistant', content: [{ type: 'output_text', text: 'd' }] },
+      { type: 'function_call', call_id: 'x', name: 'f', arguments: '{}' },
+      { type: 'function_call_output', call_id: 'x', output: [{ type: 'input_text', text: 'e' }] },
+    ],
+    tools: [{ type: 'custom', name: 'f', format: { type: 'text' } }],
+    tool_choice: { type: 'custom', name: 'f' },
+    text: { format: { type: 'json_object' } },
+    reasoning: { effort: 'low' },
+    provider: { max_price: { prompt: '1' } },
+  }
+  expect(responsesRequestSchema.safeParse(everything).error).toBeUndefined()
+  const objects = (value: unknown, path: string[] = []): string[][] =>
+    typeof value !== 'object' || value === null
+      ? []
+      : [
+          ...(Array.isArray(value) ? [] : [path]),
+          ...Object.entries(value).flatMap(([key, inner]) => objects(inner, [...path, key])),
+        ]
+  const paths = objects(everything)
+  expect(paths.length).toBeGreaterThan(15)
+  for (const path of paths) {
+    const changed = structuredClone(everything)
+    const at = path.reduce<Record<string, unknown>>((inner, key) => inner[key] as never, changed)
+    at['surprise'] = true
+    expect(responsesRequestSchema.safeParse(changed).success, path.join('.')).toBe(false)
+  }
 })

@@ -1,7 +1,8 @@
 import { printRate, type Rate } from '../../src/money.ts'
-import { createWitnesses, type Evidence, type Price, priceOn, SOLD, type Witnesses } from './evidence.ts'
+import { createWitnesses, type Evidence, type Price, priceOn, type Witnesses } from './evidence.ts'
 import { factsOf, type HostFacts, hostFactsOf, type ModelFacts } from './facts.ts'
 import { AS_OF, type Flag, highest, judge, type Verdict } from './judge.ts'
+import { aliasesOf } from './names.ts'
 import { type CatalogProvider, MAKER, providersOf } from './providers.ts'
 import type { Rows } from './rows.ts'
 import { scoresOf } from './scores.ts'
@@ -42,18 +43,28 @@ export const buildCatalog = (rows: Rows, day: string): CatalogFile => {
     const end = retires.get(canonical)
     if (end && end.retires <= day) return []
     const hosts = hostsOf(group.filter(belongs), witnesses, day)
-    if (hosts.length === 0 || !(chosen.has(canonical) || hosts.some(({ flag }) => flag === undefined))) return []
+    if (hosts.length === 0 || !(chosen.has(canonical) || hosts.some(({ flag }) => flag === undefined)))
+      return []
     const facts = factsOf({ canonical, group, rows, end, scores: scores.get(canonical) })
     return [{ ...facts, hosts }]
   })
   const used = new Set(models.flatMap((one) => one.hosts.map((host) => host.provider)))
-  return { date: day, providers: providers.filter((one) => used.has(one.id)), models }
+  const aliases = aliasesOf(models.map((one) => ({ id: one.id, lab: one.lab, names: one.aliases })))
+  return {
+    date: day,
+    providers: providers.filter((one) => used.has(one.id)),
+    models: models.map((one) => ({ ...one, aliases: aliases.get(one.id)! })),
+  }
 }
 
 /** Sizes and versions in a model's name must be in the name of its endpoint too: what the grouping got wrong is left out. */
 export const belongs = ({ canonical, id }: Endpoint): boolean => {
   const name = canonical.slice(canonical.indexOf('/') + 1)
-  const squeeze = (text: string) => text.toLowerCase().replace(/(\d)p(\d)/g, '$1.$2').replace(/[^a-z0-9]/g, '')
+  const squeeze = (text: string) =>
+    text
+      .toLowerCase()
+      .replace(/(\d)p(\d)/g, '$1.$2')
+      .replace(/[^a-z0-9]/g, '')
   const sizes = name.match(/\b\d+(\.\d+)?[bB]\b/g) ?? []
   return sizes.every((size) => squeeze(id).includes(squeeze(size)) || !/\d+b(?![a-z])/i.test(id))
 }
@@ -65,7 +76,7 @@ const hostsOf = (group: readonly Endpoint[], witnesses: Witnesses, day: string):
     const verdict = judge(said.get(endpoint)!, day, usualOf(endpoint, said))
     return verdict && isSold(endpoint, verdict) ? [{ endpoint, verdict }] : []
   })
-  const maker = makersChange(priced)
+  const maker = priced.find(({ endpoint }) => isMaker(endpoint))
   return priced
     .map(({ endpoint, verdict }) => hostOf(endpoint, followMaker(verdict, maker, day), group))
     .sort((a, b) => order(a).localeCompare(order(b), 'en'))
@@ -77,7 +88,9 @@ const usualOf = (
   endpoint: Endpoint,
   said: ReadonlyMap<Endpoint, readonly Evidence[]>,
 ): { input: Rate; output: Rate } | undefined => {
-  const others = [...said].filter(([other, words]) => other.provider !== endpoint.provider && words.length > 0)
+  const others = [...said].filter(
+    ([other, words]) => other.provider !== endpoint.provider && words.length > 0,
+  )
   if (new Set(others.map(([other]) => other.provider)).size < 3) return undefined
   const middle = (side: 'input' | 'output'): Rate => {
     const rates = others
@@ -91,31 +104,38 @@ const usualOf = (
 const isSold = ({ kind, provider, id }: Endpoint, { prices }: Verdict): boolean =>
   FREE.has(`${provider}:${id}`) ||
   prices.every(
-    ({ price }) => price.parts.input !== undefined && (kind === 'embedding' || price.parts.output !== undefined),
+    ({ price }) =>
+      price.parts.input !== undefined && (kind === 'embedding' || price.parts.output !== undefined),
   )
 
-type Change = { before: Price; from: string; after: Price }
+type Priced = { endpoint: Endpoint; verdict: Verdict }
 
-/** A dated rise of the maker's own price, as far as a source knows one. */
-const makersChange = (priced: readonly { endpoint: Endpoint; verdict: Verdict }[]): Change | undefined => {
-  const own = priced.find(
-    ({ endpoint, verdict }) =>
-      endpoint.provider === MAKER[endpoint.canonical.split('/')[0]!] && verdict.changes !== undefined,
-  )
-  return own?.verdict.changes
+const isMaker = ({ provider, canonical }: Endpoint): boolean => provider === MAKER[canonical.split('/')[0]!]
+
+/**
+ * Who resells at the maker's price will follow it, though nobody has said so: to the price of a later day, and for closed
+ * weights to the dearer one of long requests.
+ */
+const followMaker = (verdict: Verdict, maker: Priced | undefined, day: string): Verdict => {
+  const now = verdict.prices[0]!.price
+  const change = maker?.verdict.changes
+  if (change && !verdict.changes && isSame(now, change.before)) {
+    const after = highest([change.after, now])
+    const flag = 'follows-maker' as const
+    if (change.from <= day) return { ...verdict, prices: [{ price: after }], flag }
+    return { ...verdict, prices: [...verdict.prices, { from: change.from, price: after }], flag }
+  }
+  const own = maker?.verdict.prices[0]?.price
+  if (!own || own.tiers.length === 0 || now.tiers.length > 0 || maker.endpoint.row?.open_weights !== false)
+    return verdict
+  const [, ...later] = verdict.prices
+  return isSame(now, own)
+    ? { ...verdict, prices: [{ price: { ...now, tiers: own.tiers } }, ...later] }
+    : verdict
 }
 
-/** Who resells at the maker's old price will ask the maker's new one: from its day on it is quoted, though nobody has said so. */
-const followMaker = (verdict: Verdict, change: Change | undefined, day: string): Verdict => {
-  if (!change || verdict.changes) return verdict
-  const [first] = verdict.prices
-  const same = SOLD.slice(0, 2).every((part) => first!.price.parts[part] === change.before.parts[part])
-  if (!same) return verdict
-  const after = highest([change.after, first!.price])
-  const flag = 'follows-maker' as const
-  if (change.from <= day) return { ...verdict, prices: [{ price: after }], flag }
-  return { ...verdict, prices: [...verdict.prices, { from: change.from, price: after }], flag }
-}
+const isSame = (one: Price, other: Price): boolean =>
+  one.parts.input === other.parts.input && one.parts.output === other.parts.output
 
 const hostOf = (endpoint: Endpoint, verdict: Verdict, group: readonly Endpoint[]): CatalogHost => {
   const [now, ...later] = verdict.prices

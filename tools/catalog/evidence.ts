@@ -1,5 +1,13 @@
 import { parseRate, type Rate } from '../../src/money.ts'
-import type { AgreementRow, DistrustRow, GenaiRow, GenaiValue, ModelsDevRow, PortkeyRow, Rows } from './rows.ts'
+import type {
+  AgreementRow,
+  DistrustRow,
+  GenaiRow,
+  GenaiValue,
+  ModelsDevRow,
+  PortkeyRow,
+  Rows,
+} from './rows.ts'
 
 /** The parts of a price that are sold, and those that are only told; USD per million tokens. */
 export const SOLD = ['input', 'output', 'cachedInput', 'cacheWrite'] as const
@@ -61,7 +69,12 @@ const PLAIN = {
   input_image: 'imageInput',
   output_image: 'imageOutput',
 } as const satisfies Readonly<Record<string, Part>>
-const IN_TIERS = { input: 'input', output: 'output', cache_read: 'cachedInput', cache_write: 'cacheWrite' } as const
+const IN_TIERS = {
+  input: 'input',
+  output: 'output',
+  cache_read: 'cachedInput',
+  cache_write: 'cacheWrite',
+} as const
 const GENAI = {
   input_mtok: 'input',
   output_mtok: 'output',
@@ -77,11 +90,29 @@ const GENAI = {
   input_video_mtok: 'videoInput',
 } as const satisfies Readonly<Record<string, Part>>
 
+/**
+ * A read from the cache that costs more than input is another thing (storage by the hour). A write below the price of input is
+ * what is charged on top of it.
+ */
+const plausible = <T extends Part>(
+  parts: Partial<Record<T | Sold, Rate>>,
+): Partial<Record<T | Sold, Rate>> => {
+  const { cachedInput, cacheWrite, ...rest } = parts as Partial<Record<Sold, Rate>>
+  const input = rest.input ?? (0n as Rate)
+  return {
+    ...rest,
+    ...(cachedInput !== undefined && cachedInput <= input ? { cachedInput } : {}),
+    ...(cacheWrite === undefined
+      ? {}
+      : { cacheWrite: cacheWrite < input ? ((input + cacheWrite) as Rate) : cacheWrite }),
+  } as Partial<Record<T | Sold, Rate>>
+}
+
 const plainPrice = (raw: ModelsDevRow['price'], tiers: PortkeyRow['tiers']): Price => ({
-  parts: partsOf(raw, PLAIN),
+  parts: plausible(partsOf(raw, PLAIN)),
   tiers: (tiers ?? []).map((tier) => ({
     over: tier.context_over,
-    parts: partsOf(tier, IN_TIERS) as PriceTier['parts'],
+    parts: plausible(partsOf(tier, IN_TIERS) as PriceTier['parts']),
   })),
 })
 
@@ -101,7 +132,12 @@ const portkeyEvidence = (row: PortkeyRow, upper: PortkeyRow | undefined): Eviden
   const bucket = /gt-(\d+)k$/.exec(upper?.context_bucket ?? '')?.[1]
   const bucketed =
     upper && bucket
-      ? [{ over: Number(bucket) * 1000, parts: partsOf(upper.price, IN_TIERS) as PriceTier['parts'] }]
+      ? [
+          {
+            over: Number(bucket) * 1000,
+            parts: plausible(partsOf(upper.price, IN_TIERS) as PriceTier['parts']),
+          },
+        ]
       : []
   return {
     by: 'portkey',
@@ -129,12 +165,12 @@ const genaiPrice = (usd: Readonly<Record<string, GenaiValue>>): Price => {
     )
   const base = Object.fromEntries(values.map(([name, value]) => [name, baseOf(value)]))
   return {
-    parts: partsOf(base, GENAI),
+    parts: plausible(partsOf(base, GENAI)),
     tiers: [...starts]
       .sort((a, b) => a - b)
       .map((over) => {
         const { input, output, cachedInput, cacheWrite } = partsOf(at(over), GENAI)
-        return { over, parts: { ...defined({ input, output, cachedInput, cacheWrite }) } }
+        return { over, parts: plausible(defined({ input, output, cachedInput, cacheWrite })) }
       }),
   }
 }
@@ -144,7 +180,10 @@ const defined = <T extends object>(of: T): { [K in keyof T]?: Exclude<T[K], unde
 
 const genaiEvidence = (row: GenaiRow, loose: boolean): Evidence => ({
   by: 'genai-prices',
-  date: [row.prices_checked, row.price_line_date].filter((one) => one !== undefined).sort().at(-1),
+  date: [row.prices_checked, row.price_line_date]
+    .filter((one) => one !== undefined)
+    .sort()
+    .at(-1),
   prices: row.prices.flatMap(({ from, usd }) =>
     usd ? [{ ...(from ? { from } : {}), price: genaiPrice(usd) }] : [],
   ),
@@ -185,8 +224,7 @@ export const createWitnesses = (rows: Rows): Witnesses => {
     portkey.get(key(provider, `${plainId(id)}-lte-128k`))
 
   return {
-    otherUnits: (provider, id) =>
-      hasOtherUnits(genaiOf(provider, id, agreement.get(key(provider, id)))),
+    otherUnits: (provider, id) => hasOtherUnits(genaiOf(provider, id, agreement.get(key(provider, id)))),
     of: (provider, id) => {
       const found: Evidence[] = []
       const matched = agreement.get(key(provider, id))

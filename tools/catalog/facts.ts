@@ -1,7 +1,7 @@
 import { MAKER } from './providers.ts'
 import type { ModelsDevRow, Retirement, Rows } from './rows.ts'
 import type { Score } from './scores.ts'
-import type { Endpoint } from './select.ts'
+import { type Endpoint, isAlias } from './select.ts'
 
 /** What is known of an endpoint beside its price; absent where no source says. */
 export type HostFacts = {
@@ -29,7 +29,7 @@ export type ModelFacts = {
   in: readonly string[]
   out: readonly string[]
   scores?: Readonly<Record<string, readonly (number | string)[]>>
-  /** Other names it is known by: its ids at all hosts. */
+  /** Other names it is known by. */
   aliases: readonly string[]
 }
 
@@ -77,7 +77,10 @@ const saidElsewhere = (provider: string, canonical: string, group: readonly Endp
   return makers.some((one) => one.row?.structured_output === true)
 }
 const SCHEMAS: readonly [readonly string[], RegExp][] = [
-  [['anthropic', 'openrouter', 'vercel'], /^anthropic\/claude-(fable-5|opus-(4-[1-9]|5)|sonnet-(4-[5-9]|5)|haiku-4-5)/],
+  [
+    ['anthropic', 'openrouter', 'vercel'],
+    /^anthropic\/claude-(fable-5|opus-(4-[1-9]|5)|sonnet-(4-[5-9]|5)|haiku-4-5)/,
+  ],
   [['mistral'], /^mistral\//],
   [['google'], /^google\/gemini-/],
 ]
@@ -131,12 +134,15 @@ export const factsOf = ({ canonical, group, rows, end, scores }: FactsOf): Model
           ),
         }
       : {}),
-    aliases: aliasesOf(canonical, group, rows),
+    aliases: calledElsewhere(canonical, group, rows),
   }
 }
 
 // So little that nothing is promised which a host then refuses.
-const UNKNOWN = { chat: { context: 32_768, output: 4_096 }, embedding: { context: 8_192, output: 1 } } as const
+const UNKNOWN = {
+  chat: { context: 32_768, output: 4_096 },
+  embedding: { context: 8_192, output: 1 },
+} as const
 
 const mostOften = <T>(values: readonly T[]): T | undefined => {
   const counts = new Map<T, number>()
@@ -144,7 +150,8 @@ const mostOften = <T>(values: readonly T[]): T | undefined => {
   return [...counts].sort(([a, one], [b, other]) => other - one || (String(a) < String(b) ? -1 : 1))[0]?.[0]
 }
 
-const union = (values: readonly string[]): string[] => [...new Set(values.length > 0 ? values : ['text'])].sort()
+const union = (values: readonly string[]): string[] =>
+  [...new Set(values.length > 0 ? values : ['text'])].sort()
 
 /** Most tokens that makers count for one image, at low detail and at any other, where it is more than usual. */
 const imageTokensOf = (canonical: string): { low: number; high: number } =>
@@ -155,12 +162,11 @@ const IMAGES: readonly [RegExp, { low: number; high: number }][] = [
   [/^anthropic\/claude-(opus-(4-[7-9]|5)|sonnet-5|fable-5)/, { low: 5_000, high: 5_000 }],
 ]
 
-const aliasesOf = (canonical: string, group: readonly Endpoint[], rows: Rows): string[] => {
+/** Its ids at hosts, and the snapshots that price lists know at its maker. */
+const calledElsewhere = (canonical: string, group: readonly Endpoint[], rows: Rows): string[] => {
   const maker = MAKER[canonical.slice(0, canonical.indexOf('/'))]
   const snapshots = rows.agreement
     .filter((row) => row.canonical === canonical && row.provider === maker && !row.variant)
     .map((row) => row.id)
-  return [...new Set([...group.map((one) => one.id), ...snapshots].map((id) => id.toLowerCase()))]
-    .filter((id) => id !== canonical && id !== canonical.slice(canonical.indexOf('/') + 1))
-    .sort()
+  return [...new Set([...group.map((one) => one.id), ...snapshots])].filter((id) => !isAlias(id))
 }

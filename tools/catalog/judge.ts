@@ -1,5 +1,14 @@
-import { maxOf, type Rate } from '../../src/money.ts'
-import { type Evidence, type Part, type Price, type PriceTier, priceOn, SOLD, type Sold, TOLD } from './evidence.ts'
+import { maxOf, minOf, type Rate } from '../../src/money.ts'
+import {
+  type Evidence,
+  type Part,
+  type Price,
+  type PriceTier,
+  priceOn,
+  SOLD,
+  type Sold,
+  TOLD,
+} from './evidence.ts'
 
 const LATER_COPY = 'models.dev, later copy' satisfies Evidence['by']
 
@@ -27,7 +36,9 @@ export const judge = (
 ): Verdict | undefined => {
   const words = believable(evidence, usual)
   if (words.length === 0) return undefined
-  const dated = words.find((one) => knowsDates(one) && disagreeing(one, words).every((other) => explains(one, other)))
+  const dated = words.find(
+    (one) => knowsDates(one) && disagreeing(one, words).every((other) => explains(one, other)),
+  )
   const agreeing = dated ? words.filter((one) => agrees(one, dated)) : largestAgreement(words)
   const explained = dated ? disagreeing(dated, words) : []
   const against = words.filter((one) => !agreeing.includes(one) && !explained.includes(one))
@@ -95,7 +106,7 @@ const FAR = 6n
 const isFar = (sides: readonly (readonly Rate[])[]): boolean =>
   sides.some((rates) => {
     const sold = rates.filter((rate) => rate > 0n)
-    return sold.length > 1 && sold.reduce(maxOf) > FAR * sold.reduce((a, b) => (a < b ? a : b))
+    return sold.length > 1 && sold.reduce(maxOf) > FAR * sold.reduce(minOf)
   })
 
 const base = (one: Evidence, part: Sold): Rate => priceOn(one, AS_OF).parts[part] ?? (0n as Rate)
@@ -114,8 +125,8 @@ const largestAgreement = (words: readonly Evidence[]): Evidence[] =>
     .reduce((best, set) =>
       set.length > best.length || (set.length === best.length && weightOf(set) > weightOf(best)) ? set : best,
     )
-const weightOf = (set: readonly Evidence[]): bigint =>
-  set.map((one) => base(one, 'input') + base(one, 'output')).reduce((a, b) => (a > b ? a : b), 0n)
+const weightOf = (set: readonly Evidence[]): Rate =>
+  set.map((one) => (base(one, 'input') + base(one, 'output')) as Rate).reduce(maxOf)
 
 /** What the other says is what this one says for other days. */
 const explains = (one: Evidence, other: Evidence): boolean =>
@@ -145,17 +156,27 @@ export const highest = (prices: readonly Price[]): Price => {
   }
   const named = prices.map((one) => realThresholds(one, prices))
   const overs = [...new Set(named.flatMap((one) => one.tiers.map((tier) => tier.over)))].sort((a, b) => a - b)
-  return { parts, tiers: overs.map((over) => ({ over, parts: highestAbove(named, over) })) }
+  const tiers = overs.map((over) => ({ over, parts: highestAbove(named, over) }))
+  return { parts, tiers: tiers.filter((tier) => SOLD.some((part) => differs(tier.parts, parts, part))) }
 }
+
+/** A part that is not named costs as much as input. */
+const differs = (tier: PriceTier['parts'], base: PriceTier['parts'], part: Sold): boolean =>
+  (tier[part] ?? tier.input) !== (base[part] ?? base.input)
 
 const highestAbove = (prices: readonly Price[], over: number): PriceTier['parts'] => {
   const parts: PriceTier['parts'] = {}
-  const there = prices.map((one) => ({ base: one.parts, tier: one.tiers.findLast((tier) => tier.over <= over)?.parts }))
+  const there = prices.map((one) => ({
+    base: one.parts,
+    tier: one.tiers.findLast((tier) => tier.over <= over)?.parts,
+  }))
   const tiered = there.flatMap(({ tier }) => tier ?? [])
   for (const part of SOLD) {
     const dearest = part === 'input' || part === 'output'
     // What a tier does not say of its cache is not what the cache costs below it.
-    const said = dearest ? there.map(({ base, tier }) => tier?.[part] ?? base[part]) : tiered.map((tier) => tier[part])
+    const said = dearest
+      ? there.map(({ base, tier }) => tier?.[part] ?? base[part])
+      : tiered.map((tier) => tier[part])
     const rates = said.filter((rate) => rate !== undefined)
     if (rates.length > 0) parts[part] = rates.reduce(maxOf)
   }

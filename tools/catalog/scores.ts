@@ -17,7 +17,7 @@ export const scoresOf = (rows: readonly ScoreRow[]): Map<string, Record<string, 
     const key = isElo(row) ? `elo:${plain}` : plain
     const own = scores.get(row.canonical) ?? {}
     const score: Score = {
-      value: valueOf(row),
+      value: scoreOf(row),
       source: row.source,
       ...(row.date ? { date: row.date } : {}),
     }
@@ -55,7 +55,7 @@ const kindOf = ({ metric, version, harness, dataset }: ScoreRow): string =>
 
 const isElo = ({ metric }: ScoreRow): boolean => metric?.toLowerCase() === 'elo'
 
-const valueOf = (row: ScoreRow): number => {
+const scoreOf = (row: ScoreRow): number => {
   const value = Number(row.score)
   if (isElo(row)) return value
   return Number((value > 1 ? value / 100 : value).toFixed(6))

@@ -1,5 +1,5 @@
 import { LEFT_OUT, MAKER } from './providers.ts'
-import type { ModelsDevRow, Rows } from './rows.ts'
+import type { HandFacts, ModelsDevRow, Rows } from './rows.ts'
 
 /** An endpoint that may be sold: what is known of it beside its price. */
 export type Endpoint = {
@@ -14,9 +14,15 @@ export type Endpoint = {
 
 /** Ids whose model and price change without notice, and routers that choose a model by themselves. */
 export const isAlias = (id: string): boolean =>
-  /(^~|[-/]latest$|[-:]latest\b|chat-latest|(^|\/)(auto|free|model-router|bodybuilder|fusion|pareto)$|(^|\/)router$|-router$)/i.test(id) ||
-  /(^|\/)(deepseek-chat|deepseek-reasoner|qwen-(plus|max|turbo|flash|long|vl-max|vl-plus|coder|omni-turbo)|qwq-plus|qvq-max)$/i.test(id) ||
-  /(^|\/)(claude-(opus|sonnet|haiku|fable)|gpt-(chat|mini)|gemini-(flash|pro|flash-lite)|grok|mistral-(large|medium|small)|open-mistral-7b|magistral-(medium|small)|ministral-(3b|8b)|codestral|devstral|devstral-(medium|small)|command|command-a|command-r|command-r-plus|kimi-latest)$/i.test(id)
+  /(^~|[-/]latest$|[-:]latest\b|chat-latest|(^|\/)(auto|free|model-router|bodybuilder|fusion|pareto)$|(^|\/)router$|-router$)/i.test(
+    id,
+  ) ||
+  /(^|\/)(deepseek-chat|deepseek-reasoner|qwen-(plus|max|turbo|flash|long|vl-max|vl-plus|coder|omni-turbo)|qwq-plus|qvq-max)$/i.test(
+    id,
+  ) ||
+  /(^|\/)(claude-(opus|sonnet|haiku|fable)|gpt-(chat|mini)|gemini-(flash|pro|flash-lite)|grok|mistral-(large|medium|small)|open-mistral-7b|magistral-(medium|small)|ministral-(3b|8b)|codestral|devstral|devstral-(medium|small)|command|command-a|command-r|command-r-plus|kimi-latest)$/i.test(
+    id,
+  )
 
 /** Only on another API than chat/completions, or billed by more than tokens. */
 const isElsewhere = (provider: string, id: string): boolean =>
@@ -27,7 +33,9 @@ const isElsewhere = (provider: string, id: string): boolean =>
 
 /** Made for something else than a conversation: translation by its own parameters, code merging, images of pages. */
 const isSpecial = (id: string): boolean =>
-  /(qwen-mt-|-mt-(plus|turbo|lite)|morph-v|relace-apply|-ocr|ocr-|-asr|livetranslate|character|guard|moderation|safeguard|rerank|-realtime|gpt-audio|-image|autoglm|ui-tars|-prover-)/i.test(id)
+  /(qwen-mt-|-mt-(plus|turbo|lite)|morph-v|relace-apply|-ocr|ocr-|-asr|livetranslate|character|guard|moderation|safeguard|rerank|-realtime|gpt-audio|-image|autoglm|ui-tars|-prover-)/i.test(
+    id,
+  )
 
 const speaksText = (row: ModelsDevRow): boolean =>
   row.kind === 'embedding' || (row.modalities_out?.length === 1 && row.modalities_out[0] === 'text')
@@ -57,7 +65,7 @@ const fromModelsDev = (row: ModelsDevRow): Endpoint[] => {
 
 /** Endpoints that only price lists know: an id there does not prove that it is callable, so that only chosen ones are taken. */
 const fromSelection = (rows: Rows, known: ReadonlySet<string>): Endpoint[] => {
-  const described = new Map([...rows.facts, ...rows.late].map((row) => [row.canonical, row as ModelsDevRow]))
+  const late = new Map(rows.late.map((row) => [row.canonical, row]))
   return rows.selection
     .filter(({ provider, id, kind }) => !known.has(`${provider} ${id}`) && SERVED.has(kind))
     .map(({ provider, id, canonical, kind }) => ({
@@ -65,7 +73,7 @@ const fromSelection = (rows: Rows, known: ReadonlySet<string>): Endpoint[] => {
       id,
       canonical,
       kind: kind as Endpoint['kind'],
-      row: described.get(canonical),
+      row: late.get(canonical),
     }))
 }
 
@@ -93,5 +101,17 @@ export const endpointsOf = (rows: Rows, providers: ReadonlySet<string>): Endpoin
       !isSpecial(id) &&
       !/(:free|:batch|:flex|:priority|:thinking|:exacto|:extended|:online|:nitro)$/.test(id),
   )
-  return [...new Map(all.map((one) => [`${one.provider} ${one.id}`, one])).values()]
+  const facts = new Map(rows.facts.map((one) => [one.canonical, one]))
+  const told = all.map((one) => ({ ...one, row: withFacts(one, facts.get(one.canonical)) }))
+  return [...new Map(told.map((one) => [`${one.provider} ${one.id}`, one])).values()]
+}
+
+/** What the maker's page says holds at the maker's own endpoint, and elsewhere where the endpoint's row says nothing. */
+const withFacts = (
+  { provider, canonical, row }: Endpoint,
+  facts: HandFacts | undefined,
+): ModelsDevRow | undefined => {
+  if (!facts) return row
+  const own = MAKER[canonical.split('/')[0]!] === provider
+  return (own ? { ...row, ...facts } : { ...facts, ...row }) as ModelsDevRow
 }

@@ -10,7 +10,7 @@ export type Reference = { name: string; prompts: string[]; tools?: Tools; scores
 export type Cells = { z: Float32Array[]; value: number[]; weight: number[] }
 export type Fitted = { v: number[]; sure: number }
 
-/** z was fitted to the same outcomes, so they say less than they seem to. */
+/** Outcomes on one data set are alike: they say less of others than their number. */
 const DISCOUNT = 0.5
 const ROUNDS = 6
 
@@ -23,7 +23,7 @@ export const fitAbilities = (
   let mean = new Array<number>(n).fill(0)
   mean[0] = 0.7
   let covariance = zeros(n, n)
-  for (let i = 0; i < n; i++) covariance[i]![i] = i === 0 ? 1 : 0.3
+  for (let i = 0; i < n; i++) covariance[i]![i] = i === 0 ? 1 : 0.2
   let abilities: Fitted[] = []
   const labelled = cells.filter(({ value }) => value.length > 0)
   for (let round = 0; round < ROUNDS; round++) {
@@ -50,34 +50,54 @@ export const fitAbilities = (
   return { prior: { mean, covariance }, abilities }
 }
 
-const posterior = ({ z, value, weight }: Cells, mean: readonly number[], inverse: number[][]) => {
-  const n = mean.length
+/** Newton's method; a step that makes things worse is halved. */
+const posterior = (cells: Cells, mean: readonly number[], inverse: number[][]) => {
   let v = [...mean]
-  let uncertainty = inverse
-  const x = new Float64Array(n)
-  for (let step = 0; step < 8; step++) {
-    const hessian = inverse.map((row) => [...row])
-    const gradient = v.map((_, i) => inverse[i]!.reduce((sum, a, j) => sum + a * (v[j]! - mean[j]!), 0))
-    for (const [k, point] of z.entries()) {
-      x[0] = 1
-      x.set(point, 1)
-      let logit = 0
-      for (let i = 0; i < n; i++) logit += v[i]! * x[i]!
-      const p = sigmoid(logit)
-      const slope = DISCOUNT * weight[k]! * (p - value[k]!)
-      const bend = DISCOUNT * weight[k]! * Math.max(p * (1 - p), 0.01)
-      for (let i = 0; i < n; i++) {
-        gradient[i]! += slope * x[i]!
-        const row = hessian[i]!
-        const bx = bend * x[i]!
-        for (let j = 0; j <= i; j++) row[j]! += bx * x[j]!
-      }
+  let now = slopesAt(cells, v, mean, inverse)
+  let uncertainty = invert(now.hessian)
+  for (let step = 0; step < 25; step++) {
+    const move = uncertainty.map((row) => row.reduce((sum, a, j) => sum + a * now.gradient[j]!, 0))
+    let size = 1
+    let next = now
+    let to = v
+    for (let tries = 0; tries < 12; tries++, size /= 2) {
+      to = v.map((a, i) => a - size * move[i]!)
+      next = slopesAt(cells, to, mean, inverse)
+      if (next.loss <= now.loss) break
     }
-    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) hessian[j]![i] = hessian[i]![j]!
-    uncertainty = invert(hessian)
-    const move = uncertainty.map((row) => row.reduce((sum, a, j) => sum + a * gradient[j]!, 0))
-    v = v.map((a, i) => a - move[i]!)
-    if (Math.max(...move.map(Math.abs)) < 1e-4) break
+    if (!(next.loss <= now.loss)) break
+    const gain = now.loss - next.loss
+    v = to
+    now = next
+    uncertainty = invert(now.hessian)
+    if (gain < 1e-5) break
   }
   return { v, uncertainty }
+}
+
+const slopesAt = ({ z, value, weight }: Cells, v: readonly number[], mean: readonly number[], inverse: number[][]) => {
+  const n = mean.length
+  const x = new Float64Array(n)
+  const hessian = inverse.map((row) => [...row])
+  const gradient = v.map((_, i) => inverse[i]!.reduce((sum, a, j) => sum + a * (v[j]! - mean[j]!), 0))
+  let loss = gradient.reduce((sum, g, i) => sum + (g * (v[i]! - mean[i]!)) / 2, 0)
+  for (const [k, point] of z.entries()) {
+    x[0] = 1
+    x.set(point, 1)
+    let logit = 0
+    for (let i = 0; i < n; i++) logit += v[i]! * x[i]!
+    const p = sigmoid(logit)
+    const w = DISCOUNT * weight[k]!
+    loss += w * (Math.log1p(Math.exp(-Math.abs(logit))) + Math.max(logit, 0) - value[k]! * logit)
+    const slope = w * (p - value[k]!)
+    const bend = w * Math.max(p * (1 - p), 1e-3)
+    for (let i = 0; i < n; i++) {
+      gradient[i]! += slope * x[i]!
+      const row = hessian[i]!
+      const bx = bend * x[i]!
+      for (let j = 0; j <= i; j++) row[j]! += bx * x[j]!
+    }
+  }
+  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) hessian[j]![i] = hessian[i]![j]!
+  return { loss, gradient, hessian }
 }

@@ -1,5 +1,6 @@
 /** Benchmarks of today on the scale of the labelled models: logit(score) ≈ at + slope · b, through models that have both. */
 import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
 import type { Head } from '../../src/route/difficulty/weights.ts'
 
 type Score = { model: string; key: string; score: number }
@@ -18,11 +19,12 @@ const SAME: Record<string, string> = {
   'meta/llama-3.3-70b-instruct': 'llama-3.1-70b',
 }
 
+const CATALOG = new URL('../../data/catalog/sources/', import.meta.url)
 const USUAL_SPREAD = 0.7
 const USUAL_SLOPE = 1
 
 /** Fits abilities of the models of the lists and one line a benchmark in turns; labelled models stay where they are. */
-export const latentOfBenchmarks = (known: ReadonlyMap<string, number>): Head['benchmarks'] => {
+export const latentOfBenchmarks = (known: ReadonlyMap<string, number>): Latent => {
   const scores = readScores()
   const theta = new Map<string, number>()
   const anchored = (model: string): number | undefined => known.get(SAME[model] ?? model)
@@ -46,8 +48,34 @@ export const latentOfBenchmarks = (known: ReadonlyMap<string, number>): Head['be
       theta.set(model, sum / weight)
     }
   }
-  return lines
+  return { benchmarks: lines, price: priceOf(theta) }
 }
+
+export type Latent = Pick<Head, 'benchmarks' | 'price'>
+
+/** Ability against the logarithm of the output price: the models that have scores, at their cheapest price in the catalogue. */
+const priceOf = (theta: ReadonlyMap<string, number>): Head['price'] => {
+  const prices = new Map<string, number>()
+  const file = gunzipSync(readFileSync(new URL('models-dev.jsonl.gz', CATALOG))).toString('utf8')
+  for (const line of file.trimEnd().split('\n')) {
+    const { canonical, price } = JSON.parse(line) as { canonical: string; price?: { output?: string } }
+    const output = Number(price?.output)
+    if (output > 0) prices.set(canonical, Math.min(output, prices.get(canonical) ?? Infinity))
+  }
+  const points = [...theta].flatMap(([model, b]) =>
+    prices.has(model) ? [[Math.log(prices.get(model)!), b] as const] : [],
+  )
+  const n = points.length
+  const mx = points.reduce((sum, [x]) => sum + x, 0) / n
+  const my = points.reduce((sum, [, y]) => sum + y, 0) / n
+  const xy = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0)
+  const xx = points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0)
+  const slope = Math.max(0.1, xy / xx)
+  // Models that nobody measures are rather weaker than those that somebody does.
+  return { at: my - slope * mx - MODESTY, slope }
+}
+
+const MODESTY = 0.3
 
 /** A line with a slope near the usual one; benchmarks with few scores say little more than where they lie. */
 const lineOf = (own: readonly Score[], theta: ReadonlyMap<string, number>) => {
@@ -81,7 +109,7 @@ const readScores = (): Score[] => {
     const id = `${model} ${key}`
     if (value / 100 > (best.get(id)?.score ?? -1)) best.set(id, { model, key, score: value / 100 })
   }
-  const lines = readFileSync(new URL('../../data/catalog/sources/benchmarks.jsonl', import.meta.url), 'utf8')
+  const lines = readFileSync(new URL('benchmarks.jsonl', CATALOG), 'utf8')
   for (const line of lines.trimEnd().split('\n')) {
     const { canonical, key, score } = JSON.parse(line) as Record<string, string>
     add(canonical!, key!, Number(score))

@@ -110,14 +110,10 @@ export const featuresOf = (raw: Raw, frame: Frame): Features => {
 /** Known outcomes: per row the models asked and how well they answered. */
 export type Labels = { models: string[]; starts: Uint32Array; model: Uint16Array; value: Float32Array; weight: Float32Array }
 
-export type Shape = { dims: number; hidden: number }
+export type Shape = { dims: number }
 export type Net = Shape & {
   table: Float32Array
   linear: Float32Array
-  inner: Float32Array
-  innerZ: Float32Array
-  innerBias: Float32Array
-  outer: Float32Array
   u: Float32Array
   b: Float32Array
 }
@@ -136,17 +132,12 @@ export type Recipe = Shape & {
 const gauss = (next: () => number): number =>
   Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next())
 
-export const makeNet = (models: number, { dims, hidden }: Shape, next: () => number): Net => {
+export const makeNet = (models: number, { dims }: Shape, next: () => number): Net => {
   const fill = (size: number, spread: number) => Float32Array.from({ length: size }, () => spread * gauss(next))
   return {
     dims,
-    hidden,
     table: fill(BUCKETS * dims, 0.05),
     linear: fill(STRUCTURE * dims, 0.05),
-    inner: fill(hidden * STRUCTURE, 0.12),
-    innerZ: fill(hidden * dims, 0.2),
-    innerBias: new Float32Array(hidden),
-    outer: fill(dims * hidden, 0.1),
     u: fill(models * dims, 0.3),
     b: new Float32Array(models),
   }
@@ -154,33 +145,18 @@ export const makeNet = (models: number, { dims, hidden }: Shape, next: () => num
 
 export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
-/** z of one row; `h` receives the hidden layer and `s` the structure as used. */
-export const embed = (net: Net, f: Features, row: number, z: Float32Array, h: Float32Array): void => {
-  const { dims, hidden } = net
+/** z of one row. */
+export const embed = (net: Net, f: Features, row: number, z: Float32Array): void => {
+  const { dims, table, linear } = net
   z.fill(0)
   for (let j = f.starts[row]!; j < f.starts[row + 1]!; j++) {
     const at = f.buckets[j]! * dims
     const v = f.values[j]!
-    for (let d = 0; d < dims; d++) z[d]! += v * net.table[at + d]!
-  }
-  finish(net, f.structure, row * STRUCTURE, z, h, dims, hidden)
-}
-
-const finish = (net: Net, s: Float32Array, at: number, z: Float32Array, h: Float32Array, dims: number, hidden: number) => {
-  for (let k = 0; k < hidden; k++) {
-    let sum = net.innerBias[k]!
-    for (let j = 0; j < STRUCTURE; j++) sum += net.inner[k * STRUCTURE + j]! * s[at + j]!
-    for (let d = 0; d < dims; d++) sum += net.innerZ[k * dims + d]! * z[d]!
-    h[k] = sum > 0 ? sum : 0
+    for (let d = 0; d < dims; d++) z[d]! += v * table[at + d]!
   }
   for (let j = 0; j < STRUCTURE; j++) {
-    const x = s[at + j]!
-    if (x !== 0) for (let d = 0; d < dims; d++) z[d]! += x * net.linear[j * dims + d]!
-  }
-  for (let d = 0; d < dims; d++) {
-    let sum = 0
-    for (let k = 0; k < hidden; k++) sum += net.outer[d * hidden + k]! * h[k]!
-    z[d]! += sum
+    const x = f.structure[row * STRUCTURE + j]!
+    if (x !== 0) for (let d = 0; d < dims; d++) z[d]! += x * linear[j * dims + d]!
   }
 }
 
@@ -189,156 +165,152 @@ const BATCH = 16
 /** Trains one net. The weights of the last third of the epochs are averaged: cheaper than more seeds and as calm. */
 export const fit = (f: Features, labels: Labels, members: ArrayLike<number>, recipe: Recipe): Net => {
   const next = random(recipe.seed)
-  const { dims, hidden } = recipe
   const net = makeNet(labels.models.length, recipe, next)
   startBiases(net, labels, members)
-  const gTable = new Float32Array(BUCKETS * dims)
-  const touched = new Uint16Array(BUCKETS)
-  const isTouched = new Uint8Array(BUCKETS)
-  const dense = [net.linear, net.inner, net.innerZ, net.innerBias, net.outer, net.u, net.b]
-  const grads = dense.map((w) => new Float32Array(w.length))
-  const firsts = dense.map((w) => new Float32Array(w.length))
-  const seconds = dense.map((w) => new Float32Array(w.length))
-  const decays = [recipe.decayDense, recipe.decayDense, recipe.decayDense, 0, recipe.decayDense, recipe.decayU, 0]
-  const [gLinear, gInner, gInnerZ, gInnerBias, gOuter, gU, gB] = grads as [
-    Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array,
-  ]
-  const z = new Float32Array(dims)
-  const zBag = new Float32Array(dims)
-  const dz = new Float32Array(dims)
-  const h = new Float32Array(hidden)
-  const dh = new Float32Array(hidden)
-  const s = new Float32Array(STRUCTURE)
-  const kept = new Uint16Array(20_000)
-  const keptValue = new Float32Array(20_000)
+  const learner = makeLearner(net, recipe)
   const order = Uint32Array.from(members)
-  const averages = [net.table, ...dense].map((w) => new Float64Array(w.length))
+  const weights = [net.table, net.linear, net.u, net.b]
+  const averages = weights.map((w) => new Float64Array(w.length))
   let averaged = 0
   let step = 0
   const steps = Math.ceil(order.length / BATCH) * recipe.epochs
   for (let epoch = 0; epoch < recipe.epochs; epoch++) {
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = Math.floor(next() * (i + 1))
-      const t = order[i]!
-      order[i] = order[j]!
-      order[j] = t
-    }
+    shuffle(order, next)
     for (let from = 0; from < order.length; from += BATCH) {
       const to = Math.min(order.length, from + BATCH)
-      let touchedCount = 0
-      for (let k = from; k < to; k++) {
-        const row = order[k]!
-        let n = 0
-        let sum = 1e-6
-        for (let j = f.starts[row]!; j < f.starts[row + 1]!; j++) {
-          if (recipe.drop > 0 && next() < recipe.drop) continue
-          kept[n] = f.buckets[j]!
-          keptValue[n++] = f.values[j]!
-          sum += f.values[j]! ** 2
-        }
-        const norm = 1 / Math.sqrt(sum)
-        zBag.fill(0)
-        for (let j = 0; j < n; j++) {
-          const v = (keptValue[j]! *= norm)
-          const at = kept[j]! * dims
-          for (let d = 0; d < dims; d++) zBag[d]! += v * net.table[at + d]!
-        }
-        z.set(zBag)
-        for (let j = 0; j < STRUCTURE; j++)
-          s[j] = recipe.dropStructure > 0 && next() < recipe.dropStructure ? 0 : f.structure[row * STRUCTURE + j]!
-        finish(net, s, 0, z, h, dims, hidden)
-        dz.fill(0)
-        for (let c = labels.starts[row]!; c < labels.starts[row + 1]!; c++) {
-          const m = labels.model[c]!
-          let logit = net.b[m]!
-          for (let d = 0; d < dims; d++) logit += net.u[m * dims + d]! * z[d]!
-          const g = (sigmoid(logit) - labels.value[c]!) * labels.weight[c]!
-          gB[m]! += g
-          for (let d = 0; d < dims; d++) {
-            gU[m * dims + d]! += g * z[d]!
-            dz[d]! += g * net.u[m * dims + d]!
-          }
-        }
-        for (let q = 0; q < hidden; q++) {
-          let sumH = 0
-          if (h[q]! > 0) for (let d = 0; d < dims; d++) sumH += net.outer[d * hidden + q]! * dz[d]!
-          dh[q] = sumH
-        }
-        for (let d = 0; d < dims; d++) {
-          const g = dz[d]!
-          for (let q = 0; q < hidden; q++) gOuter[d * hidden + q]! += g * h[q]!
-        }
-        for (let j = 0; j < STRUCTURE; j++) {
-          const x = s[j]!
-          if (x === 0) continue
-          for (let d = 0; d < dims; d++) gLinear[j * dims + d]! += dz[d]! * x
-        }
-        for (let q = 0; q < hidden; q++) {
-          const g = dh[q]!
-          if (g === 0) continue
-          gInnerBias[q]! += g
-          for (let j = 0; j < STRUCTURE; j++) gInner[q * STRUCTURE + j]! += g * s[j]!
-          for (let d = 0; d < dims; d++) {
-            gInnerZ[q * dims + d]! += g * zBag[d]!
-            dz[d]! += g * net.innerZ[q * dims + d]!
-          }
-        }
-        for (let j = 0; j < n; j++) {
-          const bucket = kept[j]!
-          if (isTouched[bucket] === 0) {
-            isTouched[bucket] = 1
-            touched[touchedCount++] = bucket
-          }
-          const at = bucket * dims
-          const v = keptValue[j]!
-          for (let d = 0; d < dims; d++) gTable[at + d]! += v * dz[d]!
-        }
-      }
+      for (let k = from; k < to; k++) learner.row(f, labels, order[k]!, next)
       step++
       const heat = Math.min(1, step / 200) * (0.5 + 0.5 * Math.cos((Math.PI * step) / steps)) + 0.02
-      const scale = 1 / (to - from)
-      for (let i = 0; i < touchedCount; i++) {
-        const bucket = touched[i]!
-        isTouched[bucket] = 0
-        const at = bucket * dims
-        const rate = recipe.rateTable * heat
-        for (let d = 0; d < dims; d++) {
-          const w = net.table[at + d]!
-          net.table[at + d] = w - rate * (gTable[at + d]! * scale + recipe.decayTable * w)
-          gTable[at + d] = 0
-        }
-      }
-      const c1 = 1 / (1 - 0.9 ** step)
-      const c2 = 1 / (1 - 0.999 ** step)
-      for (let p = 0; p < dense.length; p++) {
-        const w = dense[p]!
-        const g = grads[p]!
-        const m1 = firsts[p]!
-        const m2 = seconds[p]!
-        const decay = decays[p]!
-        const rate = recipe.rateDense * heat
-        for (let i = 0; i < w.length; i++) {
-          const grad = g[i]! * scale
-          m1[i] = 0.9 * m1[i]! + 0.1 * grad
-          m2[i] = 0.999 * m2[i]! + 0.001 * grad * grad
-          w[i]! -= rate * ((m1[i]! * c1) / (Math.sqrt(m2[i]! * c2) + 1e-6) + decay * w[i]!)
-          g[i] = 0
-        }
-      }
+      learner.step(heat, 1 / (to - from), step)
     }
-    if (epoch >= Math.floor((recipe.epochs * 2) / 3)) {
-      averaged++
-      for (const [i, w] of [net.table, ...dense].entries()) {
-        const a = averages[i]!
-        for (let j = 0; j < w.length; j++) a[j]! += w[j]!
-      }
+    if (epoch < Math.floor((recipe.epochs * 2) / 3)) continue
+    averaged++
+    for (const [i, w] of weights.entries()) {
+      const a = averages[i]!
+      for (let j = 0; j < w.length; j++) a[j]! += w[j]!
     }
   }
-  for (const [i, w] of [net.table, ...dense].entries()) {
+  for (const [i, w] of weights.entries()) {
     const a = averages[i]!
     for (let j = 0; j < w.length; j++) w[j] = a[j]! / averaged
   }
   return net
+}
+
+const shuffle = (order: Uint32Array, next: () => number): void => {
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(next() * (i + 1))
+    const t = order[i]!
+    order[i] = order[j]!
+    order[j] = t
+  }
+}
+
+/** Gathers gradients row by row and steps: plain descent for the words, Adam for the rest. */
+const makeLearner = (net: Net, recipe: Recipe) => {
+  const { dims, table, linear, u, b } = net
+  const gTable = new Float32Array(table.length)
+  const touched = new Uint16Array(BUCKETS)
+  const isTouched = new Uint8Array(BUCKETS)
+  let touchedCount = 0
+  const gLinear = new Float32Array(linear.length)
+  const gU = new Float32Array(u.length)
+  const gB = new Float32Array(b.length)
+  const dense = [
+    adam(linear, gLinear, recipe.decayDense),
+    adam(u, gU, recipe.decayU),
+    adam(b, gB, 0),
+  ]
+  const z = new Float32Array(dims)
+  const dz = new Float32Array(dims)
+  const s = new Float32Array(STRUCTURE)
+  const kept = new Uint16Array(20_000)
+  const keptValue = new Float32Array(20_000)
+
+  const row = (f: Features, labels: Labels, at: number, next: () => number): void => {
+    const { buckets, values, structure } = f
+    let n = 0
+    let sum = 1e-6
+    for (let j = f.starts[at]!; j < f.starts[at + 1]!; j++) {
+      if (next() < recipe.drop) continue
+      const v = values[j]!
+      kept[n] = buckets[j]!
+      keptValue[n++] = v
+      sum += v * v
+    }
+    const norm = 1 / Math.sqrt(sum)
+    z.fill(0)
+    dz.fill(0)
+    for (let j = 0; j < n; j++) {
+      const v = keptValue[j]! * norm
+      keptValue[j] = v
+      const from = kept[j]! * dims
+      for (let d = 0; d < dims; d++) z[d]! += v * table[from + d]!
+    }
+    for (let j = 0; j < STRUCTURE; j++) {
+      const x = next() < recipe.dropStructure ? 0 : structure[at * STRUCTURE + j]!
+      s[j] = x
+      if (x !== 0) for (let d = 0; d < dims; d++) z[d]! += x * linear[j * dims + d]!
+    }
+    for (let c = labels.starts[at]!; c < labels.starts[at + 1]!; c++) {
+      const m = labels.model[c]!
+      let logit = b[m]!
+      for (let d = 0; d < dims; d++) logit += u[m * dims + d]! * z[d]!
+      const g = (sigmoid(logit) - labels.value[c]!) * labels.weight[c]!
+      gB[m]! += g
+      for (let d = 0; d < dims; d++) {
+        gU[m * dims + d]! += g * z[d]!
+        dz[d]! += g * u[m * dims + d]!
+      }
+    }
+    for (let j = 0; j < STRUCTURE; j++) {
+      const x = s[j]!
+      if (x !== 0) for (let d = 0; d < dims; d++) gLinear[j * dims + d]! += dz[d]! * x
+    }
+    for (let j = 0; j < n; j++) {
+      const bucket = kept[j]!
+      if (isTouched[bucket] === 0) {
+        isTouched[bucket] = 1
+        touched[touchedCount++] = bucket
+      }
+      const v = keptValue[j]!
+      const from = bucket * dims
+      for (let d = 0; d < dims; d++) gTable[from + d]! += v * dz[d]!
+    }
+  }
+
+  const step = (heat: number, scale: number, count: number): void => {
+    const rate = recipe.rateTable * heat
+    const keep = 1 - rate * recipe.decayTable
+    for (let i = 0; i < touchedCount; i++) {
+      const bucket = touched[i]!
+      isTouched[bucket] = 0
+      const from = bucket * dims
+      for (let d = from; d < from + dims; d++) {
+        table[d] = table[d]! * keep - rate * scale * gTable[d]!
+        gTable[d] = 0
+      }
+    }
+    touchedCount = 0
+    for (const one of dense) one(recipe.rateDense * heat, scale, count)
+  }
+  return { row, step }
+}
+
+const adam = (w: Float32Array, g: Float32Array, decay: number) => {
+  const first = new Float32Array(w.length)
+  const second = new Float32Array(w.length)
+  return (rate: number, scale: number, count: number): void => {
+    const c1 = 1 / (1 - 0.9 ** count)
+    const c2 = 1 / (1 - 0.999 ** count)
+    for (let i = 0; i < w.length; i++) {
+      const grad = g[i]! * scale
+      first[i] = 0.9 * first[i]! + 0.1 * grad
+      second[i] = 0.999 * second[i]! + 0.001 * grad * grad
+      w[i]! -= rate * ((first[i]! * c1) / (Math.sqrt(second[i]! * c2) + 1e-6) + decay * w[i]!)
+      g[i] = 0
+    }
+  }
 }
 
 const startBiases = (net: Net, labels: Labels, members: ArrayLike<number>): void => {
@@ -355,21 +327,4 @@ const startBiases = (net: Net, labels: Labels, members: ArrayLike<number>): void
     const p = (sum[m]! + 2) / (count[m]! + 4)
     net.b[m] = Math.log(p / (1 - p))
   }
-}
-
-/** Logits of all models for the given rows, row-major. */
-export const logitsOf = (net: Net, f: Features, rows: ArrayLike<number>): Float32Array => {
-  const models = net.b.length
-  const out = new Float32Array(rows.length * models)
-  const z = new Float32Array(net.dims)
-  const h = new Float32Array(net.hidden)
-  for (let i = 0; i < rows.length; i++) {
-    embed(net, f, rows[i]!, z, h)
-    for (let m = 0; m < models; m++) {
-      let logit = net.b[m]!
-      for (let d = 0; d < net.dims; d++) logit += net.u[m * net.dims + d]! * z[d]!
-      out[i * models + m] = logit
-    }
-  }
-  return out
 }

@@ -8,14 +8,15 @@ import type { Manifest, Priors, Row } from './data.ts'
 import { embed, type Features, featuresOf, fit, type Frame, frameOf, type Labels, type Net, type Prompt, type Recipe, scanAll } from './fit.ts'
 import { cholesky, eigen, invertLower, multiply, transpose, zeros } from './linear.ts'
 
-export type Plan = { seeds: readonly number[]; dims: number; recipe: Omit<Recipe, 'seed'>; caution: Head['caution'] }
+export type Plan = { seeds: readonly number[]; dims: number; recipe: Omit<Recipe, 'seed'>; caution: Head['caution']; repeat: number; referenceWeight: number }
 
 export const PLAN: Plan = {
-  seeds: [1, 2, 3],
+  seeds: [1, 2, 3, 4],
+  repeat: 8,
+  referenceWeight: 200,
   dims: 16,
   recipe: {
     dims: 16,
-    hidden: 0,
     epochs: 8,
     rateTable: 1,
     rateDense: 0.002,
@@ -43,17 +44,23 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
   const frame = frameOf(raw, members)
   const features = featuresOf(raw, frame)
   const labels = labelsOf(lesson, models)
-  const nets = plan.seeds.map((seed) => {
-    say(`net with seed ${seed}`)
-    return fit(features, labels, members, { ...plan.recipe, seed })
+  const lessons = members.flatMap((i) => (i < rows.length ? [i] : new Array<number>(plan.repeat).fill(i)))
+  // Every net leaves out its own part of the questions: what it says of these is as honest as of a new one.
+  const part = (i: number) => (i < rows.length ? (Math.imul(rows[i]!.group, 0x9e3779b1) >>> 16) % plan.seeds.length : -1)
+  const nets = plan.seeds.map((seed, k) => {
+    say(`net ${k + 1} of ${plan.seeds.length}`)
+    const own = lessons.filter((i) => part(i) !== k)
+    return fit(features, labels, own, { ...plan.recipe, seed })
   })
   say('one of them all')
   const one = merge(nets, features, labels, plan.dims)
   const z = members.map((row) => place(one, features, row))
   say('abilities')
-  const cells = cellsOf(lesson, models, z)
+  const honest = honestPlaces(nets, features, z, part)
+  const cells = cellsOf(lesson, models, honest, plan.referenceWeight)
   const { prior, abilities } = fitAbilities(cells, plan.dims)
   const output = lengths(lesson, features, z, plan.dims)
+  const packed = pack(one, frame)
   const head: Head = {
     dims: plan.dims,
     steps: one.steps,
@@ -65,12 +72,11 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
       }),
     ),
     places: placesOf(lesson, z),
-    benchmarks: latentOfBenchmarks(new Map(models.map((name, m) => [name, abilities[m]!.v[0]!]))),
-    price: priceOf(lesson, models, abilities),
+    ...latentOfBenchmarks(new Map(models.map((name, m) => [name, abilities[m]!.v[0]!]))),
     output,
     caution: plan.caution,
   }
-  return { head: rounded(head), ...pack(one, frame) }
+  return { head: rounded(head), ...packed }
 }
 
 const short = (x: number): number => Number(x.toFixed(4))
@@ -115,7 +121,7 @@ const merge = (nets: readonly Net[], f: Features, labels: Labels, dims: number):
   const long = Array.from({ length: rows }, (_, row) => {
     const z = nets.map((net) => {
       const out = new Float32Array(each)
-      embed(net, f, row, out, new Float32Array(0))
+      embed(net, f, row, out)
       return out
     })
     return z.flatMap((part) => [...part])
@@ -170,6 +176,36 @@ const place = ({ dims, table, linear, centre }: One, f: Features, row: number): 
   return z
 }
 
+/** z as the net says it that has not seen the row, brought into the common space by regression. */
+const honestPlaces = (nets: readonly Net[], f: Features, z: readonly Float32Array[], part: (i: number) => number): Float32Array[] => {
+  const dims = z[0]!.length
+  const honest = [...z]
+  const own = new Float32Array(nets[0]!.dims)
+  for (const [k, net] of nets.entries()) {
+    const n = net.dims + 1
+    const left = zeros(n, n)
+    const right = zeros(dims, n)
+    const seen = Array.from(z, (_, row) => {
+      embed(net, f, row, own)
+      return [1, ...own]
+    })
+    for (const [row, x] of seen.entries()) {
+      if (part(row) === k) continue
+      for (let i = 0; i < n; i++) {
+        for (let j = 0; j < n; j++) left[i]![j]! += x[i]! * x[j]!
+        for (let d = 0; d < dims; d++) right[d]![i]! += x[i]! * z[row]![d]!
+      }
+    }
+    for (let i = 0; i < n; i++) left[i]![i]! += 1e-3
+    const maps = right.map((side) => eliminate(left, side))
+    for (const [row, x] of seen.entries()) {
+      if (part(row) !== k) continue
+      honest[row] = Float32Array.from(maps, (map) => map.reduce((sum, a, i) => sum + a * x[i]!, 0))
+    }
+  }
+  return honest
+}
+
 /** The table in whole numbers of one step a dimension, idf included. */
 const pack = ({ dims, table, linear, centre, steps }: One, frame: Frame): Omit<Weights, 'head'> => {
   const largest = new Float64Array(dims)
@@ -185,7 +221,7 @@ const pack = ({ dims, table, linear, centre, steps }: One, frame: Frame): Omit<W
   return { table: whole, idf, lexicon: frame.lexicon, mean: frame.mean, scale: frame.scale, linear, centre }
 }
 
-const cellsOf = ({ rows, references }: Lesson, models: readonly string[], z: readonly Float32Array[]): Cells[] => {
+const cellsOf = ({ rows, references }: Lesson, models: readonly string[], z: readonly Float32Array[], referenceWeight: number): Cells[] => {
   const at = new Map(models.map((name, i) => [name, i]))
   const cells: Cells[] = models.map(() => ({ z: [], value: [], weight: [] }))
   const add = (name: string, place: Float32Array, value: number, weight: number): void => {
@@ -199,7 +235,7 @@ const cellsOf = ({ rows, references }: Lesson, models: readonly string[], z: rea
   let i = rows.length
   for (const { prompts, scores } of references)
     for (const _ of prompts) {
-      for (const [name, value] of Object.entries(scores)) add(name, z[i]!, value, 60 / prompts.length)
+      for (const [name, value] of Object.entries(scores)) add(name, z[i]!, value, referenceWeight / prompts.length)
       i++
     }
   return cells
@@ -273,17 +309,4 @@ const lengths = ({ rows }: Lesson, f: Features, z: readonly Float32Array[], dims
   left[0]![0]! += 1e-6
   const w = eliminate(left, right)
   return { base: w[0]!, z: w.slice(1, 1 + dims), structure: w.slice(1 + dims) }
-}
-
-/** Ability against the logarithm of the output price, over the labelled models. */
-const priceOf = ({ manifest }: Lesson, models: readonly string[], abilities: readonly { v: number[]; sure: number }[]): Head['price'] => {
-  const points = models.flatMap((name, m) => {
-    const price = Object.values(manifest).map((one) => one.price_in_out_per_Mtok[name]).find((one) => one !== undefined)
-    return price && abilities[m]!.sure > 0 ? [[Math.log(price[1]), abilities[m]!.v[0]!] as const] : []
-  })
-  const n = points.length
-  const mx = points.reduce((sum, [x]) => sum + x, 0) / n
-  const my = points.reduce((sum, [, y]) => sum + y, 0) / n
-  const slope = points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0)
-  return { at: my - slope * mx, slope: Math.max(0.05, slope) }
 }

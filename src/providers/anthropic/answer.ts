@@ -1,5 +1,5 @@
 /** Anthropic's message as an answer in OpenAI's chat form. */
-import { type AnthropicUsage, STOP_REASONS } from '../../wire/anthropic.ts'
+import { type AnthropicUsage, finishOfStop } from '../../wire/anthropic.ts'
 import type { Detail } from '../../wire/messages/thinking.ts'
 import type { WireAnswer, WireUsage } from '../../wire/openai.ts'
 import { UpstreamError } from '../provider.ts'
@@ -23,7 +23,7 @@ export const answerOf = (message: Message, { created, format, hide }: Telling): 
   if (!Array.isArray(message.content)) throw new UpstreamError('malformed', 'no content')
   const blocks = message.content.filter((one) => typeof one === 'object' && one !== null) as Given[]
   const text = blocks.map((one) => (one.type === 'text' ? str(one.text) : '')).join('')
-  const details = hide ? [] : blocks.flatMap((one, index) => detailOf(one, index, format))
+  const details = hide ? [] : detailsOf(blocks, format)
   const reasoning = details.map((one) => one.text ?? '').join('')
   const calls = blocks.filter(({ type }) => type === 'tool_use').map(callOf)
   const answer = {
@@ -53,7 +53,7 @@ export const answerOf = (message: Message, { created, format, hide }: Telling): 
 /** Why it ended, in OpenAI's word and, beside it, in their own. */
 export const finishOf = ({ stop_reason, stop_sequence, stop_details }: Message) => {
   const native = String(stop_reason)
-  const known = native in STOP_REASONS ? STOP_REASONS[native as keyof typeof STOP_REASONS] : 'stop'
+  const known = finishOfStop(native) ?? 'stop'
   return {
     finish_reason: stop_reason ? known : null,
     ...(stop_reason ? { native_finish_reason: native } : {}),
@@ -97,14 +97,19 @@ type Given = {
   input?: unknown
 }
 
-const detailOf = (block: Given, index: number, format: string): Detail[] => {
-  if (block.type === 'thinking') {
-    const signature = str(block.signature)
-    return [{ type: 'reasoning.text', text: str(block.thinking), signature, format, index }]
-  }
-  return block.type === 'redacted_thinking'
-    ? [{ type: 'reasoning.encrypted', data: str(block.data), format, index }]
-    : []
+const detailsOf = (blocks: Given[], format: string): Detail[] => {
+  let offset = 0
+  return blocks.flatMap((block, index): Detail[] => {
+    if (block.type === 'text') offset += str(block.text).length
+    const place = { format, index, ...(offset > 0 && { offset }) }
+    if (block.type === 'thinking')
+      return [
+        { type: 'reasoning.text', text: str(block.thinking), signature: str(block.signature), ...place },
+      ]
+    return block.type === 'redacted_thinking'
+      ? [{ type: 'reasoning.encrypted', data: str(block.data), ...place }]
+      : []
+  })
 }
 
 const callOf = ({ id, name, input }: Given) => ({

@@ -1,8 +1,8 @@
 /** What Anthropic's refusals mean. Their words are read to tell one kind from another, and go no further. */
-import type { Classify } from '../http-fault.ts'
+import type { Classify, Name } from '../http-fault.ts'
 import { UpstreamError, type UpstreamFault } from '../provider.ts'
 
-const BY_TYPE: Readonly<Record<string, UpstreamFault>> = {
+const BY_TYPE: ReadonlyMap<string, UpstreamFault> = new Map(Object.entries({
   authentication_error: 'unauthorized',
   permission_error: 'unauthorized',
   billing_error: 'unauthorized',
@@ -12,7 +12,7 @@ const BY_TYPE: Readonly<Record<string, UpstreamFault>> = {
   timeout_error: 'timeout',
   api_error: 'unavailable',
   overloaded_error: 'unavailable',
-}
+} as const))
 
 // biome-ignore format: a row is a line.
 const BY_WORDS: readonly (readonly [RegExp, UpstreamFault])[] = [
@@ -45,8 +45,15 @@ export const classify: Classify = ({ status, body }) => {
   if (type === 'invalid_request_error') return words ?? 'rejected'
   // Filtered output is told as their own mistake.
   if (type === 'api_error' && words === 'filtered') return words
-  return BY_TYPE[type] ?? (status === 404 ? 'missing' : undefined)
+  return BY_TYPE.get(type) ?? (status === 404 ? 'missing' : undefined)
 }
+
+/** The name of a refusal of thoughts: newer models take back only their own, from the account that they had them in. */
+export const STALE_THOUGHTS = 'thoughts of another'
+export const named: Name = ({ status, body }) =>
+  status === 400 && /thinking.* blocks?\b|`thinking` block|signature/i.test(errorIn(body).message)
+    ? STALE_THOUGHTS
+    : undefined
 
 /** The error that an event of a stream tells. */
 export const eventFault = (event: object): UpstreamError =>

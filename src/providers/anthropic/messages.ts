@@ -1,5 +1,6 @@
 /** Messages of a chat as Anthropic's turns: instructions apart, one turn after another, results of tools in the user's. */
 import type { Block, CacheControl, ImageBlock, TextBlock, ToolResultBlock } from '../../wire/anthropic.ts'
+import { arranged, type Placed } from '../../wire/messages/arrange.ts'
 import { blockOf, type Detail, detailsIn } from '../../wire/messages/thinking.ts'
 import type { ChatMessage } from '../../wire/openai.ts'
 import { UpstreamError } from '../provider.ts'
@@ -16,14 +17,25 @@ export const conversationOf = (
   const turns: { role: Turn['role']; content: Block[] }[] = []
   for (const message of all) {
     const { role, blocks } = turnOf(message, abilities)
+    if (blocks.length === 0) continue
     const last = turns.at(-1)
     if (role === 'system' && !last) system.push(...(blocks as TextBlock[]))
     else if (last?.role === role) last.content.push(...blocks)
-    else if (blocks.length > 0) turns.push({ role, content: blocks })
+    else if (role === 'user' && last?.role === 'system') beforeLast(turns, blocks)
+    else turns.push({ role, content: blocks })
   }
-  if (abilities.lacks.has('late_system') && turns.some(({ role }) => role === 'system'))
+  if (turns.some(({ role }) => role === 'system') && abilities.lacks.has('late_system'))
     throw new UpstreamError('unfit', 'instructions inside the conversation')
+  if (turns.some(({ role }, i) => role === 'system' && turns[i - 1]!.role !== 'user'))
+    throw new UpstreamError('unfit', 'instructions where they cannot stand')
   return { system, messages: turns.map(({ role, content }) => ({ role, content: plain(content) })) }
+}
+
+// Instructions follow what the user said: both come before the next answer, so their order among them says nothing.
+const beforeLast = (turns: { role: Turn['role']; content: Block[] }[], blocks: Block[]): void => {
+  const before = turns.at(-2)
+  if (before?.role === 'user') before.content.push(...blocks)
+  else turns.splice(-1, 0, { role: 'user', content: blocks })
 }
 
 const plain = (blocks: Block[]): string | Block[] => {
@@ -103,27 +115,23 @@ const resultOf = (message: Extract<ChatMessage, { role: 'tool' }>): ToolResultBl
 
 type Assistant = Extract<ChatMessage, { role: 'assistant' }>
 
-// Each thought back at its place; text and then calls fill the rest, unless a call says where it stood.
 const assistantBlocks = (message: Assistant, { format }: Abilities): Block[] => {
-  const calls = (message.tool_calls ?? []).map((call): { block: Block; index: unknown } => ({
-    block: callOf(call),
-    index: call['index'],
+  const placed: Placed<Block | undefined>[] = detailsIn(message['reasoning_details']).map((detail, at) => ({
+    block: thoughtOf(detail, format),
+    index: detail.index ?? at,
+    offset: detail.offset,
   }))
-  const details = detailsIn(message['reasoning_details'])
-  const placed = [
-    ...details.map((detail) => ({ block: thoughtOf(detail, format), index: detail.index ?? 0 })),
-    ...calls.flatMap(({ block, index }) => (typeof index === 'number' ? [{ block, index }] : [])),
-  ].toSorted((a, b) => a.index - b.index)
-  const rest: Block[] = [
-    ...partsOf(message.content),
-    ...calls.flatMap(({ block, index }) => (typeof index === 'number' ? [] : [block])),
-  ]
-  const blocks: (Block | undefined)[] = []
-  for (const { block, index } of placed) {
-    while (rest.length > 0 && blocks.length < index) blocks.push(rest.shift())
-    blocks.push(block)
+  const rest: Block[] = []
+  for (const call of message.tool_calls ?? []) {
+    const index = call['index']
+    if (typeof index === 'number') placed.push({ block: callOf(call), index })
+    else rest.push(callOf(call))
   }
-  return [...blocks, ...rest].filter((block) => block !== undefined)
+  const { content } = message
+  const said = typeof content === 'string' ? content : partsOf(content)
+  return arranged<Block | undefined>(said, placed, rest, (text) => ({ type: 'text', text })).filter(
+    (block) => block !== undefined,
+  )
 }
 
 /** Nobody takes back what another thought: its signature would be refused. */

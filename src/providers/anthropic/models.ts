@@ -10,8 +10,8 @@ export type Abilities = {
   format: string
   /** How it is told to think: by a number of tokens, by an effort, or by either; undefined: it does not. */
   thinks: 'budget' | 'adaptive' | 'either' | undefined
-  /** It can be told not to think; where it never does, there is nothing to tell. */
-  canRest: boolean
+  /** How it is told not to think; undefined where it always thinks, or never. */
+  rests: 'disabled' | 'between_tools' | undefined
   /** Efforts it knows, for all that it writes. */
   efforts: readonly Effort[]
   /** Takes `temperature` or `top_p`, not both. */
@@ -50,7 +50,7 @@ const other: Abilities = {
   claude: false,
   format: 'anthropic-messages-v1',
   thinks: 'budget',
-  canRest: true,
+  rests: 'disabled',
   efforts: [],
   oneSampler: false,
   lacks: new Set([...NEVER, ...OTHERS]),
@@ -74,6 +74,11 @@ const claude = (model: string): Abilities => {
   const efforts = effortsOf(model, version)
   const thinks =
     version < 307 ? undefined : version < 406 ? 'budget' : version === 406 ? 'either' : 'adaptive'
+  const isSonnet = /sonnet/i.test(model)
+  const isHaiku = /haiku/i.test(model)
+  const isTop = /fable|mythos/i.test(model)
+  const latest = version >= 505 && !isHaiku
+  const rests = !thinks || isTop || (latest && !isSonnet) ? undefined : latest ? 'between_tools' : 'disabled'
   const lacks = new Set<Feature>(NEVER)
   const without = (when: boolean, ...features: Feature[]): void => {
     if (when) for (const one of features) lacks.add(one)
@@ -84,12 +89,14 @@ const claude = (model: string): Abilities => {
   without(efforts.length === 0, 'verbosity')
   without(!thinks, 'reasoning')
   without(!thinks || thinks === 'adaptive', 'reasoning_budget')
-  without(version < 408, 'late_system')
+  without(thinks !== undefined && !rests, 'no_reasoning')
+  without(!isHaiku && version >= (isTop ? 501 : 505), 'forced_tools')
+  without(version < 408 || (isSonnet && version === 500), 'late_system')
   return {
     claude: true,
     format: CLAUDE,
     thinks,
-    canRest: !/fable|mythos/i.test(model),
+    rests,
     efforts,
     oneSampler: version >= 401,
     lacks,

@@ -42,6 +42,12 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
   let ended = false
   const calls = new Map<unknown, Call>()
 
+  /** Characters of text so far: that is where a thought stands. */
+  let offset = 0
+  const say = (text: string): string[] => {
+    offset += text.length
+    return text === '' ? [] : [chunk({ content: text })]
+  }
   const chunk = (delta: object): string =>
     JSON.stringify({ ...head, choices: [{ index: 0, delta, finish_reason: null }] })
 
@@ -51,16 +57,15 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
       : [
           chunk({
             ...(said !== '' && { reasoning_content: said }),
-            reasoning_details: [{ ...detail, format }],
+            reasoning_details: [{ ...detail, format, ...(offset > 0 && { offset }) }],
           }),
         ]
 
   const start = (index: number, block: Record<string, unknown>): string[] => {
     switch (block['type']) {
       case 'text':
-        return given(block['text']) ? [chunk({ content: block['text'] })] : []
+        return say(str(block['text']))
       case 'thinking':
-        if (!given(block['thinking']) && !given(block['signature'])) return []
         return think(str(block['thinking']), {
           type: 'reasoning.text',
           text: str(block['thinking']),
@@ -84,7 +89,7 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
   const more = (index: number, piece: Record<string, unknown>): string[] => {
     switch (piece['type']) {
       case 'text_delta':
-        return given(piece['text']) ? [chunk({ content: piece['text'] })] : []
+        return say(str(piece['text']))
       case 'thinking_delta': {
         const text = str(piece['thinking'])
         return think(text, { type: 'reasoning.text', text, index })

@@ -27,17 +27,21 @@ export const thinkingOf = (body: ForwardBody, abilities: Abilities, maxTokens: n
   }
 }
 
-type Config = { type: 'enabled' | 'adaptive' | 'disabled'; budget_tokens?: number; display?: string }
+type Config = {
+  type: 'enabled' | 'adaptive' | NonNullable<Abilities['rests']>
+  budget_tokens?: number
+  display?: string
+}
 
 const configOf = (
   { reasoning }: ForwardBody,
   effort: keyof typeof SHARES | 'none' | undefined,
-  { thinks, canRest, claude }: Abilities,
+  { thinks, rests, claude }: Abilities,
   maxTokens: number,
 ): Config | undefined => {
   if (effort === 'none' || reasoning?.enabled === false) {
-    if (!canRest) throw new UpstreamError('unfit', 'it always thinks')
-    return thinks && { type: 'disabled' }
+    if (thinks && !rests) throw new UpstreamError('unfit', 'it always thinks')
+    return rests && { type: rests }
   }
   const budget = reasoning?.max_tokens
   if (budget === undefined && effort === undefined && !reasoning?.enabled) return undefined
@@ -54,7 +58,7 @@ const configOf = (
 
 const share = (effort: keyof typeof SHARES, maxTokens: number): number => {
   if (maxTokens <= LEAST_BUDGET) throw new UpstreamError('unfit', 'too few tokens to think with')
-  return Math.min(Math.max(Math.floor(maxTokens * SHARES[effort]), LEAST_BUDGET), maxTokens - 1)
+  return Math.max(Math.floor(maxTokens * SHARES[effort]), LEAST_BUDGET)
 }
 
 const ORDER: readonly Effort[] = ['low', 'medium', 'high', 'xhigh', 'max']

@@ -1,12 +1,14 @@
 /** A chat request as Gemini's. What its form has no word for is in `lacks`; what only together cannot be said is `unfit`. */
 import type { ForwardBody } from '../../wire/openai.ts'
 import { type Ask, UpstreamError } from '../provider.ts'
+import { mustFit } from '../unfit.ts'
 import { conversationOf } from './messages.ts'
 import type { Abilities } from './models.ts'
 import { thinkingOf } from './thinking.ts'
 
 /** The body of generateContent and of streamGenerateContent; throws `unfit`. */
 export const contentBody = ({ body, maxOutput }: Ask, abilities: Abilities): object => {
+  mustFit(body, (feature) => abilities.lacks.has(feature))
   const { system, contents } = conversationOf(body.messages, abilities)
   return {
     ...(system.length > 0 && { systemInstruction: { parts: system } }),
@@ -26,12 +28,8 @@ const thoughtsOf = (body: ForwardBody, abilities: Abilities): object => {
   return thinkingConfig ? { thinkingConfig } : {}
 }
 
-/** Most stops there: https://ai.google.dev/api/generate-content#generationconfig */
-const MOST_STOPS = 5
-
 const samplingOf = (body: ForwardBody): object => {
   const stops = typeof body.stop === 'string' ? [body.stop] : body.stop
-  if (stops && stops.length > MOST_STOPS) throw new UpstreamError('unfit', 'too many stops')
   const given = {
     temperature: body.temperature,
     topP: body.top_p,

@@ -34,9 +34,19 @@ export const abilityFromScores = (
     }
   }
   if (evidence.length === 0 && precision === 0) return undefined
-  const v = solve(head, evidence, precision > 0 ? level / precision : 0, Math.min(precision, MOST))
-  const sure = 1 - 1 / (1 + 0.7 * evidence.length + 0.5 * Math.min(precision, MOST))
-  return { b: v[0]!, u: v.slice(1), sure: Math.min(0.9, sure) }
+  const weight = Math.min(precision, MOST)
+  const sure = 1 - 1 / (1 + 0.7 * evidence.length + 0.5 * weight)
+  return { ...at(head, evidence, precision > 0 ? level / precision : 0, weight), sure: Math.min(0.9, sure) }
+}
+
+/** Labelled models end somewhere: what a better one adds beyond them is added to all prompts alike. */
+const at = (head: Head, evidence: readonly Evidence[], level: number, weight: number) => {
+  const middle = head.prior.mean[0]!
+  const spread = Math.sqrt(head.prior.covariance[0]![0]!)
+  const within = Math.min(Math.max(level, middle - 2 * spread), middle + 1.5 * spread)
+  const v = solve(head, evidence, within, weight)
+  const beyond = ((level - within) * weight) / (weight + 1)
+  return { b: v[0]! + (weight > 0 ? beyond : 0), u: Float32Array.from(v.slice(1)) }
 }
 
 /** Coding benchmarks of one kind agree more than they know. */
@@ -46,8 +56,8 @@ const MOST = 6
 export const abilityFromPrice = (head: Head, dollars: number): Ability => {
   const known = Number.isFinite(dollars) && dollars > 0
   const price = Math.min(Math.max(known ? dollars : 0.1, 0.02), 60)
-  const v = solve(head, [], head.price.at + head.price.slope * Math.log(price), 1.5)
-  return { b: v[0]!, u: v.slice(1), sure: known ? 0.25 : 0.1 }
+  const level = head.price.at + head.price.slope * Math.log(price)
+  return { ...at(head, [], level, 4), sure: known ? 0.25 : 0.1 }
 }
 
 /** 0..1 and 0..100 are shares; beyond that it is a rating such as Elo, of which nothing is made. */

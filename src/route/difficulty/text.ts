@@ -256,7 +256,10 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
       if (c >= 0x2e80) tally[T.wide]!++
       else tally[T.foreign]!++
       const token = Math.imul(c, 0x9e3779b1)
-      count = put(mix(token, SALT_WORD), count, features, lexicon, stamps, stamp)
+      const sign = mix(token, SALT_WORD)
+      words++
+      if (lexicon !== undefined && lexicon[sign >>> (32 - BITS)] === ((sign & 0xffff) | 1)) known++
+      count = put(sign, count, features, lexicon, stamps, stamp)
       count = put(mix(Math.imul(previous, 31) + token, SALT_PAIR), count, features, lexicon, stamps, stamp)
       previous = token
       fresh = false

@@ -2,6 +2,7 @@
 import {
   type AnthropicUsage,
   type RedactedBlock,
+  finishOfStop,
   STOP_REASONS,
   type TextBlock,
   type ThinkingBlock,
@@ -9,6 +10,7 @@ import {
 } from '../anthropic.ts'
 import type { About } from '../door.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../openai.ts'
+import { arranged, type Placed } from './arrange.ts'
 import { blockOf, detailsIn } from './thinking.ts'
 
 type Choice = NonNullable<WireAnswer['choices']>[number]
@@ -47,7 +49,7 @@ export const endOf = (choice: Ending, called: boolean) => {
   const said = choice.finish_reason ?? 'stop'
   const reason = called && said === 'stop' ? 'tool_calls' : said
   const native = String(choice.native_finish_reason)
-  const own = native in STOP_REASONS && STOP_REASONS[native as keyof typeof STOP_REASONS] === reason
+  const own = finishOfStop(native) === reason
   const known = Object.entries(STOP_REASONS).find(([, ours]) => ours === reason)
   return {
     stop_reason: own ? native : (known?.[0] ?? 'end_turn'),
@@ -72,34 +74,23 @@ export const usageOf = (usage: WireUsage): AnthropicUsage => {
 
 type AnswerBlock = TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock
 
-// Thoughts keep the places they say they had; text and then calls fill the rest.
-const blocksOf = (message: WireDelta): AnswerBlock[] => {
-  const thoughts = thoughtsOf(message)
-  const rest: AnswerBlock[] = [...textsOf(message), ...callsOf(message)]
-  const blocks: AnswerBlock[] = []
-  for (const { block, index } of thoughts) {
-    while (rest.length > 0 && blocks.length < index) blocks.push(rest.shift()!)
-    blocks.push(block)
-  }
-  return [...blocks, ...rest]
-}
+const blocksOf = (message: WireDelta): AnswerBlock[] =>
+  arranged<AnswerBlock>(textOf(message), thoughtsOf(message), callsOf(message), (text) => ({
+    type: 'text',
+    text,
+  }))
 
-const thoughtsOf = (message: WireDelta): { block: ThinkingBlock | RedactedBlock; index: number }[] => {
+const textOf = ({ content, refusal }: WireDelta): string =>
+  [content, refusal].filter((text) => typeof text === 'string').join('')
+
+const thoughtsOf = (message: WireDelta): Placed<AnswerBlock>[] => {
   const details = detailsIn(message.reasoning_details)
   if (details.length > 0)
-    return details
-      .map((one, at) => ({ block: blockOf(one), index: typeof one.index === 'number' ? one.index : at }))
-      .toSorted((a, b) => a.index - b.index)
+    return details.map((one, at) => ({ block: blockOf(one), index: one.index ?? at, offset: one.offset }))
   const text = message.reasoning_content ?? message.reasoning
   if (typeof text !== 'string' || text === '') return []
   return [{ block: { type: 'thinking', thinking: text, signature: '' }, index: 0 }]
 }
-
-const textsOf = ({ content, refusal }: WireDelta): TextBlock[] =>
-  [content, refusal]
-    .filter((text) => typeof text === 'string')
-    .filter((text) => text !== '')
-    .map((text) => ({ type: 'text', text }))
 
 const callsOf = ({ tool_calls }: WireDelta): ToolUseBlock[] =>
   (Array.isArray(tool_calls) ? tool_calls : []).flatMap((call: unknown) => {

@@ -7,7 +7,10 @@ import type { RedactedBlock, ThinkingBlock } from '../anthropic.ts'
 /** Details that Claude signed, and that it alone takes back. */
 export const CLAUDE = 'anthropic-claude-v1'
 
-/** One piece of reasoning; `index`: where among the blocks of its answer it stood. */
+/**
+ * One piece of reasoning. `index`: where among the blocks of its answer it stood; `offset`: after how many characters of its
+ * text, where that is told and not none.
+ */
 export type Detail = {
   type: 'reasoning.text' | 'reasoning.summary' | 'reasoning.encrypted'
   text?: string | null
@@ -16,6 +19,7 @@ export type Detail = {
   signature?: string | null
   format?: string | null
   index?: number
+  offset?: number
 }
 
 /** What of another model's reasoning Anthropic's form has no place for travels in its signature, after this. */
@@ -48,7 +52,13 @@ export const blockOf = (detail: Detail): ThinkingBlock | RedactedBlock => {
 }
 
 /** The signature of a block of thinking: Claude's own, or a seal around what another model said beside the text. */
-export const signatureOf = ({ text: _text, summary: _summary, index: _index, ...rest }: Detail): string => {
+export const signatureOf = ({
+  text: _text,
+  summary: _summary,
+  index: _index,
+  offset: _offset,
+  ...rest
+}: Detail): string => {
   if (rest.type === 'reasoning.text' && rest.format === CLAUDE) return rest.signature ?? ''
   return seal(rest)
 }
@@ -59,9 +69,13 @@ export const detailsIn = (value: unknown): Detail[] =>
 
 const isDetail = (one: unknown): boolean => {
   if (typeof one !== 'object' || one === null) return false
-  const { type } = one as { type?: unknown }
+  const { type, index, offset } = one as { type?: unknown; index?: unknown; offset?: unknown }
+  if (!isPlace(index) || !isPlace(offset)) return false
   return type === 'reasoning.text' || type === 'reasoning.summary' || type === 'reasoning.encrypted'
 }
+
+const isPlace = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)
 
 const seal = (detail: object): string =>
   `${SEALED}${Buffer.from(JSON.stringify(detail)).toString('base64url')}`

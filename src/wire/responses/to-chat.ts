@@ -7,7 +7,6 @@ import { detailsOf } from './reasoning.ts'
 
 /** The same request as a chat completion; only what the answer merely repeats (metadata, include) is left behind. */
 export const toChat = (request: ResponsesRequest): ChatRequest => {
-  const { tools, choice } = toolsOf(request)
   const steered = Object.fromEntries(STEERING.map((field) => [field, request[field]]))
   return given({
     model: request.model,
@@ -16,9 +15,7 @@ export const toChat = (request: ResponsesRequest): ChatRequest => {
     stream: request.stream,
     temperature: request.temperature,
     top_p: request.top_p,
-    tools,
-    tool_choice: choice,
-    parallel_tool_calls: request.parallel_tool_calls,
+    ...toolsOf(request),
     response_format: formatOf(request.text?.format),
     reasoning_effort: request.reasoning?.effort,
     verbosity: request.text?.verbosity,
@@ -44,20 +41,21 @@ const messagesOf = ({ instructions, input }: ResponsesRequest): ChatMessage[] =>
   const messages: ChatMessage[] = []
   if (instructions) messages.push({ role: 'system', content: instructions })
   if (typeof input === 'string') messages.push({ role: 'user', content: input })
-  else for (const item of input) addItem(messages, item)
+  else for (const [i, item] of input.entries()) addItem(messages, item, input[i - 1])
   return messages
 }
 
 type Assistant = Extract<ChatMessage, { role: 'assistant' }>
 
-const addItem = (messages: ChatMessage[], item: InputItem): void => {
+/** What the assistant thought, said and called in a row is one turn, as it was when it came; `before`: the item before it. */
+const addItem = (messages: ChatMessage[], item: InputItem, before: InputItem | undefined): void => {
   switch (item.type) {
     case 'reasoning': {
       const details = detailsOf(item)
       if (details.length === 0) return
-      const message = turnOf(messages, unsaid)
-      const before = (message['reasoning_details'] as unknown[] | undefined) ?? []
-      message['reasoning_details'] = [...before, ...details]
+      const message = turnOf(messages)
+      const earlier = (message['reasoning_details'] as unknown[] | undefined) ?? []
+      message['reasoning_details'] = [...earlier, ...details]
       return
     }
     case 'function_call': {
@@ -75,31 +73,37 @@ const addItem = (messages: ChatMessage[], item: InputItem): void => {
       messages.push({ role: 'tool', tool_call_id: item.call_id, content: textsOf(item.output) })
       return
     default:
-      addMessage(messages, item)
+      addMessage(messages, item, before)
   }
 }
 
-const addMessage = (messages: ChatMessage[], item: Extract<InputItem, { role: string }>): void => {
+const addMessage = (
+  messages: ChatMessage[],
+  item: Extract<InputItem, { role: string }>,
+  before: InputItem | undefined,
+): void => {
   if (item.role === 'user') messages.push({ role: 'user', content: contentOf(item.content) })
   else if (item.role !== 'assistant') messages.push({ role: item.role, content: textsOf(item.content) })
   else {
-    const message = turnOf(messages, unsaid)
+    // Two that were said one after the other are two, but for calls: their outputs must follow at once.
+    const apart = before && 'role' in before && !calls(messages.at(-1))
+    const message = turnOf(messages, apart)
     message.content = saidAlso(message.content, item.content)
   }
 }
 
-// Calls and what is said beside them are one turn: their outputs must follow at once.
-const unsaid = ({ content, tool_calls }: Assistant): boolean => !content || Boolean(tool_calls)
+const calls = (message: ChatMessage | undefined): boolean =>
+  message?.role === 'assistant' && message.tool_calls !== undefined
 
 const addCall = (messages: ChatMessage[], call: NonNullable<Assistant['tool_calls']>[number]): void => {
-  const message = turnOf(messages, () => true)
+  const message = turnOf(messages)
   message.tool_calls = [...(message.tool_calls ?? []), call]
 }
 
 /** The assistant's message that is being gathered, or a new one. */
-const turnOf = (messages: ChatMessage[], goesOn: (message: Assistant) => boolean): Assistant => {
+const turnOf = (messages: ChatMessage[], apart = false): Assistant => {
   const last = messages.at(-1)
-  if (last?.role === 'assistant' && goesOn(last)) return last
+  if (last?.role === 'assistant' && !apart) return last
   const message: Assistant = { role: 'assistant', content: null }
   messages.push(message)
   return message
@@ -141,20 +145,30 @@ const contentOf = (content: Extract<InputItem, { role: 'user' }>['content']): Us
 
 type ChatTool = NonNullable<ChatRequest['tools']>[number]
 
-/** `allowed_tools` is OpenAI's alone: the tools that are not allowed are left out instead, which every host understands. */
-const toolsOf = ({
-  tools,
-  tool_choice: choice,
-}: ResponsesRequest): { tools?: ChatTool[] | undefined; choice?: ChatRequest['tool_choice'] } => {
-  if (!choice || typeof choice === 'string') return { tools: tools?.map(toolOf), choice: choice ?? undefined }
-  if (choice.type === 'allowed_tools') {
-    const allowed = new Set(choice.tools.map(({ type, name }) => `${type} ${name}`))
-    const left = tools?.filter(({ type, name }) => allowed.has(`${type} ${name}`))
-    return { tools: left?.map(toolOf), choice: choice.mode }
-  }
-  const { type, name } = choice
-  return { tools: tools?.map(toolOf), choice: { type, [type]: { name } } }
+type Choice = NonNullable<ChatRequest['tool_choice']>
+type Tooled = Pick<ChatRequest, 'tools' | 'tool_choice' | 'parallel_tool_calls'>
+
+/** Without any tools to choose from, hosts of chat refuse what says only how to use them. */
+const toolsOf = (request: ResponsesRequest): { [K in keyof Tooled]: Tooled[K] | null } => {
+  const { tools, choice } = chosen(request)
+  if (tools.length > 0)
+    return { tools, tool_choice: choice, parallel_tool_calls: request.parallel_tool_calls ?? null }
+  return choice === 'auto' || choice === 'none' ? {} : { tool_choice: choice }
 }
+
+/** `allowed_tools` is OpenAI's alone: the tools that are not allowed are left out instead, which every host understands. */
+const chosen = ({ tools, tool_choice }: ResponsesRequest): { tools: ChatTool[]; choice: Choice | null } => {
+  const all = (tools ?? []).map(toolOf)
+  if (!tool_choice || typeof tool_choice === 'string') return { tools: all, choice: tool_choice ?? null }
+  if (tool_choice.type === 'allowed_tools') {
+    const allowed = new Set(tool_choice.tools.map(keyOf))
+    return { tools: all.filter((_, i) => allowed.has(keyOf(tools![i]!))), choice: tool_choice.mode }
+  }
+  const { type, name } = tool_choice
+  return { tools: all, choice: { type, [type]: { name } } }
+}
+
+const keyOf = ({ type, name }: { type: string; name: string }): string => `${type} ${name}`
 
 const toolOf = (tool: ResponsesTool): ChatTool => {
   const { name, description } = tool
