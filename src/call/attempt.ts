@@ -4,6 +4,7 @@ import { type Answer, type Ask, type Provider, UpstreamError } from '../provider
 import type { Terms } from '../quote/seal.ts'
 import type { Route } from '../route/plan.ts'
 import type { About, Rendering } from '../wire/door.ts'
+import { countOf } from '../wire/embeddings.ts'
 import { forwardBody, type WireAnswer } from '../wire/openai.ts'
 import type { Order } from '../wire/order.ts'
 import type { Deps } from './deps.ts'
@@ -67,7 +68,6 @@ export const attempt = async (deps: Deps, facts: AttemptFacts): Promise<Begun> =
     const begun = await begin(answer, order, about, meter)
     const first = deps.clock.now()
     if (begun.kind === 'stream') deps.tempo.began(id, hostModel, first - asked)
-    else upstream.unlink()
     return { order, route, terms, meter, answer: begun, asked, first, abort: upstream.abort }
   } catch (error) {
     upstream.abort()
@@ -79,17 +79,16 @@ export const attempt = async (deps: Deps, facts: AttemptFacts): Promise<Begun> =
   }
 }
 
-/** A signal of its own that follows another, which is let go of as soon as it is not needed. */
+/** A signal of its own that follows another, until it is aborted itself. */
 const linked = (outer: AbortSignal) => {
   const controller = new AbortController()
-  const unlink = () => outer.removeEventListener('abort', abort)
   const abort = () => {
-    unlink()
+    outer.removeEventListener('abort', abort)
     controller.abort(OVER)
   }
   if (outer.aborted) abort()
   else outer.addEventListener('abort', abort)
-  return { signal: controller.signal, abort, unlink }
+  return { signal: controller.signal, abort }
 }
 
 const ask = (
@@ -106,19 +105,19 @@ const ask = (
 /** Waits for the first content, and puts the answer into the form of its door. */
 const begin = async (
   answer: Answer,
-  { kind, door }: Order,
+  order: Order,
   about: About,
   meter: Meter,
 ): Promise<Attempt['answer']> => {
   if (answer.kind === 'stream') {
-    const rendering = door.stream(about)
+    const rendering = order.door.stream(about)
     return { kind: 'stream', rendering, events: await openEvents(answer.events, meter, rendering) }
   }
   const { text, body } = answer
   if (body.error) throw new UpstreamError('unavailable', 'status 200 with an error inside')
-  if (kind === 'chat') judgeChat(body, meter)
-  else judgeVectors(body, meter)
-  return { kind: 'json', text: door.answer(text, body, about) }
+  if (order.kind === 'chat') judgeChat(body, meter)
+  else judgeVectors(body, countOf(order.request), meter)
+  return { kind: 'json', text: order.door.answer(text, body, about) }
 }
 
 const judgeChat = (body: WireAnswer, meter: Meter): void => {
@@ -130,7 +129,8 @@ const judgeChat = (body: WireAnswer, meter: Meter): void => {
   throw new UpstreamError('empty', 'no content')
 }
 
-const judgeVectors = ({ data, usage }: WireAnswer, meter: Meter): void => {
+const judgeVectors = ({ data, usage }: WireAnswer, wanted: number, meter: Meter): void => {
   if (!Array.isArray(data) || data.length === 0) throw new UpstreamError('empty', 'no vectors')
+  if (data.length !== wanted) throw new UpstreamError('malformed', 'not a vector for each text')
   meter.see({ usage: { ...usage, completion_tokens: 0 } })
 }

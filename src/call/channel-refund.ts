@@ -6,9 +6,9 @@ import { type Claim, type Errand, newErrand } from '../ledger/errand.ts'
 import { maxOf, minOf } from '../money.ts'
 import { movedResponse } from '../payment/channel-answer.ts'
 import { leastDeposit, type Till } from '../quote/offers.ts'
+import { CHAT_PATH } from '../wire/chat-door.ts'
 import { BATCH_SETTLEMENT } from '../wire/contracts.ts'
 import { encodeHeaderJson } from '../wire/json.ts'
-import { CHAT_PATH } from '../wire/chat-door.ts'
 import {
   HEADER,
   type Payment,

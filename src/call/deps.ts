@@ -22,6 +22,7 @@ import type { OfferFacts } from '../quote/offers.ts'
 import type { Quote, Quoter } from '../quote/quote.ts'
 import type { RetryBudget } from '../route/budget.ts'
 import type { Health } from '../route/health.ts'
+import type { Judge } from '../route/judge.ts'
 import type { Prefixes } from '../route/prefixes.ts'
 import type { Router } from '../route/router.ts'
 import type { Tempo } from '../route/tempo.ts'
@@ -45,6 +46,8 @@ export type Deps = {
   retries: RetryBudget
   learner: Learner
   prefixes: Prefixes
+  /** What `auto` judges models by. */
+  judge: Judge
   /** Answers that are given again. */
   answers: Answers
   tempo: Tempo

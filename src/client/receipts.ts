@@ -1,7 +1,7 @@
 import { recoverTypedDataAddress } from 'viem'
 import { type ChainId, chainNumber, type Hex } from '../assets.ts'
-import { decodeHeaderJson } from '../wire/json.ts'
 import { orderAt } from '../wire/doors.ts'
+import { decodeHeaderJson } from '../wire/json.ts'
 import { RECEIPT_TYPES, type Receipt, receiptDomain, type SignedReceipt } from '../wire/receipt.ts'
 import { settleResponseSchema, signedReceiptSchema } from './receipt-shape.ts'
 

@@ -1,38 +1,45 @@
 import type { Context } from 'hono'
-import type { Capability, Host, Model, Prices, Rates } from '../catalog/catalog.ts'
+import type { Reply } from '../call/reply.ts'
+import type { Capability, Catalog, Host, Model, Prices, Rates } from '../catalog/catalog.ts'
 import { fail } from '../errors.ts'
 import { parseRate, printRate, type Rate } from '../money.ts'
 import type { Resource, ResourceFacts } from './resources.ts'
 import { type Env, json } from './send.ts'
 
 /** GET /v1/models: what can be called, with the prices of every host before margin; its filters leave out hosts, and models without any. */
-export const modelsResource = (facts: Pick<ResourceFacts, 'catalog' | 'margin'>): Resource => ({
-  method: 'get',
-  path: '/v1/models',
-  summary:
-    'Every model that can be called, with its prices before margin. Filters: supports, provider, lab, kind, max_price, min_context, q.',
-  paid: false,
-  query: [
-    {
-      name: 'supports',
-      description: `What a host must be able to do, separated by commas: ${CAPABILITIES.join(', ')}.`,
+export const modelsResource = (facts: Pick<ResourceFacts, 'catalog' | 'margin'>): Resource => {
+  const all = rememberAll()
+  return {
+    method: 'get',
+    path: '/v1/models',
+    summary:
+      'Every model that can be called, with its prices before margin. Filters: supports, provider, lab, kind, max_price, min_context, q.',
+    paid: false,
+    query: FILTERS,
+    answer: async (c) => {
+      const { catalog, margin } = facts
+      const wanted = readFilter(c)
+      if (Object.values(wanted).every((one) => one === undefined)) return all(catalog, margin)
+      return list(
+        catalog.models.flatMap((model) => filtered(model, wanted)),
+        margin,
+      )
     },
-    { name: 'provider', description: 'Hosts of these providers, separated by commas.' },
-    { name: 'lab', description: 'Models of these makers, separated by commas.' },
-    { name: 'kind', description: 'What a model makes.', values: ['chat', 'embedding'] },
-    {
-      name: 'max_price',
-      description: 'Most dollars per million output tokens (of input, where a model writes none).',
-    },
-    { name: 'min_context', description: 'Least tokens of input and output together.' },
-    { name: 'q', description: 'A part of the model’s id or name.' },
-  ],
-  answer: async (c) => {
-    const wanted = readFilter(c)
-    const models = facts.catalog.models.flatMap((model) => filtered(model, wanted))
-    return json({ object: 'list', data: models.map((model) => describe(model, facts.margin)) })
-  },
-})
+  }
+}
+
+const list = (models: readonly Model[], margin: bigint): Reply =>
+  json({ object: 'list', data: models.map((model) => describe(model, margin)) })
+
+/** The whole list is long and the same for everybody: it is written once for each catalogue. */
+const rememberAll = () => {
+  let last: { catalog: Catalog; margin: bigint; reply: Reply } | undefined
+  return (catalog: Catalog, margin: bigint): Reply => {
+    if (last?.catalog !== catalog || last.margin !== margin)
+      last = { catalog, margin, reply: list(catalog.models, margin) }
+    return { ...last.reply, headers: { ...last.reply.headers } }
+  }
+}
 
 const CAPABILITIES = [
   'tools',
@@ -43,6 +50,22 @@ const CAPABILITIES = [
   'video',
   'pdf',
 ] as const satisfies readonly Capability[]
+
+const FILTERS: NonNullable<Resource['query']> = [
+  {
+    name: 'supports',
+    description: `What a host must be able to do, separated by commas: ${CAPABILITIES.join(', ')}.`,
+  },
+  { name: 'provider', description: 'Hosts of these providers, separated by commas.' },
+  { name: 'lab', description: 'Models of these makers, separated by commas.' },
+  { name: 'kind', description: 'What a model makes.', values: ['chat', 'embedding'] },
+  {
+    name: 'max_price',
+    description: 'Most dollars per million output tokens (of input, where a model writes none).',
+  },
+  { name: 'min_context', description: 'Least tokens of input and output together.' },
+  { name: 'q', description: 'A part of the model’s id or name.' },
+]
 
 /** What a list of models is narrowed to; undefined where all is wanted. */
 export type Filter = {

@@ -17,7 +17,9 @@ import { simulatedProvider } from '../providers/simulated.ts'
 import { createLearner } from '../quote/learn.ts'
 import type { Sealer } from '../quote/seal.ts'
 import { createRetryBudget } from '../route/budget.ts'
+import { loadDifficulty } from '../route/difficulty.ts'
 import { createHealth } from '../route/health.ts'
+import { createJudge } from '../route/judge.ts'
 import { createPrefixes } from '../route/prefixes.ts'
 import { createTempo } from '../route/tempo.ts'
 import { openAccounts } from './accounts.ts'
@@ -70,6 +72,7 @@ export const createDeps = (
     clock,
     tempo: createTempo({ clock }),
     prefixes: createPrefixes({ clock }),
+    judge: createJudge(loadDifficulty()),
     provider: (id) => providers.get(id),
   }
   const chainConfig = (id: ChainId) => config.chains.find((one) => one.id === id)!

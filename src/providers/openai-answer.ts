@@ -1,5 +1,4 @@
 import type { WireAnswer, WireDelta, WireUsage } from '../wire/openai.ts'
-import { SSE_DONE } from '../wire/sse.ts'
 import { UpstreamError } from './provider.ts'
 import type { Quirks, UsageQuirk } from './quirks.ts'
 
@@ -7,8 +6,8 @@ type Loose = Record<string, unknown>
 
 /** Puts answers into OpenAI's form, in place. */
 export type Mend = {
-  /** What a chunk's text holds when it needs mending; all others pass as text. */
-  marks: RegExp
+  /** What a chunk's text holds one of when it needs mending; all others pass as text. */
+  marks: readonly string[]
   /** Says whether anything changed; throws `UpstreamError` when the answer is not whole. */
   mend: (part: WireAnswer) => boolean
   /** Usage of a chunk goes out in one of its own. */
@@ -21,15 +20,15 @@ export const mendFor = (quirks: Quirks, exclude: boolean): Mend | undefined => {
   const steps: ((part: Loose) => boolean)[] = []
   const { usage, finish, thinkingParts } = quirks
   if (usage) {
-    marks.push('"usage":\\s*\\{')
+    marks.push('"usage":{', '"usage": {')
     steps.push((part) => mendUsage(part, usage))
   }
   if (finish) {
-    marks.push(`"finish_reason":\\s*"(?:${Object.keys(finish).join('|')})"`)
+    marks.push(...Object.keys(finish).map((reason) => `"${reason}"`))
     steps.push((part) => eachChoice(part, (choice) => mendFinish(choice, finish)))
   }
   if (thinkingParts) {
-    marks.push('"content":\\s*\\[')
+    marks.push('"content":[', '"content": [')
     steps.push((part) => eachDelta(part, joinThinking))
   }
   if (exclude) {
@@ -38,7 +37,7 @@ export const mendFor = (quirks: Quirks, exclude: boolean): Mend | undefined => {
   }
   if (steps.length === 0) return undefined
   return {
-    marks: new RegExp(marks.join('|')),
+    marks,
     mend: (part) => steps.reduce((changed, step) => step(part as Loose) || changed, false),
     apart: usage?.includes('x_groq') === true,
   }
@@ -54,7 +53,7 @@ export async function* mended(
     let failure: unknown
     try {
       for (const data of batch) {
-        const part = data !== SSE_DONE && marks.test(data) ? parsed(data) : undefined
+        const part = marks.some((mark) => data.includes(mark)) ? parsed(data) : undefined
         const changed = part !== undefined && mend(part)
         if (changed && apart && part.usage && part.choices?.length) {
           const { usage, choices, ...head } = part

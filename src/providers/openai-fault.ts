@@ -29,7 +29,7 @@ const MISSING = set(
   'invalid_model',
 )
 const TOO_LONG = set('context_length_exceeded', 'string_above_max_length')
-const UNFIT = set('unsupported_parameter', 'unsupported_value', 'unknown_parameter', 'extra_forbidden')
+const UNFIT = set('unsupported_parameter', 'unsupported_value', 'unknown_parameter')
 // Groq, when the model itself wrote what its own server then refused: another try may do better.
 const BADLY_WRITTEN = set('tool_use_failed', 'json_validate_failed')
 const BUSY = set('rate_limit_exceeded', 'rate_limit_reached_error', 'engine_overloaded_error')
@@ -66,14 +66,13 @@ const faultOfText = (
   return says(UNFIT) || PREFILL_TEXT.test(message) || UNFIT_TEXT.test(message) ? 'unfit' : undefined
 }
 
-/** OpenAI has it all under `error`; Mistral at the top, its validation in a list `detail`; OpenRouter flags in metadata. */
+/** OpenAI has it all under `error`; Mistral at the top; OpenRouter flags in metadata. */
 const readRefusal = ({ body, text }: Refusal): { words: string[]; message: string; flagged: boolean } => {
   const top = objectOf(body)
   const error =
     typeof top['error'] === 'string' ? { ...top, message: top['error'] } : objectOf(top['error'] ?? top)
   const inner = objectOf(error['innererror'])
-  const details = Array.isArray(top['detail']) ? top['detail'].map(objectOf) : []
-  const words = [error, inner, ...details].flatMap((one) => [one['code'], one['type']])
+  const words = [error, inner].flatMap((one) => [one['code'], one['type']])
   const metadata = objectOf(error['metadata'])
   return {
     words: words.filter((word) => typeof word === 'string').map((word) => word.toLowerCase()),

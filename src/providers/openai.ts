@@ -27,7 +27,7 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
   const pathOf = pathsOf(facts.baseUrl, quirks)
   const capField = facts.maxTokensField ?? quirks.cap ?? 'max_tokens'
   const host = openHost({ ...facts, headers: authOf(facts.key, quirks), classify: classifyOpenAi })
-  // Reasoning that is not wanted is left out by us where a host knows no word for that.
+  // Reasoning that is not wanted is left out by us: few hosts have a word for that.
   const plain = mendFor(quirks, false)
   const silent = mendFor(quirks, true)
 
@@ -35,14 +35,14 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
     const { body, model, signal } = ask
     const request = requestFor(ask, { quirks, lacks: lacks(model), capField })
     const asked = { path: pathOf(model, 'chat/completions'), body: JSON.stringify(request), signal }
-    const mend = body.reasoning?.exclude === true && !('reasoning' in request) ? silent : plain
+    const mend = body.reasoning?.exclude === true ? silent : plain
     if (body.stream) {
       const events = await host.events(asked)
       return { kind: 'stream', events: mend ? mended(events, mend) : events }
     }
     const text = await host.whole(asked)
     const answer = whole(text)
-    const changed = mend?.marks.test(text) === true && mend.mend(answer)
+    const changed = mend?.mend(answer) === true
     return { kind: 'json', text: changed ? JSON.stringify(answer) : text, body: answer }
   }
   return {

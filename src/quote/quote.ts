@@ -69,8 +69,7 @@ export const createQuoter = (facts: QuoterFacts): Quoter => {
     }
     const room = Math.min(...places.map(({ maxOutput, context }) => Math.min(maxOutput, context - rough)))
     const usual = Math.max(1, Math.min(facts.defaultMaxOutput, room))
-    const maxOutput =
-      asked ?? Math.min(usual, fits({ routes, input, choices, measured }, USUAL_CAP) || usual)
+    const maxOutput = asked ?? Math.min(usual, fits({ routes, input, choices, measured }, USUAL_CAP) || usual)
     const ceiling = routes
       .map(({ prices }) => most(input.ceiling, maxOutput * choices, prices, measured.marked, margin))
       .reduce(maxOf, NO_MONEY)

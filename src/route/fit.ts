@@ -63,7 +63,8 @@ const isAllowed = ({ provider: id, prices }: Host, { provider }: Steered): boole
   if (provider.only && !provider.only.includes(id)) return false
   if (provider.ignore?.includes(id)) return false
   return (
-    isWithin(prices.input, provider.max_price?.prompt) && isWithin(prices.output, provider.max_price?.completion)
+    isWithin(prices.input, provider.max_price?.prompt) &&
+    isWithin(prices.output, provider.max_price?.completion)
   )
 }
 

@@ -1,6 +1,6 @@
 /** How likely each model is to answer a request well. Only `auto` asks, so nothing is read before. */
 import type { Model } from '../catalog/catalog.ts'
-import { printRate } from '../money.ts'
+import type { Rate } from '../money.ts'
 import type { ChatRequest } from '../wire/openai.ts'
 import type { Order } from '../wire/order.ts'
 import type { Ability, Difficulty, Tools } from './difficulty.ts'
@@ -36,7 +36,10 @@ export const createJudge = (difficulty: Difficulty): Judge => {
   }
 
   return (order, { features, input }) => {
-    const reading = difficulty.read(promptOf(order), order.kind === 'chat' ? toolsOf(order.request) : undefined)
+    const reading = difficulty.read(
+      promptOf(order),
+      order.kind === 'chat' ? toolsOf(order.request) : undefined,
+    )
     const wary = input > LONG_INPUT || features.includes('tools') || features.includes('vision')
     return {
       chance: (model) => {
@@ -52,7 +55,10 @@ export const createJudge = (difficulty: Difficulty): Judge => {
 const abilityFor = (difficulty: Difficulty, model: Model): Ability =>
   difficulty.known(model.id) ??
   (model.facts && difficulty.fromScores(model.facts.scores)) ??
-  difficulty.fromPrice(Math.max(...model.hosts.map(({ prices }) => Number(printRate(prices.output)))))
+  difficulty.fromPrice(Math.max(...model.hosts.map(({ prices }) => dollars(prices.output))))
+
+/** Dollars per million tokens, to judge by and never to bill. */
+const dollars = (rate: Rate): number => Number(rate) / 1e12
 
 /** How deep a tool's parameters nest is not worth a walk; three is usual. */
 const USUAL_DEPTH = 3

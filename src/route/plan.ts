@@ -140,4 +140,3 @@ const affordable = (rows: readonly Scored[]): readonly Scored[] => {
   const elsewhere = kept.find(({ route }) => route.provider !== first.route.provider)
   return elsewhere ? [first, elsewhere, ...kept.filter((one) => one !== elsewhere)] : [first, ...kept]
 }
-

@@ -32,7 +32,9 @@ export const createPrefixes = ({ clock }: { clock: Clock }): Prefixes => {
   const hashes = (order: Order, back: number): string[] => {
     if (order.kind !== 'chat') return []
     const { messages, tools } = order.request
-    const running = createHash('sha256').update(salt).update(JSON.stringify(tools ?? null))
+    const running = createHash('sha256')
+      .update(salt)
+      .update(JSON.stringify(tools ?? null))
     const found: string[] = []
     for (const [i, message] of messages.entries()) {
       running.update(JSON.stringify(message))

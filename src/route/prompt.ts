@@ -1,5 +1,5 @@
-import type { Order } from '../wire/order.ts'
 import type { ChatMessage } from '../wire/openai.ts'
+import type { Order } from '../wire/order.ts'
 
 /** Characters of the system prompt that go before the question. */
 const SYSTEM = 400

@@ -22,6 +22,10 @@ export type EmbeddingsRequest = z.infer<typeof embeddingsRequestSchema>
 /** What is sent to a provider: the request without our steering. */
 export type EmbeddingsBody = Omit<EmbeddingsRequest, keyof Steering>
 
+/** How many vectors a request asks for. */
+export const countOf = ({ input }: EmbeddingsRequest): number =>
+  typeof input === 'string' || typeof input[0] === 'number' ? 1 : input.length
+
 /** Texts of a request, and how many tokens it holds that are tokens already. */
 export const embeddedInput = ({ input }: EmbeddingsRequest): { texts: string[]; tokens: number } => {
   if (typeof input === 'string') return { texts: [input], tokens: 0 }

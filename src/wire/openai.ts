@@ -12,7 +12,9 @@ const number = z.number()
 const count = z.int().min(1).max(10_000_000)
 
 /** The prompt up to here is to be cached for five minutes, where a host wants to be told. */
-const cacheControl = z.strictObject({ type: z.literal('ephemeral'), ttl: z.literal('5m').optional() }).nullish()
+const cacheControl = z
+  .strictObject({ type: z.literal('ephemeral'), ttl: z.literal('5m').optional() })
+  .nullish()
 const textPart = z.strictObject({ type: z.literal('text'), text, cache_control: cacheControl })
 const imagePart = z.strictObject({
   type: z.literal('image_url'),

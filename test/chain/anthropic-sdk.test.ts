@@ -216,6 +216,42 @@ test('errors are those of the SDK, with what to do next', async () => {
   expect(failed).toMatchObject({ error: { type: 'error' } })
 })
 
+test('what no host of a model can do is refused before anything is paid, in words', async () => {
+  const asked = { model: 'test/claude', max_tokens: 50, response_format: { type: 'json_object' }, messages }
+  const response = await pay(world.chat, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(asked),
+  })
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ error: { message: expect.stringMatching(/json_object/) } })
+  expect(pay.spending().spent).toBe(0n)
+  const wrongWay = await fetch(`${world.farebox.url}/v1/messages`)
+  expect([wrongWay.status, await wrongWay.json()]).toMatchObject([405, { type: 'error', error: {} }])
+})
+
+test("the SDK's beta methods come in by the same door", async () => {
+  const answer = await client.beta.messages.create({
+    model: 'test/claude',
+    max_tokens: 50,
+    messages,
+    betas: ['x-1'],
+  })
+  expect(answer.content).toMatchObject([{ type: 'text', text: 'Hello there' }])
+  paid()
+})
+
+test('a host of the one kind stands in for one of the other', async () => {
+  claude.script(({ response }) => {
+    const error = { type: 'overloaded_error', message: 'Overloaded' }
+    response.writeHead(529).end(JSON.stringify({ type: 'error', error }))
+  })
+  const asked = { model: 'test/claude', models: ['test/small'], max_tokens: 50, messages }
+  const answer = await client.messages.create(asked as Anthropic.MessageCreateParamsNonStreaming)
+  expect(answer).toMatchObject({ model: 'test/small', content: [{ type: 'text', text: 'Hello there' }] })
+  paid({ modelAnswered: 'test/small' })
+})
+
 test('what went into a cache and came from one is told, and is billed as input', async () => {
   const usage = {
     input_tokens: 10,

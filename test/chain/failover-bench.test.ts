@@ -4,6 +4,8 @@ import { type Bench, type Mode, startBench } from '../failover/router.ts'
 import { play, SCENES, type Scene } from '../failover/scenes.ts'
 import {
   CANON,
+  cutAfter,
+  endAfter,
   healthy,
   pause,
   refusing,
@@ -90,6 +92,21 @@ test('a fallback that takes no prefilled answer does not hide that the first hos
   ]
   const heard = await bench.ask({ messages }, 'JSON')
   expect([heard.status, heard.code, heard.fallback.length]).toEqual([502, 'upstream_failed', 1])
+})
+
+test('a stream that just ends is not taken for a whole answer, and only what came is charged', async () => {
+  bench.wall.primary.script(endAfter(40))
+  const heard = await bench.ask({}, STREAM)
+  expect([heard.success, heard.code, heard.call.service.at]).toEqual([false, 'stream_broken', 'partial'])
+  expect(BigInt(heard.receipt!.charged)).toBeLessThan(BigInt(heard.receipt!.quoted))
+})
+
+test('a host whose streams always break is left for one whose do not', async () => {
+  bench.wall.primary.script(cutAfter(40))
+  const asked: boolean[] = []
+  for (let i = 0; i < 7; i++)
+    asked.push((await bench.ask({ ...ALONE, model: 'bench/twins' }, STREAM)).primary.length > 0)
+  expect(asked.indexOf(false)).toBeGreaterThan(0)
 })
 
 test('a lone silent host is asked once, and the caller is told in time', async () => {

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { answerOf, type Message } from '../../src/providers/anthropic/answer.ts'
+import { classify } from '../../src/providers/anthropic/fault.ts'
+import { chunksOf } from '../../src/providers/anthropic/stream.ts'
 import { type AnthropicFacts, anthropicProvider } from '../../src/providers/anthropic.ts'
 import { type Answer, type Provider, UpstreamError } from '../../src/providers/provider.ts'
 import { chatRequestSchema, forwardBody } from '../../src/wire/openai.ts'
@@ -223,6 +227,7 @@ test.each([
   ['pause_turn', 'stop'],
   ['model_context_window_exceeded', 'length'],
   ['something_new', 'stop'],
+  ['toString', 'stop'],
 ])('an answer that ends by %s finishes by %s', async (stop_reason, finish_reason) => {
   upstream.script(saying(message([{ type: 'text', text: 'x' }], { stop_reason })))
   expect(await ask(provider())).toMatchObject({ body: { choices: [{ finish_reason }] } })
@@ -298,6 +303,67 @@ test('a conversation whose thoughts a model does not take goes on without them, 
     await faultOf(ask(provider(), { messages: [user, { role: 'assistant', content: 'of another' }, user] })),
   ).toEqual(['unfit', undefined])
   expect(upstream.seen).toHaveLength(3)
+})
+
+test('whatever a host sends, it is an answer or malformed', async () => {
+  const odd = fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constant({ toString: 1, valueOf: 1 }))
+  const some = (...keys: string[]) =>
+    fc.record(Object.fromEntries(keys.map((key) => [key, odd])), { requiredKeys: [] })
+  const block = fc.oneof(
+    odd,
+    fc.record({
+      type: fc.constantFrom('text', 'thinking', 'redacted_thinking', 'tool_use'),
+      text: odd,
+      thinking: odd,
+      signature: odd,
+      data: odd,
+      id: odd,
+      name: odd,
+      input: odd,
+    }),
+  )
+  const type = fc.constantFrom(
+    ...[
+      'message_start',
+      'content_block_start',
+      'content_block_delta',
+      'content_block_stop',
+      'message_delta',
+      'error',
+    ],
+  )
+  const delta = fc.oneof(odd, some('type', 'text', 'stop_reason', 'partial_json'))
+  const event = fc.oneof(
+    odd,
+    fc.record({ type, index: odd, message: odd, content_block: block, delta, usage: odd, error: odd }),
+  )
+  const telling = { created: 1, format: 'f', hide: false }
+  const orFault = (read: () => void) => {
+    try {
+      read()
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error
+    }
+  }
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(block),
+      some('id', 'usage', 'stop_reason'),
+      fc.array(event),
+      async (content, more, events) => {
+        orFault(() => answerOf({ ...more, content } as Message, telling))
+        const sent = [events.map((one) => JSON.stringify(one))] as unknown as AsyncIterable<string[]>
+        try {
+          for await (const batch of chunksOf(sent, telling))
+            for (const data of batch) if (data !== '[DONE]') JSON.parse(data)
+        } catch (error) {
+          if (!(error instanceof UpstreamError)) throw error
+        }
+      },
+    ),
+    { numRuns: 500 },
+  )
+  fc.assert(fc.property(fc.nat(599), odd, (status, body) => void classify({ status, text: '', body })))
 })
 
 test('pings alone are silence', async () => {

@@ -109,6 +109,7 @@ describe('the question', () => {
     ['gemini-3-flash', { reasoning_effort: 'minimal' }, { includeThoughts: true, thinkingLevel: 'MINIMAL' }],
     ['gemini-flash-latest', { reasoning: { effort: 'low', exclude: true } }, { thinkingLevel: 'LOW' }],
     ['gemini-2.0-flash', {}, undefined],
+    ['gemini-2.5-flash-image', {}, undefined],
     ['gemma-3-27b-it', {}, undefined],
   ])('%s is told to think for %j by %j', async (model, asked, thinkingConfig) => {
     expect((await config(asked, model))['thinkingConfig']).toEqual(thinkingConfig)
@@ -117,6 +118,7 @@ describe('the question', () => {
   test.each<[string, string, Record<string, unknown>]>([
     ['never not to think', 'gemini-3-pro-preview', { reasoning_effort: 'none' }],
     ['never not to think', 'gemini-2.5-pro', { reasoning_effort: 'none' }],
+    ['never not to think', 'gemini-3-flash', { reasoning_effort: 'none' }],
     ['no thoughts at all', 'gemini-2.0-flash', { reasoning_effort: 'low' }],
     [
       'no functions beside JSON',
@@ -385,6 +387,23 @@ describe('the answer', () => {
     const { tools, finish } = await readOf(provider, askOf())
     expect(tools).toEqual([{ id: expect.stringMatching(/^call_/), name: 'weather', arguments: '{}' }])
     expect(finish).toBe('tool_calls')
+  })
+
+  test('with a call that was cut short ended by its length', async () => {
+    say({
+      candidates: [{ content: { parts: [{ functionCall: { name: 'f' } }] }, finishReason: 'MAX_TOKENS' }],
+    })
+    expect((await readOf(provider, askOf())).finish).toBe('length')
+  })
+
+  test('is over when its model says so, whatever comes after', async () => {
+    upstream.script(({ response }) => void response.end(fixture('gemini/text.sse').repeat(2)))
+    const answer = await provider.ask(askOf({ stream: true }))
+    if (answer.kind !== 'stream') throw new Error('not a stream')
+    const all: string[] = []
+    for await (const batch of answer.events) all.push(...batch)
+    expect(all.filter((data) => data === '[DONE]')).toHaveLength(1)
+    expect(all).toHaveLength(4)
   })
 
   test('has details that can come back, in a stream as in one piece', async () => {

@@ -225,7 +225,12 @@ describe('in its own words', () => {
       { reasoning: { max_tokens: 50 } },
       { max_tokens: 77, enable_thinking: true, thinking_budget: 128 },
     ],
-    ['alibaba', 'qwen-plus', { reasoning: { effort: 'none' } }, { max_tokens: 77, enable_thinking: false }],
+    [
+      'alibaba',
+      'qwen-plus',
+      { reasoning: { effort: 'none', max_tokens: 9 } },
+      { max_tokens: 77, enable_thinking: false },
+    ],
     [
       'alibaba',
       'qwen-plus',
@@ -358,6 +363,18 @@ describe('in its own words', () => {
     expect((messages as unknown[])[1]).toEqual({ role: 'assistant', content: 'Hel', ...mark })
   })
 
+  test('only the last message can be a begun one, and what was refused elsewhere is text', async () => {
+    const refused = { role: 'assistant', content: [{ type: 'refusal', refusal: 'No.' }] }
+    const { messages } = await sent('mistral', 'any', {
+      messages: [SAY, { role: 'assistant', content: 'Hi' }, SAY, refused, SAY],
+    })
+    expect((messages as unknown[])[1]).toEqual({ role: 'assistant', content: 'Hi' })
+    expect((messages as unknown[])[3]).toEqual({
+      role: 'assistant',
+      content: [{ type: 'text', text: 'No.' }],
+    })
+  })
+
   test('a tool keeps its mark for the cache only where that is understood', async () => {
     const tool = { type: 'function', function: { name: 'f' }, cache_control: { type: 'ephemeral' } }
     expect((await sent('openai', 'gpt-4o', { tools: [tool] }))['tools']).toEqual([
@@ -429,6 +446,35 @@ describe('its answers, in OpenAI’s form', () => {
     const answer = await readOf(of(kind), askOf({ stream: name.endsWith('.sse') }))
     expect(answer).toMatchObject({ text: 'Hello', ...found })
     expect(answer.metered).toMatchObject({ input, cached, output, source: 'reported' })
+  })
+
+  test.each([
+    [
+      'xai',
+      {
+        prompt_tokens: 5,
+        completion_tokens: 2,
+        total_tokens: 7,
+        completion_tokens_details: { audio_tokens: 0 },
+      },
+    ],
+    [
+      'deepseek',
+      {
+        prompt_tokens: 5,
+        completion_tokens: 2,
+        prompt_cache_hit_tokens: 4,
+        prompt_tokens_details: { cached_tokens: 3 },
+      },
+    ],
+  ])('what %s says in OpenAI’s form already stays as it is, byte for byte', async (kind, usage) => {
+    const text = JSON.stringify(
+      { choices: [{ index: 0, message: { content: 'Hi' }, finish_reason: 'stop' }], usage },
+      null,
+      3,
+    )
+    upstream.script(({ response }) => void response.end(text))
+    expect(await of(kind).ask(askOf())).toMatchObject({ kind: 'json', text })
   })
 
   test('what was written to the cache has one name', async () => {

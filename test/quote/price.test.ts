@@ -63,7 +63,12 @@ test('the price is the exact sum, rounded up to a micro-dollar', () => {
 test('more tokens, a higher rate or a higher margin never cost less', () => {
   fc.assert(
     fc.property(tokens, tokens, rates, rates, margin, margin, (a, b, list, other, low, high) => {
-      const more = { fresh: a.fresh + b.fresh, cached: a.cached + b.cached, written: a.written + b.written, output: a.output + b.output }
+      const more = {
+        fresh: a.fresh + b.fresh,
+        cached: a.cached + b.cached,
+        written: a.written + b.written,
+        output: a.output + b.output,
+      }
       const dearer = {
         input: (list.input + other.input) as Rate,
         output: (list.output + other.output) as Rate,
@@ -92,20 +97,31 @@ test('a request whose input passes the threshold costs the dearer price as a who
 test('nothing that is used ever costs more than the most that it was said to', () => {
   const part = fc.double({ min: 0, max: 1, noNaN: true })
   fc.assert(
-    fc.property(rates, rates, fc.nat(400_000), fc.nat(400_000), part, part, part, part, margin, (base, dear, input, output, ...rest) => {
-      const [used, cached, written, produced, more] = rest
-      const list = { ...base, tiers: [{ over: 150_000, ...dear }] }
-      const real = Math.floor(used * input)
-      const fact = {
-        input: real,
-        cached: Math.floor((real * cached) / 2),
-        written: Math.floor((real * written) / 2),
-        output: Math.floor(output * produced),
-      }
-      expect(price(fact, list, more)).toBeLessThanOrEqual(most(input, output, list, true, more))
-      expect(price({ ...fact, written: 0 }, list, more)).toBeLessThanOrEqual(
-        most(input, output, list, false, more),
-      )
-    }),
+    fc.property(
+      rates,
+      rates,
+      fc.nat(400_000),
+      fc.nat(400_000),
+      part,
+      part,
+      part,
+      part,
+      margin,
+      (base, dear, input, output, ...rest) => {
+        const [used, cached, written, produced, more] = rest
+        const list = { ...base, tiers: [{ over: 150_000, ...dear }] }
+        const real = Math.floor(used * input)
+        const fact = {
+          input: real,
+          cached: Math.floor((real * cached) / 2),
+          written: Math.floor((real * written) / 2),
+          output: Math.floor(output * produced),
+        }
+        expect(price(fact, list, more)).toBeLessThanOrEqual(most(input, output, list, true, more))
+        expect(price({ ...fact, written: 0 }, list, more)).toBeLessThanOrEqual(
+          most(input, output, list, false, more),
+        )
+      },
+    ),
   )
 })

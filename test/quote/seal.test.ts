@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Strategy } from '../../src/route/strategies.ts'
 import type { ChainId, Hex } from '../../src/assets.ts'
 import type { Rate } from '../../src/money.ts'
 import { createSealer, type Terms } from '../../src/quote/seal.ts'
+import type { Strategy } from '../../src/route/strategies.ts'
 
 const OLD = 'an-old-secret-that-is-32-characters-long'
 const NEW = 'a-new-secret-that-is-32-characters-long!'
@@ -23,7 +23,10 @@ const route = fc.record({
   hostModel: name,
   prices: fc.oneof(
     fc.record(rates),
-    fc.record({ ...rates, tiers: fc.array(fc.record({ over: fc.nat(), ...rates }), { minLength: 1, maxLength: 2 }) }),
+    fc.record({
+      ...rates,
+      tiers: fc.array(fc.record({ over: fc.nat(), ...rates }), { minLength: 1, maxLength: 2 }),
+    }),
   ),
 })
 const terms: fc.Arbitrary<Terms> = fc.record({

@@ -147,6 +147,15 @@ test('a provider that is away altogether rests for all of its models, and comes 
   expect(rests('never asked')).toBe(false)
 })
 
+test('a provider that answers again, if only with an error, may be asked by others', () => {
+  const { health, pass, rests } = start()
+  for (let i = 0; i < 2; i++) health.failed('p', 'm', { whole: true })
+  pass(500)
+  health.began('p', 'm')
+  health.failed('p', 'm')
+  expect([rests('m'), rests('n')]).toEqual([true, false])
+})
+
 test('one model that is forbidden does not make a provider rest whose other models answer', () => {
   const { health, rests } = start()
   for (let i = 0; i < 10; i++) {

@@ -112,6 +112,14 @@ export const cutAfter =
     ask.response.socket?.resetAndDestroy()
   }
 
+/** So many tokens, and then the end, as if that had been all. */
+export const endAfter =
+  (tokens: number): Script =>
+  async (ask) => {
+    await begin(ask, tokens)
+    ask.response.end()
+  }
+
 /** So many tokens, then nothing for so long, then the end of the connection. */
 export const stallAfter =
   (tokens: number, ms: number): Script =>

@@ -32,13 +32,45 @@ const read = (sse: string): Promise<Anthropic.Message> => {
     .finalMessage()
 }
 const typesOf = (sse: string): string[] => [...sse.matchAll(/^event: (.*)$/gm)].map((match) => match[1]!)
-/** What comes out at the door of a message that Anthropic streamed. */
-const relayed = async (whole: ReturnType<typeof message>): Promise<Anthropic.Message> => {
+/** The chunks that Anthropic's events of a message become. */
+const chunksFor = async (whole: ReturnType<typeof message>): Promise<Chunk[]> => {
   const events = eventsOf(whole).map(([type, fields]) => JSON.stringify({ type, ...fields }))
-  const chunks: object[] = []
+  const chunks: Chunk[] = []
   for await (const batch of chunksOf([events] as unknown as AsyncIterable<string[]>, telling))
-    for (const data of batch) if (data !== '[DONE]') chunks.push(JSON.parse(data) as object)
-  return read(written(chunks))
+    for (const data of batch) if (data !== '[DONE]') chunks.push(JSON.parse(data) as Chunk)
+  return chunks
+}
+type Chunk = { choices: { delta: Record<string, unknown>; finish_reason: string | null }[]; usage?: unknown }
+/** What comes out at the door of a message that Anthropic streamed. */
+const relayed = async (whole: ReturnType<typeof message>): Promise<Anthropic.Message> =>
+  read(written(await chunksFor(whole)))
+
+/** What a caller of chat makes of chunks: texts end to end, thoughts and calls by their numbers. */
+const gathered = (chunks: Chunk[]) => {
+  const deltas = chunks.flatMap(({ choices }) => choices.map(({ delta }) => delta))
+  const text = (key: string) => deltas.map((one) => one[key] ?? '').join('')
+  const details: Record<string, unknown>[] = []
+  const calls: { id: string; function: { name: string; arguments: string } }[] = []
+  for (const one of deltas) {
+    for (const detail of (one['reasoning_details'] ?? []) as { index: number; text?: string }[]) {
+      const before = details.find(({ index }) => index === detail.index)
+      if (before) Object.assign(before, detail, { text: `${before['text'] ?? ''}${detail.text ?? ''}` })
+      else details.push({ ...detail })
+    }
+    for (const { index, ...call } of (one['tool_calls'] ?? []) as ({
+      index: number
+    } & (typeof calls)[number])[]) {
+      if (calls[index]) calls[index].function.arguments += call.function.arguments
+      else calls[index] = call
+    }
+  }
+  return {
+    content: text('content'),
+    reasoning: text('reasoning_content'),
+    details,
+    calls,
+    ...chunks.at(-2)!.choices[0],
+  }
 }
 
 const word = fc.string({ minLength: 1, maxLength: 8 })
@@ -101,6 +133,24 @@ test('a message of Anthropic comes through our form as it was', () => {
       const came = answered(answerOf(whole as Message, telling))
       expect(came).toMatchObject({ id: 'msg_1', type: 'message', role: 'assistant', model: 'test/claude' })
       expect(essence(came)).toEqual(essence(whole as unknown as Anthropic.Message))
+    }),
+  )
+})
+
+test('a stream tells the same as an answer in one piece', async () => {
+  await fc.assert(
+    fc.asyncProperty(made(spoken), async (whole) => {
+      const { choices, usage } = answerOf(whole as Message, telling)
+      const { message: said, ...end } = choices![0] as { message: Record<string, unknown> }
+      const chunks = await chunksFor(whole)
+      expect(chunks.at(-1)!.usage).toEqual(usage)
+      expect(gathered(chunks)).toMatchObject({
+        content: said['content'] ?? '',
+        reasoning: said['reasoning_content'] ?? '',
+        details: said['reasoning_details'] ?? [],
+        calls: (said['tool_calls'] ?? []) as object[],
+        ...end,
+      })
     }),
   )
 })
@@ -272,6 +322,47 @@ test('reasoning that nobody signed comes back under the name it had', () => {
       tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
     },
   ])
+})
+
+test('whatever a host writes, nothing breaks here', () => {
+  const odd = fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constant({ toString: 1, valueOf: 1 }))
+  const some = (...keys: string[]) =>
+    fc.record(Object.fromEntries(keys.map((key) => [key, odd])), { requiredKeys: [] })
+  const detail = fc.oneof(
+    odd,
+    fc.record({
+      type: fc.constantFrom('reasoning.text', 'reasoning.encrypted'),
+      text: odd,
+      data: odd,
+      signature: odd,
+      index: odd,
+    }),
+  )
+  const called = fc.oneof(
+    odd,
+    fc.record({ index: odd, id: odd, function: fc.oneof(odd, some('name', 'arguments')) }),
+  )
+  const said = fc.oneof(
+    some('content', 'reasoning', 'refusal', 'tool_calls'),
+    fc.record({ reasoning_details: fc.array(detail), tool_calls: fc.array(called) }),
+  )
+  const choice = fc.oneof(
+    odd,
+    fc.record(
+      { delta: said, message: said, finish_reason: odd, native_finish_reason: odd },
+      { requiredKeys: [] },
+    ),
+  )
+  const answer = fc.record({ choices: fc.oneof(odd, fc.array(choice)), usage: odd }, { requiredKeys: [] })
+  fc.assert(
+    fc.property(fc.array(answer, { maxLength: 4 }), (parts) => {
+      for (const part of parts) JSON.parse(messagesDoor.answer('', part as WireAnswer, about))
+      for (const line of written(parts as object[]).split('\n')) {
+        if (line.startsWith('data: ')) JSON.parse(line.slice(6))
+      }
+    }),
+    { numRuns: 500 },
+  )
 })
 
 const valid = { model: 'm', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] }

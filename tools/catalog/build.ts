@@ -1,5 +1,5 @@
 import { printRate, type Rate } from '../../src/money.ts'
-import { createWitnesses, type Evidence, type Price, priceOn, type Witnesses } from './evidence.ts'
+import { type Evidence, type Price, priceOn } from './evidence.ts'
 import { factsOf, type HostFacts, hostFactsOf, type ModelFacts } from './facts.ts'
 import { AS_OF, type Flag, highest, judge, type Verdict } from './judge.ts'
 import { aliasesOf } from './names.ts'
@@ -7,6 +7,7 @@ import { type CatalogProvider, MAKER, providersOf } from './providers.ts'
 import type { Rows } from './rows.ts'
 import { scoresOf } from './scores.ts'
 import { type Endpoint, endpointsOf } from './select.ts'
+import { createWitnesses, type Witnesses } from './witnesses.ts'
 
 export type PrintedPrice = Readonly<Record<string, string>> & {
   readonly tiers?: readonly ({ over: number } & Readonly<Record<string, string>>)[]
@@ -72,7 +73,6 @@ export const belongs = ({ canonical, id }: Endpoint): boolean => {
 const hostsOf = (group: readonly Endpoint[], witnesses: Witnesses, day: string): CatalogHost[] => {
   const said = new Map(group.map((one) => [one, witnesses.of(one.provider, one.id)]))
   const priced = group.flatMap((endpoint) => {
-    if (witnesses.otherUnits(endpoint.provider, endpoint.id)) return []
     const verdict = judge(said.get(endpoint)!, day, usualOf(endpoint, said))
     return verdict && isSold(endpoint, verdict) ? [{ endpoint, verdict }] : []
   })

@@ -116,7 +116,8 @@ const plainPrice = (raw: ModelsDevRow['price'], tiers: PortkeyRow['tiers']): Pri
   })),
 })
 
-const modelsDevEvidence = (row: ModelsDevRow, late: boolean): Evidence => ({
+/** What its row says. */
+export const modelsDevEvidence = (row: ModelsDevRow, late: boolean): Evidence => ({
   by: late ? 'models.dev, later copy' : 'models.dev',
   // A later copy has no date of its own; its model was described on this day.
   date: late ? row.last_updated : row.price_line_date,
@@ -127,7 +128,7 @@ const modelsDevEvidence = (row: ModelsDevRow, late: boolean): Evidence => ({
   loose: false,
 })
 
-const portkeyEvidence = (row: PortkeyRow, upper: PortkeyRow | undefined): Evidence => {
+export const portkeyEvidence = (row: PortkeyRow, upper: PortkeyRow | undefined): Evidence => {
   const price = plainPrice(row.price, row.tiers)
   const bucket = /gt-(\d+)k$/.exec(upper?.context_bucket ?? '')?.[1]
   const bucketed =
@@ -178,7 +179,7 @@ const genaiPrice = (usd: Readonly<Record<string, GenaiValue>>): Price => {
 const defined = <T extends object>(of: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as never
 
-const genaiEvidence = (row: GenaiRow, loose: boolean): Evidence => ({
+export const genaiEvidence = (row: GenaiRow, loose: boolean): Evidence => ({
   by: 'genai-prices',
   date: [row.prices_checked, row.price_line_date]
     .filter((one) => one !== undefined)
@@ -193,83 +194,3 @@ const genaiEvidence = (row: GenaiRow, loose: boolean): Evidence => ({
 /** The price that a source gives for a day. */
 export const priceOn = (evidence: Evidence, day: string): Price =>
   evidence.prices.findLast(({ from }) => from === undefined || from <= day)!.price
-
-/** The same id as other lists write it. */
-const plainId = (id: string): string => id.toLowerCase().replace(/^accounts\/fireworks\/models\//, '')
-
-/** A fee for each request or another unit than tokens: such a price cannot be quoted. */
-const hasOtherUnits = (row: GenaiRow | undefined): boolean =>
-  row?.prices.some(({ usd }) => usd !== null && 'requests_kcount' in usd) ?? false
-
-export type Witnesses = {
-  /** What the trusted sources say about one endpoint. */
-  of: (provider: string, id: string) => Evidence[]
-  otherUnits: (provider: string, id: string) => boolean
-}
-
-/** Finds the word of every source on an endpoint, without those that are known to be wrong. */
-export const createWitnesses = (rows: Rows): Witnesses => {
-  const key = (...parts: string[]) => parts.join(' ')
-  const modelsDev = new Map(rows.modelsDev.map((row) => [key(row.provider, row.id), row]))
-  const late = new Map(rows.late.filter((row) => row.price).map((row) => [key(row.provider, row.id), row]))
-  const genai = new Map(rows.genai.map((row) => [key(row.key_provider, plainId(row.id)), row]))
-  const portkey = new Map(rows.portkey.map((row) => [key(row.key_provider, plainId(row.id)), row]))
-  const agreement = new Map(rows.agreement.map((row) => [key(row.provider, row.id), row]))
-  const isDistrusted = distrust(rows.distrust)
-
-  const genaiOf = (provider: string, id: string, row: AgreementRow | undefined) =>
-    genai.get(key(provider, plainId(row?.sources['gp']?.id ?? id)))
-  const portkeyOf = (provider: string, id: string, row: AgreementRow | undefined) =>
-    portkey.get(key(provider, plainId(row?.sources['pk']?.id ?? id))) ??
-    portkey.get(key(provider, `${plainId(id)}-lte-128k`))
-
-  return {
-    otherUnits: (provider, id) => hasOtherUnits(genaiOf(provider, id, agreement.get(key(provider, id)))),
-    of: (provider, id) => {
-      const found: Evidence[] = []
-      const matched = agreement.get(key(provider, id))
-      const own = modelsDev.get(key(provider, id))
-      const copy = late.get(key(provider, id))
-      if (own && !own.zero_priced && !isDistrusted('models-dev', provider, id)) {
-        found.push(modelsDevEvidence(own, false))
-      } else if (copy) found.push(modelsDevEvidence(copy, true))
-      const gp = genaiOf(provider, id, matched)
-      // A pattern that catches too much is known by the price it then gets wrong.
-      const loose = matched?.sources['gp']?.by === 'pattern'
-      if (gp?.prices.some(isDated) && !isDistrusted('genai-prices', gp.provider, gp.id)) {
-        found.push(genaiEvidence(gp, loose))
-      }
-      const pk = portkeyOf(provider, id, matched)
-      if (pk && !pk.zero_priced && !isDistrusted('portkey', pk.provider, pk.id)) {
-        found.push(portkeyEvidence(pk, upperOf(pk, portkey)))
-      }
-      return found.filter((one) => priceOn(one, '9999').parts.input !== undefined)
-    },
-  }
-}
-
-const isDated = ({ usd, daily_utc }: GenaiRow['prices'][number]): boolean =>
-  usd !== null && daily_utc === undefined
-
-const upperOf = (row: PortkeyRow, all: ReadonlyMap<string, PortkeyRow>): PortkeyRow | undefined =>
-  row.context_bucket?.startsWith('lte-')
-    ? all.get(`${row.key_provider} ${plainId(`${row.id_base}`)}-${row.context_bucket.replace('lte-', 'gt-')}`)
-    : undefined
-
-// Not about prices of this kind, or kept because only one of two sources can be wrong.
-const NO_REASON = /base_model names|between the two sources|zero-price|no price given/
-
-const distrust = (rows: readonly DistrustRow[]) => {
-  const exact = new Set<string>()
-  const prefixes: string[] = []
-  for (const { source, provider, id, reason } of rows) {
-    if (NO_REASON.test(reason)) continue
-    if (id === 'amazon.nova-*') continue
-    if (id.endsWith('*')) prefixes.push(`${source} ${provider} ${id.slice(0, -1)}`)
-    else exact.add(`${source} ${provider} ${id}`)
-  }
-  return (source: string, provider: string, id: string): boolean => {
-    const name = `${source} ${provider} ${id}`
-    return exact.has(name) || prefixes.some((prefix) => name.startsWith(prefix))
-  }
-}

@@ -77,23 +77,13 @@ const fromSelection = (rows: Rows, known: ReadonlySet<string>): Endpoint[] => {
     }))
 }
 
-/** Models of closed weights whose maker says that they end: who resells them ends with it. */
-const endedByMaker = (rows: Rows): ReadonlySet<string> =>
-  new Set(
-    rows.modelsDev
-      .filter((row) => row.status === 'deprecated' && !row.open_weights && MAKER[row.lab] === row.provider)
-      .map((row) => row.canonical),
-  )
-
 /** Endpoints that can be called with an API key over chat/completions, Messages, Gemini or embeddings; each once. */
 export const endpointsOf = (rows: Rows, providers: ReadonlySet<string>): Endpoint[] => {
   const own = [...rows.modelsDev, ...rows.late.filter((row) => row.provider)].flatMap(fromModelsDev)
   const known = new Set([...rows.modelsDev, ...rows.late].map((row) => `${row.provider} ${row.id}`))
-  const ended = endedByMaker(rows)
   const all = [...own, ...fromSelection(rows, known)].filter(
     ({ provider, id, canonical }) =>
       providers.has(provider) &&
-      !ended.has(canonical) &&
       !(provider in LEFT_OUT) &&
       !isAlias(id) &&
       !isElsewhere(provider, id) &&

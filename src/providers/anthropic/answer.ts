@@ -52,11 +52,11 @@ export const answerOf = (message: Message, { created, format, hide }: Telling): 
 
 /** Why it ended, in OpenAI's word and, beside it, in their own. */
 export const finishOf = ({ stop_reason, stop_sequence, stop_details }: Message) => {
-  const native = String(stop_reason)
+  const native = str(stop_reason)
   const known = finishOfStop(native) ?? 'stop'
   return {
-    finish_reason: stop_reason ? known : null,
-    ...(stop_reason ? { native_finish_reason: native } : {}),
+    finish_reason: native === '' ? null : known,
+    ...(native !== '' && { native_finish_reason: native }),
     ...(typeof stop_sequence === 'string' && { stop_sequence }),
     ...(stop_details ? { stop_details } : {}),
   }

@@ -2,17 +2,19 @@
 import type { Classify, Name } from '../http-fault.ts'
 import { UpstreamError, type UpstreamFault } from '../provider.ts'
 
-const BY_TYPE: ReadonlyMap<string, UpstreamFault> = new Map(Object.entries({
-  authentication_error: 'unauthorized',
-  permission_error: 'unauthorized',
-  billing_error: 'unauthorized',
-  not_found_error: 'missing',
-  request_too_large: 'too_long',
-  rate_limit_error: 'rate_limited',
-  timeout_error: 'timeout',
-  api_error: 'unavailable',
-  overloaded_error: 'unavailable',
-} as const))
+const BY_TYPE: ReadonlyMap<string, UpstreamFault> = new Map(
+  Object.entries({
+    authentication_error: 'unauthorized',
+    permission_error: 'unauthorized',
+    billing_error: 'unauthorized',
+    not_found_error: 'missing',
+    request_too_large: 'too_long',
+    rate_limit_error: 'rate_limited',
+    timeout_error: 'timeout',
+    api_error: 'unavailable',
+    overloaded_error: 'unavailable',
+  } as const),
+)
 
 // biome-ignore format: a row is a line.
 const BY_WORDS: readonly (readonly [RegExp, UpstreamFault])[] = [
@@ -22,18 +24,19 @@ const BY_WORDS: readonly (readonly [RegExp, UpstreamFault])[] = [
   // What this model or this form does not take, and another may.
   [/prefill|must end with a user message|not (?:yet |currently )?supported|does not support|unsupported|deprecated for this model|cannot both be specified|extra inputs are not permitted/i, 'unfit'],
   [/thinking|signature|output_config|output_format|schema|tool_choice|temperature|top_p|top_k|service_tier|max_tokens: .* > /i, 'unfit'],
+  [/^tools\.|stop_sequences|trailing whitespace|first message must use/i, 'unfit'],
   [/image|download|robots\.txt/i, 'unfit'],
 ]
 
 const errorIn = (body: unknown): { type: string; message: string; code: string } => {
-  const { error } = (body ?? {}) as { error?: { type?: unknown; message?: unknown; details?: unknown } }
-  const details = (error?.details ?? {}) as { error_code?: unknown }
-  return {
-    type: String(error?.type ?? ''),
-    message: String(error?.message ?? ''),
-    code: String(details.error_code ?? ''),
+  const { error } = (body ?? {}) as {
+    error?: { type?: unknown; message?: unknown; details?: unknown } | null
   }
+  const details = (error?.details ?? {}) as { error_code?: unknown }
+  return { type: str(error?.type), message: str(error?.message), code: str(details.error_code) }
 }
+
+const str = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** The kind of a refusal, by its type and, where that only says that the request is invalid, by its words. */
 export const classify: Classify = ({ status, body }) => {

@@ -124,7 +124,7 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
   const end = (delta: Message, told: AnthropicUsage | null | undefined): string[] => {
     const known = Object.entries(told ?? {}).filter(([, value]) => value !== null && value !== undefined)
     usage = { ...usage, ...Object.fromEntries(known) }
-    if (ended || !delta.stop_reason) return []
+    if (ended || !given(delta.stop_reason)) return []
     ended = true
     return [
       JSON.stringify({ ...head, choices: [{ index: 0, delta: {}, ...finishOf(delta) }] }),
@@ -134,18 +134,19 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
 
   return (data, out) => {
     const event = parse(data)
+    const index = typeof event.index === 'number' ? event.index : -1
     switch (event.type) {
       case 'message_start':
         out.push(...begin(event.message ?? {}))
         break
       case 'content_block_start':
-        out.push(...start(Number(event.index), event.content_block ?? {}))
+        out.push(...start(index, event.content_block ?? {}))
         break
       case 'content_block_delta':
-        out.push(...more(Number(event.index), event.delta ?? {}))
+        out.push(...more(index, event.delta ?? {}))
         break
       case 'content_block_stop':
-        out.push(...stop(Number(event.index)))
+        out.push(...stop(index))
         break
       case 'message_delta':
         out.push(...end(event.delta ?? {}, event.usage))

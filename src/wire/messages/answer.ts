@@ -1,8 +1,8 @@
 /** An answer of ours as Anthropic's message. */
 import {
   type AnthropicUsage,
-  type RedactedBlock,
   finishOfStop,
+  type RedactedBlock,
   STOP_REASONS,
   type TextBlock,
   type ThinkingBlock,
@@ -11,6 +11,7 @@ import {
 import type { About } from '../door.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../openai.ts'
 import { arranged, type Placed } from './arrange.ts'
+import { callsIn } from './calls.ts'
 import { blockOf, detailsIn } from './thinking.ts'
 
 type Choice = NonNullable<WireAnswer['choices']>[number]
@@ -48,7 +49,7 @@ export const headOf = ({ id, model }: About) => ({
 export const endOf = (choice: Ending, called: boolean) => {
   const said = choice.finish_reason ?? 'stop'
   const reason = called && said === 'stop' ? 'tool_calls' : said
-  const native = String(choice.native_finish_reason)
+  const native = typeof choice.native_finish_reason === 'string' ? choice.native_finish_reason : ''
   const own = finishOfStop(native) === reason
   const known = Object.entries(STOP_REASONS).find(([, ours]) => ours === reason)
   return {
@@ -93,18 +94,16 @@ const thoughtsOf = (message: WireDelta): Placed<AnswerBlock>[] => {
 }
 
 const callsOf = ({ tool_calls }: WireDelta): ToolUseBlock[] =>
-  (Array.isArray(tool_calls) ? tool_calls : []).flatMap((call: unknown) => {
-    const { id, function: called } = call as {
-      id?: unknown
-      function?: { name?: unknown; arguments?: unknown }
-    }
-    if (!called) return []
-    return [{ type: 'tool_use', id: String(id), name: String(called.name), input: inputOf(called.arguments) }]
-  })
+  callsIn(tool_calls).map(({ id, name, written }) => ({
+    type: 'tool_use',
+    id,
+    name,
+    input: inputOf(written),
+  }))
 
 /** The input of a call; what a model wrote that is no object is kept under a name of its own. */
-const inputOf = (written: unknown): unknown => {
-  if (typeof written !== 'string' || written.trim() === '') return {}
+const inputOf = (written: string): unknown => {
+  if (written.trim() === '') return {}
   try {
     const parsed: unknown = JSON.parse(written)
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed

@@ -3,7 +3,8 @@ import type { ErrorBody } from '../../errors.ts'
 import type { About, Rendering } from '../door.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../openai.ts'
 import { type Ending, endOf, headOf, usageOf } from './answer.ts'
-import { blockOf, type Detail, detailsIn, signatureOf } from './thinking.ts'
+import { type Called, callsIn } from './calls.ts'
+import { blockOf, type Detail, detailsIn, signatureOf, textOf } from './thinking.ts'
 
 type Open = { kind: 'text' | 'tool' } | { kind: 'thinking'; detail: Detail | undefined }
 
@@ -16,7 +17,7 @@ export const messagesStream = (about: About): Rendering => {
   let begun = false
   let ended = false
   /** Where the calls went: a late piece of one still finds its block. */
-  const calls = new Map<string, { id: unknown; block: number }>()
+  const calls = new Map<string, { id: string; block: number }>()
 
   const begin = (): string => {
     if (begun) return ''
@@ -62,24 +63,23 @@ export const messagesStream = (about: About): Rendering => {
       .map((detail) =>
         detail.type === 'reasoning.encrypted'
           ? start({ kind: 'text' }, blockOf(detail)) + close()
-          : think(String(detail.text ?? detail.summary ?? ''), detail),
+          : think(textOf(detail), detail),
       )
       .join('')
   }
-  const call = (value: unknown, at: number): string => {
-    const { index, id, function: called } = value as Called
-    const key = String(index ?? id ?? at)
+  const call = ({ index, id, name, written }: Called, at: number): string => {
+    const key = String(index ?? (id || at))
     let known = calls.get(key)
     let head = ''
     // Some hosts number every call alike: another id is another call.
-    if (!known || (id && id !== known.id)) {
-      head = start({ kind: 'tool' }, toolUse(id, called?.name))
+    if (!known || (id !== '' && id !== known.id)) {
+      head = start({ kind: 'tool' }, { type: 'tool_use', id, name, input: {} })
       known = { id, block: blocks - 1 }
       calls.set(key, known)
     }
-    const json = called?.arguments
-    if (typeof json !== 'string' || json === '') return head
-    return head + delta({ type: 'input_json_delta', partial_json: json }, known.block)
+    return written === ''
+      ? head
+      : head + delta({ type: 'input_json_delta', partial_json: written }, known.block)
   }
 
   const end = (): string => {
@@ -97,7 +97,7 @@ export const messagesStream = (about: About): Rendering => {
     if (part.usage) usage = part.usage
     const choice = part.choices?.[0] as Ending | undefined
     const said = choice?.delta ?? {}
-    const calling = Array.isArray(said.tool_calls) ? said.tool_calls.map(call).join('') : ''
+    const calling = callsIn(said.tool_calls).map(call).join('')
     const events = begin() + thoughts(said) + text(said.content) + text(said.refusal) + calling
     if (choice?.finish_reason) ending = choice
     return ending && part.usage && !choice ? events + end() : events
@@ -110,16 +110,7 @@ export const messagesStream = (about: About): Rendering => {
   }
 }
 
-type Called = { index?: unknown; id?: unknown; function?: { name?: unknown; arguments?: unknown } }
-
 const EMPTY_THOUGHT = { type: 'thinking', thinking: '', signature: '' }
-
-const toolUse = (id: unknown, name: unknown) => ({
-  type: 'tool_use',
-  id: String(id),
-  name: String(name),
-  input: {},
-})
 
 // Pieces of one thought say the same place, or none.
 const continues = (before: Detail | undefined, next: Detail | undefined): boolean =>

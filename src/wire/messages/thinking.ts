@@ -46,9 +46,15 @@ export const blockOf = (detail: Detail): ThinkingBlock | RedactedBlock => {
     }
   return {
     type: 'thinking',
-    thinking: String(detail.text ?? detail.summary ?? ''),
+    thinking: textOf(detail),
     signature: signatureOf(detail),
   }
+}
+
+/** What can be read of it. */
+export const textOf = ({ text, summary }: Detail): string => {
+  const said: unknown = text ?? summary
+  return typeof said === 'string' ? said : ''
 }
 
 /** The signature of a block of thinking: Claude's own, or a seal around what another model said beside the text. */
@@ -59,7 +65,8 @@ export const signatureOf = ({
   offset: _offset,
   ...rest
 }: Detail): string => {
-  if (rest.type === 'reasoning.text' && rest.format === CLAUDE) return rest.signature ?? ''
+  if (rest.type === 'reasoning.text' && rest.format === CLAUDE)
+    return typeof rest.signature === 'string' ? rest.signature : ''
   return seal(rest)
 }
 
