@@ -45,6 +45,8 @@ const PURE = [
   'client/policy.ts',
   'chain/agree.ts',
   'call/meter.ts',
+  'call/retries.ts',
+  'route/breaker.ts',
 ]
 
 const SRC = join(import.meta.dirname, '../src')

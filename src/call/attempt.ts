@@ -30,8 +30,8 @@ export type Attempt = Begun & { attempts: number }
 
 export type Streamed = { kind: 'stream'; events: Events; rendering: Rendering }
 
-// Every stream ends by it: one for all, because an error of its own for each costs more than ten events.
-const OVER = new UpstreamError('unavailable', 'not wanted any more')
+/** What an upstream request is ended with by us. One for all, because an error of its own for each costs more than ten events. */
+export const OVER = new UpstreamError('unavailable', 'not wanted any more')
 
 /** What one attempt is about; it ends with `signal`, and must begin to answer within `limitMs`. */
 export type AttemptFacts = {

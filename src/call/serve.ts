@@ -9,7 +9,7 @@ import { price } from '../quote/price.ts'
 import type { Pace } from '../route/tempo.ts'
 import { HEADER } from '../wire/payment.ts'
 import { sseComment } from '../wire/sse.ts'
-import type { Attempt, Streamed } from './attempt.ts'
+import { type Attempt, OVER, type Streamed } from './attempt.ts'
 import { watchCover } from './cover.ts'
 import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
@@ -97,12 +97,14 @@ async function* deliver(
   const stops = [watchCover(deps, call, cutOff), deps.cuts.add(cutOff)]
   try {
     let broken = false
+    let left = false
     try {
       for (; piece !== undefined; piece = await events.next()) yield piece
       // Some providers never say [DONE]; a finish reason for every choice is as good.
       broken = !events.done() && !meter.finished()
     } catch (error) {
       broken = !meter.finished()
+      left = error === OVER
       if (!cut)
         deps.log.warn('stream_broken', {
           call: call.id,
@@ -112,7 +114,7 @@ async function* deliver(
     }
     ending = true
     const { provider, hostModel } = attempt.route
-    if (broken && !cut) deps.health.failed(provider, hostModel)
+    if (broken && !cut && !left) deps.health.failed(provider, hostModel)
     if (cut) {
       billed = true
       yield `${cut.end}${sseComment(`${HEADER.response} ${await responseHeader(deps, await cut.posted, wanted)}`)}`

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KIND_NAMES } from '../providers/quirks.ts'
 import { envName } from './check.ts'
 import { address, count, id, rate, url, usd } from './fields.ts'
 import { maxConcurrent } from './limits.ts'
@@ -121,12 +122,10 @@ export const provider = z.strictObject({
       'openai: anything that speaks POST /chat/completions; anthropic: anything that speaks POST /v1/messages; gemini: Google’s own API; simulated: needs no network',
     ),
   kind: z
-    .string()
-    .min(1)
-    .max(60)
+    .enum(KIND_NAMES)
     .optional()
     .describe(
-      'Whose server it is, such as azure, deepseek, mistral; when absent its address tells, or its id',
+      'Whose server it is, such as azure, deepseek, mistral; when absent its address tells, or its id; other: it has no ways of its own',
     ),
   baseUrl: url.optional().describe('Such as https://api.openai.com/v1'),
   keyEnv: envName.optional().describe('Environment variable with the API key'),

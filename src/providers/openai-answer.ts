@@ -23,6 +23,10 @@ export const mendFor = (quirks: Quirks, exclude: boolean): Mend | undefined => {
     marks.push('"usage":{', '"usage": {')
     steps.push((part) => mendUsage(part, usage))
   }
+  if (usage?.includes('x_groq')) {
+    marks.push('"x_groq"')
+    steps.push(brokenOff)
+  }
   if (finish) {
     marks.push(...Object.keys(finish).map((reason) => `"${reason}"`))
     steps.push((part) => eachChoice(part, (choice) => mendFinish(choice, finish)))
@@ -91,6 +95,13 @@ const eachDelta = (part: Loose, step: (delta: WireDelta & Loose) => boolean): bo
     const delta = choice['delta'] ?? choice['message']
     return isObject(delta) && step(delta)
   })
+
+/** Groq says there why it stopped early: https://console.groq.com/docs/api-reference#chat-create */
+const brokenOff = ({ x_groq }: Loose): boolean => {
+  if (isObject(x_groq) && typeof x_groq['error'] === 'string')
+    throw new UpstreamError('unavailable', 'it broke off')
+  return false
+}
 
 const mendFinish = (choice: Loose, finish: NonNullable<Quirks['finish']>): boolean => {
   const meant = finish[String(choice['finish_reason'])]

@@ -49,7 +49,7 @@ export const XAI: Quirks = {
     efforts: model.includes('grok-3-mini') ? ['low', 'high'] : ['none', 'low', 'medium', 'high'],
   }),
   earlier: 'nowhere',
-  // https://docs.x.ai/docs/models: reasoning tokens are counted beside completion_tokens
+  // https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/grok/capabilities/reasoning: counted apart
   usage: ['apart'],
 }
 

@@ -198,7 +198,6 @@ const BEDROCK: Quirks = { cap: 'max_completion_tokens', drops: ['cache_control']
 // https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: the v1 path, or deployments with an api-version
 const AZURE: Quirks = { ...OPENAI, keyHeader: true, deployments: true }
 
-/** vLLM, LM Studio, Nebius and more take what OpenAI takes, and need no row. */
 export const KINDS: readonly Kind[] = [
   { names: ['openai'], at: /^https:\/\/[\w.-]*api\.openai\.com/, quirks: OPENAI },
   {
@@ -229,5 +228,7 @@ export const KINDS: readonly Kind[] = [
   { names: ['voyage'], at: /^https:\/\/api\.voyageai\.com/, quirks: VOYAGE },
   { names: ['ollama'], at: /:11434\b|^https:\/\/ollama\.com/, quirks: OLLAMA },
   { names: ['google'], at: /^https:\/\/generativelanguage\.googleapis\.com\/[^/]+\/openai/, quirks: GOOGLE },
+  // Of these their pages tell of no difference.
+  { names: ['vllm', 'lmstudio', 'nebius', 'other'], quirks: {} },
   { names: ['amazon-bedrock', 'bedrock'], at: /\bbedrock-(runtime|mantle)\./, quirks: BEDROCK },
 ]

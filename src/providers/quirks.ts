@@ -86,6 +86,9 @@ export type UsageQuirk = 'hits' | 'cached' | 'writes' | 'apart' | 'choice' | 'x_
 
 export type QuirkFacts = { id: string; kind?: string | undefined; baseUrl: string }
 
+/** Every name of a kind. */
+export const KIND_NAMES: readonly string[] = KINDS.flatMap(({ names }) => names)
+
 const NONE: Quirks = {}
 
 /** The quirks of a server: by its kind when that is told, else by its address, else by its id. */

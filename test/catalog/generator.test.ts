@@ -121,16 +121,21 @@ test('trap 1: trials, previews and free variants are not sold', () => {
 test('trap 2: prices that are off by a unit are not believed', () => {
   expect(pricesOf('moonshotai/kimi-k3', 'moonshotai')).toMatchObject({ input: '3', output: '15' })
   expect(pricesOf('minimax/minimax-m2.7', 'minimax')).toMatchObject({ input: '0.3', output: '1.2' })
-  for (const { id, provider, prices } of hosts) {
-    if (id === 'moonshotai/kimi-k3')
-      expect([provider, (prices as Printed).input]).not.toEqual([provider, '30'])
-  }
+  expect(pricesOf('moonshotai/kimi-k3', 'fireworks-ai')).toMatchObject({ input: '3', output: '15' })
+  // The price of another model, pasted in.
+  expect(hostOf('mistral/mistral-large-2411', 'mistral')).toMatchObject({
+    prices: { input: '2', output: '6' },
+  })
+  expect(hostOf('mistral/mistral-large-2411', 'mistral').flag).toBeUndefined()
   const together = modelOf('alibaba/qwen3.5-397b-a17b').hosts.find((one) => one.provider === 'togetherai')
   expect(Number((together?.prices as Printed | undefined)?.input ?? 0)).toBeLessThan(2)
 })
 
 test('trap 3: a pattern that catches too much does not price what it caught', () => {
-  expect(pricesOf('mistral/mistral-medium-2604', 'mistral')).toMatchObject({ input: '1.5', output: '7.5' })
+  expect(hostOf('mistral/mistral-medium-2604', 'mistral')).toMatchObject({
+    prices: { input: '1.5', output: '7.5' },
+    flag: 'one-source',
+  })
   expect(pricesOf('openai/gpt-4o-2024-05-13', 'openai', '2026-08-15')).toMatchObject({
     input: '5',
     output: '15',
@@ -145,7 +150,7 @@ test('trap 4: the price of an image token is not sold as that of text, and vecto
 })
 
 test('trap 5: the majority can be old; in doubt the higher price is quoted, flagged', () => {
-  expect(hostOf('xai/grok-4.20-multi-agent', 'openrouter').prices).toMatchObject({ input: '1.25' })
+  expect(pricesOf('xai/grok-4.20-reasoning', 'xai')).toMatchObject({ input: '1.25', output: '2.5' })
   expect(hostOf('zhipuai/glm-4.6', 'openrouter')).toMatchObject({
     prices: { input: '0.5', output: '2' },
     flag: 'sources-differ',

@@ -100,7 +100,7 @@ test('a host says what it can do itself; the model can do what one of its hosts 
   expect(can('anthropic').has('no_temperature')).toBe(true)
 })
 
-test('the catalogue with every provider is there within 30 ms of processor time', () => {
+test('the catalogue with every provider is there within 60 ms of processor time', () => {
   const times = Array.from({ length: 5 }, () => {
     const from = process.cpuUsage()
     const models = builtinModels({ builtin: readBuiltin(), providers: everyone, day: builtin.date })
@@ -109,5 +109,5 @@ test('the catalogue with every provider is there within 30 ms of processor time'
     return (user + system) / 1_000
   })
   // The first one also pays for compiling the code, and a garbage collection may fall into any.
-  expect(Math.min(...times)).toBeLessThan(30)
+  expect(Math.min(...times)).toBeLessThan(60)
 })

@@ -11,8 +11,10 @@ import {
   refusing,
   silence,
   slowFirst,
+  stallAfter,
   withoutPrefill,
 } from '../support/faulty-upstream.ts'
+import { header, offersOf, post, signOffer } from '../support/pay.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const SCALE = 0.1
@@ -107,6 +109,22 @@ test('a host whose streams always break is left for one whose do not', async () 
   for (let i = 0; i < 7; i++)
     asked.push((await bench.ask({ ...ALONE, model: 'bench/twins' }, STREAM)).primary.length > 0)
   expect(asked.indexOf(false)).toBeGreaterThan(0)
+})
+
+test('a caller who leaves in the middle of a stream is no fault of the host', async () => {
+  bench.wall.primary.script(stallAfter(20, 5_000))
+  const { url, deps } = bench.farebox
+  const chat = `${url}/v1/chat/completions`
+  const body = { model: 'bench/asked', stream: true, messages: [{ role: 'user', content: 'Hello' }] }
+  const payment = header(await signOffer(await world.payer(), offersOf(await post(chat, body))[0]!))
+  const client = new AbortController()
+  const response = await post(chat, body, { 'payment-signature': payment }, client.signal)
+  await response.body!.getReader().read()
+  client.abort()
+  await expect.poll(() => bench.wall.primary.seen.at(-1)!.closedEarly).toBe(true)
+  const id = response.headers.get('x-farebox-call')!
+  await expect.poll(async () => (await deps.ledger.call(id))?.service.at).toBe('partial')
+  expect(deps.health.failing('primary', 'primary-model')).toBe(0)
 })
 
 test('a lone silent host is asked once, and the caller is told in time', async () => {

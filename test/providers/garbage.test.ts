@@ -10,14 +10,16 @@ import { quirksOf } from '../../src/providers/quirks.ts'
 
 /** JSON that uses the words of an API at any place and with anything for a value. */
 const wordsOf = (words: readonly string[]): fc.Arbitrary<unknown> =>
-  fc.letrec<{ value: unknown }>((tie) => ({
-    value: fc.oneof(
-      { maxDepth: 7 },
-      fc.constantFrom(null, '', 'STOP', 'stop', 'sensitive', 'thinking', 'text', 0, -1, 5, true),
-      fc.array(tie('value'), { maxLength: 3 }),
-      fc.dictionary(fc.constantFrom(...words), tie('value'), { maxKeys: 5 }),
-    ),
-  })).value
+  fc
+    .letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 7 },
+        fc.constantFrom(null, '', 'STOP', 'stop', 'sensitive', 'thinking', 'text', 0, -1, 5, true),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(fc.constantFrom(...words), tie('value'), { maxKeys: 5 }),
+      ),
+    }))
+    .value.map((value) => JSON.parse(JSON.stringify(value)))
 
 const GEMINI = wordsOf(
   'candidates content parts text thought thoughtSignature functionCall name args id finishReason index promptFeedback blockReason usageMetadata promptTokenCount error status details retryDelay'.split(

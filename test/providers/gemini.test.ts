@@ -25,10 +25,28 @@ afterEach(async () => {
   await upstream.close()
 })
 
+// https://ai.google.dev/api/generate-content: any other name is refused
+const KNOWN = new Set(
+  'contents systemInstruction tools toolConfig generationConfig role parts text thought thoughtSignature inlineData mimeType data functionCall functionResponse id name args response functionDeclarations description parametersJsonSchema functionCallingConfig mode allowedFunctionNames maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty candidateCount stopSequences responseMimeType responseJsonSchema thinkingConfig includeThoughts thinkingBudget thinkingLevel'.split(
+    ' ',
+  ),
+)
+const FREE = ['args', 'response', 'parametersJsonSchema', 'responseJsonSchema']
+const strangers = (value: unknown): string[] => {
+  if (typeof value !== 'object' || value === null) return []
+  if (Array.isArray(value)) return value.flatMap(strangers)
+  return Object.entries(value).flatMap(([key, inner]) => [
+    ...(KNOWN.has(key) ? [] : [key]),
+    ...(FREE.includes(key) ? [] : strangers(inner)),
+  ])
+}
+
 /** What Google is sent for a request. */
 const sent = async (more: Record<string, unknown> = {}, model = 'gemini-2.5-flash') => {
   await provider.ask(askOf(more, { model }))
-  return upstream.seen.at(-1)!.body
+  const { body } = upstream.seen.at(-1)!
+  expect(strangers(body)).toEqual([])
+  return body
 }
 const config = async (more: Record<string, unknown>, model?: string) =>
   (await sent(more, model))['generationConfig'] as Record<string, unknown>

@@ -510,6 +510,17 @@ describe('its answers, in OpenAI’s form', () => {
     expect(all).toHaveLength(1)
   })
 
+  test('so is one that Groq stopped early', async () => {
+    upstream.script(({ response, write }) => {
+      response.writeHead(200)
+      write({ choices: [{ index: 0, delta: { content: 'Hel' } }] })
+      write({ choices: [], x_groq: { id: 'req_1', error: 'over capacity' } })
+      response.end()
+    })
+    const reading = readOf(of('groq'), askOf({ stream: true }))
+    expect(await faultOf(reading)).toEqual(['unavailable', undefined])
+  })
+
   test('reasoning that is not wanted does not come, and is paid for as it is reported', async () => {
     upstream.script(says('deepseek/stream.sse'))
     const ask = askOf({ stream: true, reasoning: { effort: 'low', exclude: true } })

@@ -1,7 +1,7 @@
 import { printRate, type Rate } from '../../src/money.ts'
 import { type Evidence, type Price, priceOn } from './evidence.ts'
 import { factsOf, type HostFacts, hostFactsOf, type ModelFacts } from './facts.ts'
-import { AS_OF, type Flag, highest, judge, type Verdict } from './judge.ts'
+import { AS_OF, type Flag, highest, judge, type Usual, type Verdict } from './judge.ts'
 import { aliasesOf } from './names.ts'
 import { type CatalogProvider, MAKER, providersOf } from './providers.ts'
 import type { Rows } from './rows.ts'
@@ -83,22 +83,20 @@ const hostsOf = (group: readonly Endpoint[], witnesses: Witnesses, day: string):
 }
 const order = (host: CatalogHost): string => `${host.provider} ${host.model}`
 
-/** What other providers of the model usually ask: the median of three or more. */
-const usualOf = (
-  endpoint: Endpoint,
-  said: ReadonlyMap<Endpoint, readonly Evidence[]>,
-): { input: Rate; output: Rate } | undefined => {
+/** What other providers of the model usually ask: the median of their prices. */
+const usualOf = (endpoint: Endpoint, said: ReadonlyMap<Endpoint, readonly Evidence[]>): Usual | undefined => {
   const others = [...said].filter(
     ([other, words]) => other.provider !== endpoint.provider && words.length > 0,
   )
-  if (new Set(others.map(([other]) => other.provider)).size < 3) return undefined
+  const providers = new Set(others.map(([other]) => other.provider)).size
+  if (providers === 0) return undefined
   const middle = (side: 'input' | 'output'): Rate => {
     const rates = others
       .flatMap(([, words]) => words.map((one) => priceOn(one, AS_OF).parts[side] ?? (0n as Rate)))
       .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
     return rates[rates.length >> 1]!
   }
-  return { input: middle('input'), output: middle('output') }
+  return { input: middle('input'), output: middle('output'), providers }
 }
 
 const isSold = ({ kind, provider, id }: Endpoint, { prices }: Verdict): boolean =>

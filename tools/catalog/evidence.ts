@@ -1,13 +1,5 @@
 import { parseRate, type Rate } from '../../src/money.ts'
-import type {
-  AgreementRow,
-  DistrustRow,
-  GenaiRow,
-  GenaiValue,
-  ModelsDevRow,
-  PortkeyRow,
-  Rows,
-} from './rows.ts'
+import type { GenaiRow, GenaiValue, ModelsDevRow, PortkeyRow } from './rows.ts'
 
 /** The parts of a price that are sold, and those that are only told; USD per million tokens. */
 export const SOLD = ['input', 'output', 'cachedInput', 'cacheWrite'] as const
@@ -116,7 +108,7 @@ const plainPrice = (raw: ModelsDevRow['price'], tiers: PortkeyRow['tiers']): Pri
   })),
 })
 
-/** What its row says. */
+/** What a row of models.dev says; `late`: of a copy without a date of its own. */
 export const modelsDevEvidence = (row: ModelsDevRow, late: boolean): Evidence => ({
   by: late ? 'models.dev, later copy' : 'models.dev',
   // A later copy has no date of its own; its model was described on this day.
@@ -128,6 +120,7 @@ export const modelsDevEvidence = (row: ModelsDevRow, late: boolean): Evidence =>
   loose: false,
 })
 
+/** What a row of Portkey says; `upper` is its row for longer requests. */
 export const portkeyEvidence = (row: PortkeyRow, upper: PortkeyRow | undefined): Evidence => {
   const price = plainPrice(row.price, row.tiers)
   const bucket = /gt-(\d+)k$/.exec(upper?.context_bucket ?? '')?.[1]
@@ -179,6 +172,7 @@ const genaiPrice = (usd: Readonly<Record<string, GenaiValue>>): Price => {
 const defined = <T extends object>(of: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as never
 
+/** What a row of genai-prices says, on all its days. */
 export const genaiEvidence = (row: GenaiRow, loose: boolean): Evidence => ({
   by: 'genai-prices',
   date: [row.prices_checked, row.price_line_date]

@@ -25,6 +25,9 @@ export type Verdict = {
   changes: { before: Price; from: string; after: Price } | undefined
 }
 
+/** What so many other providers usually ask for the same model. */
+export type Usual = { input: Rate; output: Rate; providers: number }
+
 /** Newest day that the undated sources know of: their prices are compared as of then. */
 export const AS_OF = '2026-08-22'
 
@@ -32,7 +35,7 @@ export const AS_OF = '2026-08-22'
 export const judge = (
   evidence: readonly Evidence[],
   day: string,
-  usual: { input: Rate; output: Rate } | undefined,
+  usual: Usual | undefined,
 ): Verdict | undefined => {
   const words = believable(evidence, usual)
   if (words.length === 0) return undefined
@@ -90,15 +93,15 @@ const timeline = (used: readonly Evidence[], dated: Evidence | undefined, day: s
 }
 
 /** Without what a loose pattern got wrong, and without what is off by a unit: by far from what the other hosts of the model ask. */
-const believable = (
-  evidence: readonly Evidence[],
-  usual: { input: Rate; output: Rate } | undefined,
-): readonly Evidence[] => {
+const believable = (evidence: readonly Evidence[], usual: Usual | undefined): readonly Evidence[] => {
   const firm = evidence.filter((one) => !one.loose)
   const words = firm.length > 0 ? evidence.filter((one) => !one.loose || agrees(one, firm[0]!)) : evidence
   if (words.length === 0 || largestAgreement(words).length > 1) return words
-  if (usual) return words.filter((one) => !isFar([...SIDES.map((side) => [base(one, side), usual[side]])]))
-  return isFar(SIDES.map((side) => words.map((one) => base(one, side)))) ? [] : words
+  const torn = isFar(SIDES.map((side) => words.map((one) => base(one, side))))
+  // One other provider can tell which of two is wrong; that a lone word is, it takes three to say.
+  if (usual && (torn || usual.providers >= 3))
+    return words.filter((one) => !isFar(SIDES.map((side) => [base(one, side), usual[side]])))
+  return torn ? [] : words
 }
 
 const SIDES = ['input', 'output'] as const

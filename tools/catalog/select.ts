@@ -29,7 +29,7 @@ const isElsewhere = (provider: string, id: string): boolean =>
   (provider === 'openai' && /(-pro(-\d{4}-\d\d-\d\d)?$|codex|deep-research)/.test(id)) ||
   // Completions without messages.
   /gpt-3\.5-turbo-instruct/.test(id) ||
-  /(search-preview|sonar|deep-research|computer-use)/.test(id)
+  /(search-preview|sonar|deep-research|computer-use|multi-agent)/.test(id)
 
 /** Made for something else than a conversation: translation by its own parameters, code merging, images of pages. */
 const isSpecial = (id: string): boolean =>
