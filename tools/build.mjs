@@ -19,5 +19,6 @@ const flags = [
 const tsc = join(root, 'node_modules', '.bin', 'tsc')
 const built = spawnSync(tsc, ['--project', 'tsconfig.build.json', ...flags], { cwd: root, stdio: 'inherit' })
 // What the sources read beside themselves lies beside them again.
-for (const name of ['catalog.json', 'providers.json']) cpSync(join(root, 'data', name), join(root, 'dist', 'data', name))
+for (const name of ['catalog.json', 'providers.json', 'difficulty.bin'])
+  cpSync(join(root, 'data', name), join(root, 'dist', 'data', name))
 process.exit(built.status ?? 1)

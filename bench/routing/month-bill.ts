@@ -28,7 +28,13 @@ export const monthOf = (
   random: () => number,
 ): Line[] => {
   const byBand = BANDS.map((band) => cases.filter((one) => one.band === band))
-  const once = totals(byBand, byBand.map((own) => own.map((_, i) => i)), policies, mix, tokens)
+  const once = totals(
+    byBand,
+    byBand.map((own) => own.map((_, i) => i)),
+    policies,
+    mix,
+    tokens,
+  )
   const many = Array.from({ length: TIMES }, () =>
     totals(
       byBand,
@@ -93,7 +99,10 @@ const picksOf = (cases: readonly Case[], p: number, mix: Mix): Line['picks'] => 
 }
 
 /** Input tokens are multiplied by this, so that a quarter of all tokens at the first policy are input. */
-export const inputFactor = (cases: readonly { band: Band; input: number; output: number }[], mix: Mix): number => {
+export const inputFactor = (
+  cases: readonly { band: Band; input: number; output: number }[],
+  mix: Mix,
+): number => {
   let input = 0
   let output = 0
   for (const one of cases) {

@@ -12,7 +12,8 @@ export type Mix = { name: string; source: string; shares: Record<Band, number> }
  */
 export const PUBLISHED: Mix = {
   name: 'published mix',
-  source: 'huggingface.co/datasets/regolo/brick-complexity-extractor, README, read 2026-11-21: easy 27.5 %, medium 43.2 %, hard 13.5 %, scaled to 100 %',
+  source:
+    'huggingface.co/datasets/regolo/brick-complexity-extractor, README, read 2026-11-21: easy 27.5 %, medium 43.2 %, hard 13.5 %, scaled to 100 %',
   shares: { easy: 0.275 / 0.842, medium: 0.432 / 0.842, hard: 0.135 / 0.842 },
 }
 

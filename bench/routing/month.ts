@@ -1,11 +1,18 @@
 /** `npm run bench:routing`, second part: what a month of a billion tokens costs. Simulated; no network, no chain. */
 import { type Catalog, createCatalog, type Model } from '../../src/catalog/catalog.ts'
 import { parseRate, printRate, type Rate } from '../../src/money.ts'
-import { createDifficulty, type Difficulty, loadDifficulty } from '../../src/route/difficulty.ts'
 import { packWeights, unpackWeights } from '../../src/route/difficulty/weights.ts'
+import { createDifficulty, type Difficulty, loadDifficulty } from '../../src/route/difficulty.ts'
 import { createJudge, type Judged } from '../../src/route/judge.ts'
 import type { Strategy } from '../../src/route/strategies.ts'
-import { type Manifest, readManifest, readPriors, readReferences, readRows, type Row } from '../../tools/routing/data.ts'
+import {
+  type Manifest,
+  type Row,
+  readManifest,
+  readPriors,
+  readReferences,
+  readRows,
+} from '../../tools/routing/data.ts'
 import { learn } from '../../tools/routing/learn.ts'
 import { type Case, inputFactor, type Line, monthOf, type Outcome } from './month-bill.ts'
 import { asTheyAre, bandOf, type Mix, PUBLISHED, sample } from './month-tasks.ts'
@@ -23,7 +30,11 @@ const random = seeded(SEED)
 const manifest = readManifest()
 const priors = readPriors()
 const all = readRows(manifest)
-const unseen = sample(all.filter(({ group }) => group % PARTS === 0), EACH, random)
+const unseen = sample(
+  all.filter(({ group }) => group % PARTS === 0),
+  EACH,
+  random,
+)
 const mixes = [PUBLISHED, asTheyAre(all)]
 
 /** Weights of the same making as those that ship, but from the questions that are not asked here. */
@@ -38,7 +49,7 @@ const plain = (difficulty: Difficulty, row: Row): Judged =>
   createJudge(difficulty)(orderFor('auto', row.p), { features: [], input: 0 })
 
 /** (a) Every question goes to the pool of its own data set, whose answers were judged. */
-const labelled = (mix: Mix, difficulty: Difficulty): Line[] => {
+const labelled = (mix: Mix, difficulty: Difficulty): { lines: Line[]; sets: SetLine[] } => {
   const rows = unseen.filter(({ ds, q }) => manifest[ds]!.tiers.every((model) => q.has(model)))
   const catalogs = new Map(Object.keys(manifest).map((ds) => [ds, catalogOf(manifest, ds)]))
   const long = (row: Row, model: string) => row.o?.get(model) ?? manifest[row.ds]!.default_out_tokens
@@ -53,7 +64,11 @@ const labelled = (mix: Mix, difficulty: Difficulty): Line[] => {
     const input = bases[i]!.input * factor
     const outcome = (model: string): Outcome => {
       const [dear, dearer] = prices[model]!
-      return { picked: model, quality: row.q.get(model)!, dollars: (input * dear + long(row, model) * dearer) / 1e6 }
+      return {
+        picked: model,
+        quality: row.q.get(model)!,
+        dollars: (input * dear + long(row, model) * dearer) / 1e6,
+      }
     }
     const router = freshRouter(catalogs.get(row.ds)!, judge)
     const chosen = STRATEGIES.map((strategy) => {
@@ -63,8 +78,32 @@ const labelled = (mix: Mix, difficulty: Difficulty): Line[] => {
     const outcomes = [outcome(tiers[0]!), outcome(tiers[Math.floor(tiers.length / 2)]!), ...chosen]
     return { ...bases[i]!, input, outcomes }
   })
-  const policies = ['always the flagship of its pool', 'always the middle of its pool', ...STRATEGIES.map((one) => `auto:${one}`)]
-  return monthOf(cases, policies, mix, TOKENS, seeded(SEED + 1))
+  const policies = [
+    'always the flagship of its pool',
+    'always the middle of its pool',
+    ...STRATEGIES.map((one) => `auto:${one}`),
+  ]
+  const sets = Object.keys(manifest).flatMap((ds) =>
+    setLine(
+      ds,
+      cases.filter((_, i) => rows[i]!.ds === ds),
+    ),
+  )
+  return { lines: monthOf(cases, policies, mix, TOKENS, seeded(SEED + 1)), sets }
+}
+
+/** A data set by itself: quality and saving of each strategy as shares of its flagship's. */
+type SetLine = { ds: string; questions: number; points: { ratio: number; saving: number }[] }
+
+const setLine = (ds: string, cases: readonly Case[]): SetLine[] => {
+  if (cases.length === 0) return []
+  const sum = (p: number, of: (one: Outcome) => number) =>
+    cases.reduce((total, { outcomes }) => total + of(outcomes[p]!), 0)
+  const against = (p: number) => ({
+    ratio: sum(p, ({ quality }) => quality) / sum(0, ({ quality }) => quality),
+    saving: 1 - sum(p, ({ dollars }) => dollars) / sum(0, ({ dollars }) => dollars),
+  })
+  return [{ ds, questions: cases.length, points: [1, 2, 3, 4, 5].map(against) }]
 }
 
 const catalogOf = (sets: Manifest, ds: string): Catalog => {
@@ -72,7 +111,11 @@ const catalogOf = (sets: Manifest, ds: string): Catalog => {
   return createCatalog(
     tiers.map((id): Model => {
       const [input, output] = prices[id]!.map((one) => parseRate(String(one)) as Rate) as [Rate, Rate]
-      const host = { provider: 'list', model: id, prices: { input, output, cachedInput: input, cacheWrite: input } }
+      const host = {
+        provider: 'list',
+        model: id,
+        prices: { input, output, cachedInput: input, cacheWrite: input },
+      }
       return {
         id,
         kind: 'chat',
@@ -95,7 +138,13 @@ const today = (mix: Mix, difficulty: Difficulty, shop: Shop): Line[] => {
   const router = freshRouter(catalog, judge)
   const bases = unseen.map((row) => {
     const judged = plain(difficulty, row)
-    return { row, judged, band: bandOf(row), input: row.p.length / 4, output: judged.output(catalog.find(shop.flagship)!) }
+    return {
+      row,
+      judged,
+      band: bandOf(row),
+      input: row.p.length / 4,
+      output: judged.output(catalog.find(shop.flagship)!),
+    }
   })
   const factor = inputFactor(bases, mix)
   const fixed = [shop.flagship, shop.middle, ...(shop.often ? [shop.often] : [])]
@@ -137,8 +186,9 @@ const SHOPS: readonly Shop[] = [
 ]
 
 const money = (value: number) => (value < 100 ? value.toFixed(2) : Math.round(value).toLocaleString('en-US'))
-const share = (value: number) => `${(100 * value).toFixed(1)} %`
-const span = ([low, high]: [number, number], print: (value: number) => string) => `${print(low)} to ${print(high)}`
+const share = (value: number) => `${(100 * value).toFixed(1).replace('-0.0', '0.0')} %`
+const span = ([low, high]: [number, number], print: (value: number) => string) =>
+  `${print(low)} to ${print(high)}`
 
 const tableOf = (lines: readonly Line[], good: string): string =>
   table(
@@ -181,7 +231,16 @@ const markdown = [
       .join(', ')}`,
     `Source: ${mix.source}.`,
     '### (a) Labelled pools: real quality, real cost',
-    tableOf(lines, 'right'),
+    tableOf(lines.lines, 'right'),
+    'Each data set by itself: what is kept of the right answers of its flagship, and what is saved.',
+    table(
+      ['data set', 'questions', 'middle', ...STRATEGIES],
+      lines.sets.map(({ ds, questions, points }) => [
+        ds,
+        String(questions),
+        ...points.map(({ ratio, saving }) => `${share(ratio)} kept, ${share(saving)} saved`),
+      ]),
+    ),
     ...shops.flatMap(({ shop, lines: estimated }) => [
       `### (b) Today, ${shop}: estimated quality`,
       tableOf(estimated, 'expected right'),
@@ -192,7 +251,7 @@ const markdown = [
 
 const [first] = results
 const drawn = [
-  ...first!.labelled.slice(1).map((line) => ({ line, prefix: '(a)' })),
+  ...first!.labelled.lines.slice(1).map((line) => ({ line, prefix: '(a)' })),
   ...first!.today[0]!.lines.slice(1).map((line) => ({ line, prefix: '(b)' })),
 ].map(({ line, prefix }) => ({
   name: `${prefix} ${line.policy}`.slice(0, 42),
@@ -201,4 +260,9 @@ const drawn = [
   low: 100 * line.savingWithin[0],
   high: 100 * line.savingWithin[1],
 }))
-publish('month', markdown, { facts, tokens: TOKENS, each: EACH, results }, bars('Saved against always the flagship, %; (a) measured, (b) estimated', drawn))
+publish(
+  'month',
+  markdown,
+  { facts, tokens: TOKENS, each: EACH, results },
+  bars('Saved against always the flagship, %; (a) measured, (b) estimated', drawn),
+)

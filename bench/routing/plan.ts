@@ -22,7 +22,11 @@ const difficulty = loadDifficulty()
 const router = freshRouter(catalog, createJudge(difficulty))
 const rows = readRows(readManifest())
 const prompts = Array.from({ length: PROMPTS }, () => rows[Math.floor(random() * rows.length)]!.p)
-const long = prompts.map((_, i) => Array.from({ length: 40 }, (_, k) => prompts[(i + k) % PROMPTS]).join('\n').slice(0, LONG))
+const long = prompts.map((_, i) =>
+  Array.from({ length: 40 }, (_, k) => prompts[(i + k) % PROMPTS])
+    .join('\n')
+    .slice(0, LONG),
+)
 const abilities = catalog.models.flatMap(({ id }) => difficulty.known(id) ?? []).slice(0, 20)
 while (abilities.length < 20) abilities.push(difficulty.fromPrice(1 + abilities.length))
 
@@ -58,7 +62,11 @@ const route = (orders: typeof autos) => (i: number) => {
 const timings = [
   timed('plan, `auto`: all models', route(autos)),
   timed('plan, a named model: `openai/gpt-5`', route(named), 4 * ROUNDS),
-  timed(`difficulty of ${LONG} characters: read once`, (i) => difficulty.read(long[i % PROMPTS]!), 4 * ROUNDS),
+  timed(
+    `difficulty of ${LONG} characters: read once`,
+    (i) => difficulty.read(long[i % PROMPTS]!),
+    4 * ROUNDS,
+  ),
   timed(
     `difficulty of ${LONG} characters: read, and the chances of 20 models`,
     (i) => {
@@ -98,4 +106,9 @@ const drawn = timings.flatMap(({ what, calm }) =>
     label: `${calm[part].toFixed(0)} µs`,
   })),
 )
-publish('plan', markdown, { facts, catalog: { date, models: catalog.models.length, hosts }, timings }, bars('Time of one decision, µs', drawn))
+publish(
+  'plan',
+  markdown,
+  { facts, catalog: { date, models: catalog.models.length, hosts }, timings },
+  bars('Time of one decision, µs', drawn),
+)

@@ -31,6 +31,8 @@ export type MeterFacts = {
 
 /** Tokens that a choice may have on top of its visible text: its framing and its stop. */
 const INVISIBLE = 16
+/** The same of a tool call: its frame is tokens that nobody sees. */
+const INVISIBLE_IN_TOOLS = 64
 /** A run of text without a space is estimated in pieces of this length, so that little is ever kept. */
 const LONGEST_WORD = 256
 /** Pieces that are hashed together, and how long they may be, together but for the last. */
@@ -47,6 +49,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   let written = 0
   let output: number | undefined
   let reasoning = 0
+  let tools = 0
   let thinks = false
   let atReport = 0
 
@@ -62,6 +65,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   }
   const seeTool = (part: unknown): void => {
     if (!isObject(part)) return
+    if (part['name']) tools++
     text.add(part['name'])
     text.add(part['arguments'] ?? part['input'])
   }
@@ -83,7 +87,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
     // What came after the last report was not in it.
     const since = Math.max(0, seen - atReport)
     // A token is at least a byte: a provider that reports more visible tokens than bytes has miscounted.
-    const possible = text.bytes() + choices * INVISIBLE + reasoning
+    const possible = text.bytes() + choices * INVISIBLE + tools * INVISIBLE_IN_TOOLS + reasoning
     const produced = output === undefined || output > possible ? seen : output + since
     const believed = prompt === undefined || prompt > input * 4 + 2_000 ? input : prompt
     return {

@@ -160,38 +160,34 @@ const hostOf = (host: BuiltinHost, provider: string, day: string, read: Reader):
   const now = later.findLast(({ from }) => from <= day) ?? host.prices
   const next = later.filter(({ from }) => from > day)
   const extra = extraOf(now)
-  return {
-    provider,
-    model: host.model,
-    prices: pricesOf(now, read),
-    ...(host.context === undefined ? {} : { context: host.context }),
-    ...(host.maxOutput === undefined ? {} : { maxOutput: host.maxOutput }),
-    ...(host.can === undefined ? {} : { capabilities: read.abilities(host.can) }),
-    source: sourceOf(host),
-    ...(next.length > 0
-      ? { later: next.map((one) => ({ from: one.from, prices: pricesOf(one, read) })) }
-      : {}),
-    ...(extra ? { extra } : {}),
-  }
+  const told: Host = { provider, model: host.model, prices: pricesOf(now, read), source: sourceOf(host) }
+  if (host.context !== undefined) told.context = host.context
+  if (host.maxOutput !== undefined) told.maxOutput = host.maxOutput
+  if (host.can) told.capabilities = read.abilities(host.can)
+  if (next.length > 0) told.later = next.map((one) => ({ from: one.from, prices: pricesOf(one, read) }))
+  if (extra) told.extra = extra
+  return told
 }
 
-const sourceOf = ({ by, date, flag }: BuiltinHost): Source => ({
-  by,
-  ...(date === undefined ? {} : { date }),
-  ...(flag === undefined ? {} : { flag }),
-})
+const sourceOf = ({ by, date, flag }: BuiltinHost): Source => {
+  const source: Source = { by }
+  if (date !== undefined) source.date = date
+  if (flag !== undefined) source.flag = flag
+  return source
+}
 
 const SOLD = new Set(['input', 'output', 'cachedInput', 'cacheWrite', 'tiers', 'from', 'over'])
 
 const extraOf = (prices: PrintedPrices): Readonly<Record<string, string>> | undefined => {
-  const told = Object.entries(prices).filter(([part]) => !SOLD.has(part)) as [string, string][]
-  return told.length > 0 ? Object.fromEntries(told) : undefined
+  const told = Object.keys(prices).filter((part) => !SOLD.has(part))
+  return told.length > 0 ? Object.fromEntries(told.map((part) => [part, prices[part]!])) : undefined
 }
 
 const pricesOf = (printed: PrintedPrices, read: Reader): Prices => {
-  const rates = ratesOf(printed, read)
-  const tiers = printed.tiers?.map((tier): Tier => ({ over: tier.over, ...ratesOf(tier, read) }))
-  return { ...rates, ...(tiers ? { tiers } : {}) }
+  const prices: Prices = ratesOf(printed, read)
+  if (printed.tiers)
+    prices.tiers = printed.tiers.map((tier): Tier => ({ over: tier.over, ...ratesOf(tier, read) }))
+  return prices
 }
 
 /** Reasoning is output: the dearer of the two is asked for both. */

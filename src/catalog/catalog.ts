@@ -118,4 +118,5 @@ const hostNames = ({ hosts, facts }: Model): string[] =>
   hosts.flatMap(({ provider, model }) => [plain(`${provider}:${model}`), ...(facts ? [] : [plain(model)])])
 
 /** One spelling of names that differ in case and in how they write a version: claude-sonnet-4.5 and claude-sonnet-4-5. */
-const plain = (name: string): string => name.toLowerCase().replace(/(\d)[.](?=\d)/g, '$1-')
+const plain = (name: string): string =>
+  name.includes('.') ? name.toLowerCase().replace(/(\d)[.](?=\d)/g, '$1-') : name.toLowerCase()

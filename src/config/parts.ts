@@ -136,7 +136,7 @@ export const provider = z.strictObject({
   firstByteMs: count
     .default(30_000)
     .describe(
-      'Longest wait for the first byte of a stream, ms; an answer in one piece may take five times as long',
+      'Longest wait for the first byte of a stream, all attempts of a call together, ms; an answer in one piece may take five times as long',
     ),
   idleMs: count.default(60_000).describe('Longest silence inside a stream, ms'),
   maxConcurrent,

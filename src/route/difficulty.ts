@@ -3,11 +3,12 @@
  * process. P = σ(b + u·z(text)); b and u belong to the model, z to the prompt. Texts are read and forgotten.
  */
 import { type Ability, abilityFromPrice, abilityFromScores, sigmoid } from './difficulty/ability.ts'
-import { makeScanner, STRUCTURE, type Tools } from './difficulty/text.ts'
-import { readWeights, type Weights } from './difficulty/weights.ts'
+import { STRUCTURE, type Tools } from './difficulty/structure.ts'
+import { makeScanner } from './difficulty/text.ts'
+import { type Head, readWeights, type Weights } from './difficulty/weights.ts'
 
 export type { Ability } from './difficulty/ability.ts'
-export type { Tools } from './difficulty/text.ts'
+export type { Tools } from './difficulty/structure.ts'
 
 /** What was read from a prompt. */
 export type Reading = {
@@ -39,27 +40,41 @@ export const loadDifficulty = (): Difficulty => createDifficulty(readWeights())
 
 export const createDifficulty = (weights: Weights): Difficulty => {
   const { head } = weights
-  const labelled = new Map(
-    Object.entries(head.models).map(([name, [b, sure, wordy, ...u]]) => [
-      name,
-      { b: b!, sure: sure!, wordy: wordy!, u: Float32Array.from(u) },
-    ]),
-  )
-  const { shrink, shift, unsure, scale } = head.caution
+  const labelled = labelledIn(head)
+  const { shrink, shift, widen, unsure } = head.caution
+  const middle = head.prior.mean[0]!
   return {
     read: createReader(weights),
     chance: ({ b, u, sure }, { z, familiar }) => {
       let sum = 0
       for (let d = 0; d < z.length; d++) sum += u[d]! * z[d]!
       const strange = 1 - familiar
-      return sigmoid(scale * (b + sum * (1 - shrink * strange)) - shift * strange - unsure * (1 - sure))
+      const general = b + strange * (widen * (b - middle) - shift)
+      return sigmoid(general + sum * (1 - shrink * strange) - unsure * (1 - sure))
     },
-    known: (model) => labelled.get(model) ?? labelled.get(model.slice(model.indexOf('/') + 1)),
+    known: (model) => labelled.get(model) ?? labelled.get(plainName(model)),
     fromScores: (scores) => abilityFromScores(head, scores),
     fromPrice: (dollars) => abilityFromPrice(head, dollars),
     expectedOutput: ({ output }, verbosity = 1) => output * verbosity,
   }
 }
+
+/** Labelled models by their names and by their names without a date: the newest of a name. */
+const labelledIn = ({ models }: Head): Map<string, Ability> => {
+  const labelled = new Map<string, Ability>()
+  for (const name of Object.keys(models).sort()) {
+    const [b, sure, wordy, ...u] = models[name]!
+    const ability = { b: b!, sure: sure!, wordy: wordy!, u: Float32Array.from(u) }
+    labelled.set(name, ability)
+    const undated = name.replace(/-20\d\d-?\d\d-?\d\d$/, '')
+    if (models[undated] === undefined) labelled.set(undated, ability)
+  }
+  return labelled
+}
+
+/** A name without its lab and without what makers add to say that a model is for chat. */
+const plainName = (model: string): string =>
+  model.slice(model.indexOf('/') + 1).replace(/-(instruct|it|chat)$/, '')
 
 /** Standardised structure is cut at so many deviations: a text unlike all others must not run off. */
 export const LIMIT = 3
@@ -68,7 +83,7 @@ const SHORTEST = 4
 const LONGEST = 2_000
 
 const createReader = (weights: Weights): Difficulty['read'] => {
-  const { head, table, idf, mean, scale, centre, linear, lexicon } = weights
+  const { head, table, idf, mean, scale, centre, linear, lexicon, kinds } = weights
   const { dims, caution, output } = head
   const steps = Float32Array.from(head.steps)
   const zWeights = Float32Array.from(output.z)
@@ -93,7 +108,7 @@ const createReader = (weights: Weights): Difficulty['read'] => {
     for (let d = 0; d < dims; d++) z[d] = bag[d]! * steps[d]! * unit
     for (let j = 0; j < STRUCTURE; j++) {
       const x = (structure[j]! - mean[j]!) * scale[j]!
-      s[j] = x > LIMIT ? LIMIT : x < -LIMIT ? -LIMIT : x
+      s[j] = Math.min(LIMIT, Math.max(-LIMIT, x))
     }
     let length = output.base
     for (let j = 0; j < STRUCTURE; j++) {
@@ -107,10 +122,25 @@ const createReader = (weights: Weights): Difficulty['read'] => {
       length += z[d]! * zWeights[d]!
     }
     const seen = (known + 2) / (words + 2)
+    const near = (caution.far - apart(s, kinds)) / caution.width
     return {
       z,
-      familiar: sigmoid(caution.familiarSlope * (seen - caution.familiarAt)),
+      familiar: sigmoid(caution.familiarSlope * (seen - caution.familiarAt)) * sigmoid(near),
       output: Math.min(LONGEST, Math.max(SHORTEST, Math.exp(length))),
     }
   }
+}
+
+/** Distance of a structure from the nearest kind. */
+const apart = (s: Float32Array, kinds: Float32Array): number => {
+  let least = Number.POSITIVE_INFINITY
+  for (let from = 0; from < kinds.length; from += STRUCTURE) {
+    let sum = 0
+    for (let j = 0; j < STRUCTURE; j++) {
+      const gap = s[j]! - kinds[from + j]!
+      sum += gap * gap
+    }
+    if (sum < least) least = sum
+  }
+  return Math.sqrt(least)
 }

@@ -24,9 +24,14 @@ export type Row = Candidate & {
 /** What is expected of a model whatever its host: the chance of a good answer, and output tokens of each choice. */
 export type Expected = { quality: number; output: number }
 
-/** What is supposed of a host that nobody has heard yet: first token after a second, then fifty a second. */
-const UNKNOWN_FIRST_MS = 1_000
-const UNKNOWN_MS_A_TOKEN = 20
+/**
+ * What is supposed of a host that nobody has heard yet: dearer models are larger and slower. At $0.30 a million output
+ * tokens a first token after 0.35 s and 90 a second, at $5 after 0.7 s and 45, at $25 after 1 s and 30.
+ */
+const supposedMs = (dollarsPerMillion: number, output: number): number => {
+  const size = Math.log2(1 + Math.max(0, dollarsPerMillion))
+  return 300 + 150 * size + output * (9 + 5 * size)
+}
 
 /** A model by the price of its cheapest host, as if nothing else was known of them. */
 export const ableBy = (
@@ -37,8 +42,13 @@ export const ableBy = (
 ): Able => {
   const each = Math.min(output, needs.output ?? output)
   let cost = Number.POSITIVE_INFINITY
-  for (const host of hosts) cost = Math.min(cost, dollars(needs, host, 0, each))
-  const latencyMs = UNKNOWN_FIRST_MS + UNKNOWN_MS_A_TOKEN * each
+  let rate = Number.POSITIVE_INFINITY
+  for (const host of hosts) {
+    const rates = ratesOf(host, needs.input)
+    cost = Math.min(cost, dollars(needs, rates, 0, each))
+    rate = Math.min(rate, rates.output)
+  }
+  const latencyMs = supposedMs(rate * 1e6, each)
   return { model, hosts, output: each, quality, cost, latencyMs, failing: 0 }
 }
 
@@ -52,7 +62,7 @@ export const rowsOf = (able: Able, needs: Needs, facts: HostFacts): Row[] =>
       route: routeOf(able.model, host),
       quality: able.quality,
       cached,
-      cost: dollars(needs, host, cached, able.output),
+      cost: dollars(needs, ratesOf(host, needs.input), cached, able.output),
       latencyMs: ms ?? able.latencyMs,
       failing: facts.failing(provider, hostModel),
       known: ms !== undefined,
@@ -60,8 +70,12 @@ export const rowsOf = (able: Able, needs: Needs, facts: HostFacts): Row[] =>
     }
   })
 
-const dollars = ({ input, writes, choices }: Needs, host: Host, cached: number, output: number): number => {
-  const rates = ratesOf(host, input)
+const dollars = (
+  { input, writes, choices }: Needs,
+  rates: Numbers,
+  cached: number,
+  output: number,
+): number => {
   const fresh = writes ? rates.cacheWrite : rates.input
   return (input - cached) * fresh + cached * rates.cachedInput + output * choices * rates.output
 }

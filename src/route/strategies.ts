@@ -22,26 +22,29 @@ export const isStrategy = (text: string): text is Strategy => (STRATEGIES as rea
 const WEIGHTS: Record<Strategy, Weighing> = {
   balanced: { cost: 0.092, latency: 0.01, failing: 0.3 },
   cost: { cost: 0.146, latency: 0.0001, failing: 0.001 },
-  latency: { cost: 0.01, latency: 0.3, failing: 0.1 },
-  availability: { cost: 0.02, latency: 0.001, failing: 3 },
+  latency: { cost: 0.02, latency: 0.2, failing: 0.1, bonus: 0 },
+  availability: { cost: 0.07, latency: 0.001, failing: 3, bonus: 0 },
 }
 
-/** Who is best in general is right more often than one prompt shows. */
+/** Who is best in general is right more often than one prompt shows; where price is little weighed that would settle it. */
 const BONUS = 0.02
 /** Prices beyond this many times the flagship's are equally out of the question. */
 const FAR = 50
 
 /** Scores, higher is better; `knob` from -1 (cheaper) to 1 (better) moves the price of quality fourfold each way. */
 export const scoresOf = (candidates: readonly Candidate[], strategy: Strategy, knob = 0): number[] => {
-  const { cost, latency, failing } = WEIGHTS[strategy]
-  return weigh(candidates, { cost: cost * 4 ** -Math.min(1, Math.max(-1, knob)), latency, failing })
+  const { cost, ...others } = WEIGHTS[strategy]
+  return weigh(candidates, { cost: cost * 4 ** -Math.min(1, Math.max(-1, knob)), ...others })
 }
 
 /** What the flagship's whole price, its whole time and a certain failure are worth, in chances of a good answer. */
-export type Weighing = { cost: number; latency: number; failing: number }
+export type Weighing = { cost: number; latency: number; failing: number; bonus?: number }
 
 /** The scores behind all strategies. Zero prices and unknown times are no reason for or against a candidate. */
-export const weigh = (candidates: readonly Candidate[], { cost, latency, failing }: Weighing): number[] => {
+export const weigh = (
+  candidates: readonly Candidate[],
+  { cost, latency, failing, bonus = BONUS }: Weighing,
+): number[] => {
   const marked = candidates.some((one) => one.flagship)
   const flagship = flagshipOf(candidates, marked)
   const dollar = unit(flagship?.cost)
@@ -49,7 +52,7 @@ export const weigh = (candidates: readonly Candidate[], { cost, latency, failing
   return candidates.map(
     (one) =>
       one.quality +
-      (marked && one.flagship ? BONUS : 0) -
+      (marked && one.flagship ? bonus : 0) -
       cost * Math.min(FAR, sound(one.cost) * dollar) -
       latency * Math.min(FAR, sound(one.latencyMs) * moment) -
       failing * one.failing,

@@ -244,6 +244,17 @@ test('the same weights sold as a faster and dearer service are not a host of the
   expect(Math.max(...inputs)).toBeLessThan(10)
 })
 
+test('two names of one provider for one service are one host', () => {
+  const twice = catalog.models.flatMap((one) =>
+    [
+      ...Map.groupBy(one.hosts, (host) => `${one.id} at ${host.provider} for ${JSON.stringify(host.prices)}`),
+    ].filter(([, same]) => same.length > 1),
+  )
+  expect(twice.map(([name]) => name)).toEqual([])
+  expect(idsAt('anthropic')).toContain('claude-haiku-4-5')
+  expect(idsAt('anthropic')).not.toContain('claude-haiku-4-5-20251001')
+})
+
 test('models that are billed for each request or search are left out', () => {
   expect(hosts.filter((one) => /sonar|search-preview|deep-research/.test(one.model))).toEqual([])
 })

@@ -77,7 +77,7 @@ const hostsOf = (group: readonly Endpoint[], witnesses: Witnesses, day: string):
     return verdict && isSold(endpoint, verdict) ? [{ endpoint, verdict }] : []
   })
   const maker = priced.find(({ endpoint }) => isMaker(endpoint))
-  return priced
+  return onePerService(priced)
     .map(({ endpoint, verdict }) => hostOf(endpoint, followMaker(verdict, maker, day), group))
     .sort((a, b) => order(a).localeCompare(order(b), 'en'))
 }
@@ -105,6 +105,22 @@ const isSold = ({ kind, provider, id }: Endpoint, { prices }: Verdict): boolean 
     ({ price }) =>
       price.parts.input !== undefined && (kind === 'embedding' || price.parts.output !== undefined),
   )
+
+/**
+ * A provider's second name for the same service (a snapshot, a beta) is not a second host, nor is its faster service of a
+ * model that it has plain.
+ */
+const onePerService = (priced: readonly Priced[]): Priced[] =>
+  [...Map.groupBy(priced, ({ endpoint }) => endpoint.provider).values()].flatMap((those) => {
+    const plain = those.filter(({ endpoint }) => !endpoint.row?.variant)
+    const services = plain.length > 0 ? plain : those
+    return [...Map.groupBy(services, priceKey).values()].map(
+      (same) => same.toSorted((a, b) => a.endpoint.id.length - b.endpoint.id.length)[0]!,
+    )
+  })
+
+const priceKey = ({ verdict }: Priced): string =>
+  JSON.stringify(verdict.prices.map(({ from, price }) => [from, printed(price)]))
 
 type Priced = { endpoint: Endpoint; verdict: Verdict }
 

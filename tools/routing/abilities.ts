@@ -1,7 +1,8 @@
 /** Abilities of labelled models when z is known: logistic regressions that share a prior, which they make together. */
+
+import type { Tools } from '../../src/route/difficulty/structure.ts'
 import { sigmoid } from './fit.ts'
 import { invert, zeros } from './linear.ts'
-import type { Tools } from '../../src/route/difficulty/text.ts'
 
 /** Typical prompts of a benchmark that we have only scores of, written for this purpose. */
 export type Reference = { name: string; prompts: string[]; tools?: Tools; scores: Record<string, number> }
@@ -14,10 +15,14 @@ export type Fitted = { v: number[]; sure: number }
 const DISCOUNT = 0.5
 const ROUNDS = 6
 
-/** Expectation and maximisation: abilities under the prior, then the prior of these abilities. `sure` is 0 without outcomes. */
+/**
+ * Expectation and maximisation: abilities under the prior, then the prior of these abilities. `sure` is 0 without outcomes.
+ * A dearer model is expected to be abler in general: where outcomes are few, the price (ln of USD per million) speaks.
+ */
 export const fitAbilities = (
   cells: readonly Cells[],
   dims: number,
+  prices: readonly number[],
 ): { prior: { mean: number[]; covariance: number[][] }; abilities: Fitted[] } => {
   const n = dims + 1
   let mean = new Array<number>(n).fill(0)
@@ -26,16 +31,29 @@ export const fitAbilities = (
   for (let i = 0; i < n; i++) covariance[i]![i] = i === 0 ? 1 : 0.2
   let abilities: Fitted[] = []
   const labelled = cells.filter(({ value }) => value.length > 0)
+  const own = prices.filter((_, m) => cells[m]!.value.length > 0)
+  const middle = own.reduce((sum, x) => sum + x, 0) / own.length
+  let slope = 0.2
+  const expected = (m: number): number[] => mean.map((x, i) => (i === 0 ? x + slope * (own[m]! - middle) : x))
   for (let round = 0; round < ROUNDS; round++) {
     const inverse = invert(covariance)
-    const fitted = labelled.map((one) => posterior(one, mean, inverse))
+    const fitted = labelled.map((one, m) => posterior(one, expected(m), inverse))
     const next = new Array<number>(n).fill(0)
     for (const { v } of fitted) for (let i = 0; i < n; i++) next[i]! += v[i]! / fitted.length
+    let xy = 0.2 * 10
+    let xx = 10
+    for (const [m, { v }] of fitted.entries()) {
+      xy += (own[m]! - middle) * (v[0]! - next[0]!)
+      xx += (own[m]! - middle) ** 2
+    }
+    slope = Math.max(0.05, xy / xx)
     const spread = zeros(n, n)
-    for (const { v, uncertainty } of fitted)
+    for (const [m, { v, uncertainty }] of fitted.entries()) {
+      const off = v.map((x, i) => x - next[i]! - (i === 0 ? slope * (own[m]! - middle) : 0))
       for (let i = 0; i < n; i++)
         for (let j = 0; j < n; j++)
-          spread[i]![j]! += ((v[i]! - next[i]!) * (v[j]! - next[j]!) + uncertainty[i]![j]!) / (fitted.length + 4)
+          spread[i]![j]! += (off[i]! * off[j]! + uncertainty[i]![j]!) / (fitted.length + 4)
+    }
     for (let i = 0; i < n; i++) spread[i]![i]! += 0.02
     mean = next
     covariance = spread
@@ -43,7 +61,9 @@ export const fitAbilities = (
     abilities = cells.map(({ value }) => {
       if (value.length === 0) return { v: mean, sure: 0 }
       const { v, uncertainty } = fitted[at++]!
-      const trace = uncertainty.reduce((sum, row, i) => sum + row[i]!, 0) / covariance.reduce((sum, row, i) => sum + row[i]!, 0)
+      const trace =
+        uncertainty.reduce((sum, row, i) => sum + row[i]!, 0) /
+        covariance.reduce((sum, row, i) => sum + row[i]!, 0)
       return { v, sure: Math.max(0.6, 1 - 0.5 * trace) }
     })
   }
@@ -75,7 +95,12 @@ const posterior = (cells: Cells, mean: readonly number[], inverse: number[][]) =
   return { v, uncertainty }
 }
 
-const slopesAt = ({ z, value, weight }: Cells, v: readonly number[], mean: readonly number[], inverse: number[][]) => {
+const slopesAt = (
+  { z, value, weight }: Cells,
+  v: readonly number[],
+  mean: readonly number[],
+  inverse: number[][],
+) => {
   const n = mean.length
   const x = new Float64Array(n)
   const hessian = inverse.map((row) => [...row])

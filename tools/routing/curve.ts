@@ -27,8 +27,7 @@ export const choose = (pool: Pool, row: number, lambda: number): number => {
   let best = 0
   let top = Number.NEGATIVE_INFINITY
   for (let m = 0; m < pool.models; m++) {
-    const score =
-      pool.predicted[at + m]! - (lambda * pool.expected[at + m]!) / unit + (m === 0 ? BONUS : 0)
+    const score = pool.predicted[at + m]! - (lambda * pool.expected[at + m]!) / unit + (m === 0 ? BONUS : 0)
     if (score > top) {
       top = score
       best = m

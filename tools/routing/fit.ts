@@ -1,5 +1,8 @@
 /** Text-IRT by gradient descent: P(model answers well | text) = σ(b + u·z(text)), on plain typed arrays, seeded. */
-import { BUCKETS, bucketOf, makeScanner, markOf, STRUCTURE, type Tools } from '../../src/route/difficulty/text.ts'
+
+import { BUCKETS, bucketOf, markOf } from '../../src/route/difficulty/hash.ts'
+import { STRUCTURE, type Tools } from '../../src/route/difficulty/structure.ts'
+import { makeScanner } from '../../src/route/difficulty/text.ts'
 
 /** Prompts as numbers: hashed features row by row (idf-weighted, unit length) and standardised structure. */
 export type Features = {
@@ -108,7 +111,13 @@ export const featuresOf = (raw: Raw, frame: Frame): Features => {
 }
 
 /** Known outcomes: per row the models asked and how well they answered. */
-export type Labels = { models: string[]; starts: Uint32Array; model: Uint16Array; value: Float32Array; weight: Float32Array }
+export type Labels = {
+  models: string[]
+  starts: Uint32Array
+  model: Uint16Array
+  value: Float32Array
+  weight: Float32Array
+}
 
 export type Shape = { dims: number }
 export type Net = Shape & {
@@ -133,7 +142,8 @@ const gauss = (next: () => number): number =>
   Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next())
 
 export const makeNet = (models: number, { dims }: Shape, next: () => number): Net => {
-  const fill = (size: number, spread: number) => Float32Array.from({ length: size }, () => spread * gauss(next))
+  const fill = (size: number, spread: number) =>
+    Float32Array.from({ length: size }, () => spread * gauss(next))
   return {
     dims,
     table: fill(BUCKETS * dims, 0.05),
@@ -163,7 +173,7 @@ export const embed = (net: Net, f: Features, row: number, z: Float32Array): void
 const BATCH = 16
 
 /** Trains one net. The weights of the last third of the epochs are averaged: cheaper than more seeds and as calm. */
-export const fit = (f: Features, labels: Labels, members: ArrayLike<number>, recipe: Recipe): Net => {
+export const fitNet = (f: Features, labels: Labels, members: ArrayLike<number>, recipe: Recipe): Net => {
   const next = random(recipe.seed)
   const net = makeNet(labels.models.length, recipe, next)
   startBiases(net, labels, members)
@@ -216,11 +226,7 @@ const makeLearner = (net: Net, recipe: Recipe) => {
   const gLinear = new Float32Array(linear.length)
   const gU = new Float32Array(u.length)
   const gB = new Float32Array(b.length)
-  const dense = [
-    adam(linear, gLinear, recipe.decayDense),
-    adam(u, gU, recipe.decayU),
-    adam(b, gB, 0),
-  ]
+  const dense = [adam(linear, gLinear, recipe.decayDense), adam(u, gU, recipe.decayU), adam(b, gB, 0)]
   const z = new Float32Array(dims)
   const dz = new Float32Array(dims)
   const s = new Float32Array(STRUCTURE)

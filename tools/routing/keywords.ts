@@ -10,31 +10,86 @@ const words = (text: string): string[] => text.split(' ').map((word) => word.rep
 const DIMENSIONS: Record<string, Dimension> = {
   reasoning: {
     weight: 0.18,
-    words: words('prove proof theorem derive step_by_step chain_of_thought formally mathematical logically deduce 证明 推导 доказать beweisen demostrar'),
+    words: words(
+      'prove proof theorem derive step_by_step chain_of_thought formally mathematical logically deduce 证明 推导 доказать beweisen demostrar',
+    ),
     some: 0.7,
     many: 1,
   },
   code: {
     weight: 0.15,
-    words: words('function class import def select async await const let var return ``` python javascript typescript assert 函数 функция'),
+    words: words(
+      'function class import def select async await const let var return ``` python javascript typescript assert 函数 функция',
+    ),
     some: 0.5,
     many: 1,
   },
   technical: {
     weight: 0.1,
-    words: words('algorithm optimize architecture distributed kubernetes microservice database infrastructure protocol latency encryption'),
+    words: words(
+      'algorithm optimize architecture distributed kubernetes microservice database infrastructure protocol latency encryption',
+    ),
     some: 0.5,
     many: 1,
   },
-  creative: { weight: 0.05, words: words('story poem compose brainstorm creative imagine write_a'), some: 0.5, many: 0.7 },
-  agentic: { weight: 0.04, words: words('read_file edit deploy install run_the debug fix execute iterate until_it_works verify check_the'), some: 0.4, many: 1 },
-  constraints: { weight: 0.04, words: words('at_most at_least within no_more_than maximum minimum limit budget o( must'), some: 0.3, many: 0.7 },
-  imperative: { weight: 0.03, words: words('build create implement design develop construct generate configure'), some: 0.3, many: 0.5 },
-  format: { weight: 0.03, words: words('json yaml xml table csv markdown schema format_as structured'), some: 0.4, many: 0.7 },
-  simple: { weight: 0.02, words: words('what_is define translate hello yes_or_no capital_of how_old who_is when_was'), some: -1, many: -1 },
-  reference: { weight: 0.02, words: words('above below previous following the_code the_docs attached earlier'), some: 0.3, many: 0.5 },
-  domain: { weight: 0.02, words: words('quantum genomics proteomics topology homomorphic zero-knowledge fpga vlsi lattice photonics'), some: 0.5, many: 0.8 },
-  negation: { weight: 0.01, words: words("don't do_not avoid never without except exclude"), some: 0.3, many: 0.5 },
+  creative: {
+    weight: 0.05,
+    words: words('story poem compose brainstorm creative imagine write_a'),
+    some: 0.5,
+    many: 0.7,
+  },
+  agentic: {
+    weight: 0.04,
+    words: words(
+      'read_file edit deploy install run_the debug fix execute iterate until_it_works verify check_the',
+    ),
+    some: 0.4,
+    many: 1,
+  },
+  constraints: {
+    weight: 0.04,
+    words: words('at_most at_least within no_more_than maximum minimum limit budget o( must'),
+    some: 0.3,
+    many: 0.7,
+  },
+  imperative: {
+    weight: 0.03,
+    words: words('build create implement design develop construct generate configure'),
+    some: 0.3,
+    many: 0.5,
+  },
+  format: {
+    weight: 0.03,
+    words: words('json yaml xml table csv markdown schema format_as structured'),
+    some: 0.4,
+    many: 0.7,
+  },
+  simple: {
+    weight: 0.02,
+    words: words('what_is define translate hello yes_or_no capital_of how_old who_is when_was'),
+    some: -1,
+    many: -1,
+  },
+  reference: {
+    weight: 0.02,
+    words: words('above below previous following the_code the_docs attached earlier'),
+    some: 0.3,
+    many: 0.5,
+  },
+  domain: {
+    weight: 0.02,
+    words: words(
+      'quantum genomics proteomics topology homomorphic zero-knowledge fpga vlsi lattice photonics',
+    ),
+    some: 0.5,
+    many: 0.8,
+  },
+  negation: {
+    weight: 0.01,
+    words: words("don't do_not avoid never without except exclude"),
+    some: 0.3,
+    many: 0.5,
+  },
 }
 
 const HALF = 250

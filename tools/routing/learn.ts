@@ -1,14 +1,35 @@
 /** From outcomes to weights: several nets, made into one; then abilities, places of benchmarks, lengths and prices. */
 import { eliminate } from '../../src/route/difficulty/ability.ts'
-import { BUCKETS, STRUCTURE } from '../../src/route/difficulty/text.ts'
+import { BUCKETS } from '../../src/route/difficulty/hash.ts'
+import { STRUCTURE } from '../../src/route/difficulty/structure.ts'
 import type { Head, Weights } from '../../src/route/difficulty/weights.ts'
-import { fitAbilities, type Cells, type Reference } from './abilities.ts'
+import { type Cells, fitAbilities, type Reference } from './abilities.ts'
 import { latentOfBenchmarks } from './benchmarks.ts'
 import type { Manifest, Priors, Row } from './data.ts'
-import { embed, type Features, featuresOf, fit, type Frame, frameOf, type Labels, type Net, type Prompt, type Recipe, scanAll } from './fit.ts'
+import {
+  embed,
+  type Features,
+  type Frame,
+  featuresOf,
+  fitNet,
+  frameOf,
+  type Labels,
+  type Net,
+  type Prompt,
+  type Recipe,
+  scanAll,
+} from './fit.ts'
+import { kindsOf } from './kinds.ts'
 import { cholesky, eigen, invertLower, multiply, transpose, zeros } from './linear.ts'
 
-export type Plan = { seeds: readonly number[]; dims: number; recipe: Omit<Recipe, 'seed'>; caution: Head['caution']; repeat: number; referenceWeight: number }
+export type Plan = {
+  seeds: readonly number[]
+  dims: number
+  recipe: Omit<Recipe, 'seed'>
+  caution: Omit<Head['caution'], 'far' | 'width'>
+  repeat: number
+  referenceWeight: number
+}
 
 export const PLAN: Plan = {
   seeds: [1, 2, 3, 4],
@@ -17,7 +38,7 @@ export const PLAN: Plan = {
   dims: 16,
   recipe: {
     dims: 16,
-    epochs: 8,
+    epochs: 14,
     rateTable: 1,
     rateDense: 0.002,
     decayTable: 1e-3,
@@ -26,10 +47,15 @@ export const PLAN: Plan = {
     drop: 0.4,
     dropStructure: 0.1,
   },
-  caution: { familiarAt: 0.6, familiarSlope: 12, shrink: 0.3, shift: 0.3, unsure: 0.3, scale: 1 },
+  caution: { familiarAt: 0.6, familiarSlope: 12, shrink: 0.5, shift: 0.3, widen: 0.5, unsure: 0.3 },
 }
 
-export type Lesson = { rows: readonly Row[]; manifest: Manifest; priors: Priors; references: readonly Reference[] }
+export type Lesson = {
+  rows: readonly Row[]
+  manifest: Manifest
+  priors: Priors
+  references: readonly Reference[]
+}
 
 /** Learns weights; the same lesson and plan give the same weights. */
 export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => void = () => {}): Weights => {
@@ -37,7 +63,9 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
   const models = [...new Set(Object.values(lesson.manifest).flatMap((one) => one.models))]
   const prompts: Prompt[] = [
     ...rows.map(({ p }) => ({ text: p })),
-    ...references.flatMap((one) => one.prompts.map((text) => ({ text, ...(one.tools && { tools: one.tools }) }))),
+    ...references.flatMap((one) =>
+      one.prompts.map((text) => ({ text, ...(one.tools && { tools: one.tools }) })),
+    ),
   ]
   const raw = scanAll(prompts)
   const members = Array.from({ length: prompts.length }, (_, i) => i)
@@ -46,11 +74,12 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
   const labels = labelsOf(lesson, models)
   const lessons = members.flatMap((i) => (i < rows.length ? [i] : new Array<number>(plan.repeat).fill(i)))
   // Every net leaves out its own part of the questions: what it says of these is as honest as of a new one.
-  const part = (i: number) => (i < rows.length ? (Math.imul(rows[i]!.group, 0x9e3779b1) >>> 16) % plan.seeds.length : -1)
+  const part = (i: number) =>
+    i < rows.length ? (Math.imul(rows[i]!.group, 0x9e3779b1) >>> 16) % plan.seeds.length : -1
   const nets = plan.seeds.map((seed, k) => {
     say(`net ${k + 1} of ${plan.seeds.length}`)
     const own = lessons.filter((i) => part(i) !== k)
-    return fit(features, labels, own, { ...plan.recipe, seed })
+    return fitNet(features, labels, own, { ...plan.recipe, seed })
   })
   say('one of them all')
   const one = merge(nets, features, labels, plan.dims)
@@ -58,9 +87,14 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
   say('abilities')
   const honest = honestPlaces(nets, features, z, part)
   const cells = cellsOf(lesson, models, honest, plan.referenceWeight)
-  const { prior, abilities } = fitAbilities(cells, plan.dims)
+  const { prior, abilities } = fitAbilities(
+    cells,
+    plan.dims,
+    models.map((name) => priceOf(lesson, name)),
+  )
   const output = lengths(lesson, features, z, plan.dims)
   const packed = pack(one, frame)
+  const kinds = kindsOf(features, rows.length)
   const head: Head = {
     dims: plan.dims,
     steps: one.steps,
@@ -74,14 +108,20 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
     places: placesOf(lesson, z),
     ...latentOfBenchmarks(new Map(models.map((name, m) => [name, abilities[m]!.v[0]!]))),
     output,
-    caution: plan.caution,
+    caution: { ...plan.caution, ...kinds.reach },
   }
-  return { head: rounded(head), ...packed }
+  return { head: rounded(head), ...packed, kinds: kinds.centres }
 }
 
 const short = (x: number): number => Number(x.toFixed(4))
 const rounded = (head: Head): Head =>
   JSON.parse(JSON.stringify(head, (_, x) => (typeof x === 'number' ? Number(x.toPrecision(6)) : x))) as Head
+
+/** ln of the output price in USD per million. */
+const priceOf = ({ manifest }: Lesson, model: string): number => {
+  const all = Object.values(manifest).flatMap((one) => one.price_in_out_per_Mtok[model] ?? [])
+  return Math.log(all[1]!)
+}
 
 /** How much each known outcome counts: less for a prompt that many models answered. */
 const labelsOf = ({ rows, references }: Lesson, models: readonly string[]): Labels => {
@@ -161,8 +201,20 @@ const merge = (nets: readonly Net[], f: Features, labels: Labels, dims: number):
     return out
   }
   const centre = Float32Array.from(project, (row) => row.reduce((sum, x, k) => sum + x * mean[k]!, 0))
-  const table = map(nets.map((net) => net.table), BUCKETS)
-  return { dims, table, linear: map(nets.map((net) => net.linear), STRUCTURE), centre, steps: [] }
+  const table = map(
+    nets.map((net) => net.table),
+    BUCKETS,
+  )
+  return {
+    dims,
+    table,
+    linear: map(
+      nets.map((net) => net.linear),
+      STRUCTURE,
+    ),
+    centre,
+    steps: [],
+  }
 }
 
 /** z of a row, centred. */
@@ -177,7 +229,12 @@ const place = ({ dims, table, linear, centre }: One, f: Features, row: number): 
 }
 
 /** z as the net says it that has not seen the row, brought into the common space by regression. */
-const honestPlaces = (nets: readonly Net[], f: Features, z: readonly Float32Array[], part: (i: number) => number): Float32Array[] => {
+const honestPlaces = (
+  nets: readonly Net[],
+  f: Features,
+  z: readonly Float32Array[],
+  part: (i: number) => number,
+): Float32Array[] => {
   const dims = z[0]!.length
   const honest = [...z]
   const own = new Float32Array(nets[0]!.dims)
@@ -207,7 +264,7 @@ const honestPlaces = (nets: readonly Net[], f: Features, z: readonly Float32Arra
 }
 
 /** The table in whole numbers of one step a dimension, idf included. */
-const pack = ({ dims, table, linear, centre, steps }: One, frame: Frame): Omit<Weights, 'head'> => {
+const pack = ({ dims, table, linear, centre, steps }: One, frame: Frame): Omit<Weights, 'head' | 'kinds'> => {
   const largest = new Float64Array(dims)
   for (let b = 0; b < BUCKETS; b++)
     for (let d = 0; d < dims; d++)
@@ -221,7 +278,12 @@ const pack = ({ dims, table, linear, centre, steps }: One, frame: Frame): Omit<W
   return { table: whole, idf, lexicon: frame.lexicon, mean: frame.mean, scale: frame.scale, linear, centre }
 }
 
-const cellsOf = ({ rows, references }: Lesson, models: readonly string[], z: readonly Float32Array[], referenceWeight: number): Cells[] => {
+const cellsOf = (
+  { rows, references }: Lesson,
+  models: readonly string[],
+  z: readonly Float32Array[],
+  referenceWeight: number,
+): Cells[] => {
   const at = new Map(models.map((name, i) => [name, i]))
   const cells: Cells[] = models.map(() => ({ z: [], value: [], weight: [] }))
   const add = (name: string, place: Float32Array, value: number, weight: number): void => {
@@ -235,7 +297,8 @@ const cellsOf = ({ rows, references }: Lesson, models: readonly string[], z: rea
   let i = rows.length
   for (const { prompts, scores } of references)
     for (const _ of prompts) {
-      for (const [name, value] of Object.entries(scores)) add(name, z[i]!, value, referenceWeight / prompts.length)
+      for (const [name, value] of Object.entries(scores))
+        add(name, z[i]!, value, referenceWeight / prompts.length)
       i++
     }
   return cells
@@ -259,16 +322,26 @@ const placesOf = ({ rows, references, priors }: Lesson, z: readonly Float32Array
     const outs = Object.values(priors).flatMap((one) => one[name]?.out_tokens ?? [])
     places[name] = {
       z: Array.from({ length: bins }, (_, k) =>
-        meanOf(sorted.slice(Math.floor((k * sorted.length) / bins), Math.floor(((k + 1) * sorted.length) / bins)).map((i) => z[i]!)),
+        meanOf(
+          sorted
+            .slice(Math.floor((k * sorted.length) / bins), Math.floor(((k + 1) * sorted.length) / bins))
+            .map((i) => z[i]!),
+        ),
       ),
       ...(outs.length > 0 && { out: outs.reduce((sum, x) => sum + x, 0) / outs.length }),
     }
   }
   for (const name of new Set(rows.map(({ ds }) => ds)))
-    add(name, rows.flatMap(({ ds }, i) => (ds === name ? [i] : [])))
+    add(
+      name,
+      rows.flatMap(({ ds }, i) => (ds === name ? [i] : [])),
+    )
   let from = rows.length
   for (const { name, prompts } of references) {
-    add(name, prompts.map((_, k) => from + k))
+    add(
+      name,
+      prompts.map((_, k) => from + k),
+    )
     from += prompts.length
   }
   return places

@@ -44,7 +44,11 @@ export const measure = ({ set, data, parts }: Parts): Result => {
   const samples = resamples(pool.rows)
   const figure = (of: (points: readonly Point[]) => number): Figure => {
     const all = samples.map((weights) => of(curveFrom(pool, choices, weights))).sort((a, b) => a - b)
-    return { value: of(curve), low: all[Math.floor(all.length * 0.025)]!, high: all[Math.ceil(all.length * 0.975) - 1]! }
+    return {
+      value: of(curve),
+      low: all[Math.floor(all.length * 0.025)]!,
+      high: all[Math.ceil(all.length * 0.975) - 1]!,
+    }
   }
   const words = keywordPoints(pool)
   return {
@@ -53,7 +57,11 @@ export const measure = ({ set, data, parts }: Parts): Result => {
     mean: figure((points) => meanSaving(points)),
     at95: figure((points) => savingAt(points, 0.95)),
     at98: figure((points) => savingAt(points, 0.98)),
-    random: { mean: meanSaving(fixed, true), at95: savingAt(fixed, 0.95, true), at98: savingAt(fixed, 0.98, true) },
+    random: {
+      mean: meanSaving(fixed, true),
+      at95: savingAt(fixed, 0.95, true),
+      at98: savingAt(fixed, 0.98, true),
+    },
     keywords: { mean: meanSaving(words), at95: savingAt(words, 0.95), at98: savingAt(words, 0.98) },
     oracle: oraclePoint(pool),
     cheapest: fixed.reduce((best, point) => (point.saving > best.saving ? point : best)),
@@ -96,7 +104,9 @@ const keywordPoints = (pool: Seen): Point[] => {
   const thin = bounds.filter((_, i) => i % Math.max(1, Math.floor(bounds.length / 60)) === 0)
   let best: Point[] = []
   for (let other = 1; other < pool.models; other++) {
-    const points = [...thin, Infinity].map((bound) => pointAt(pool, (row) => (scores[row]! >= bound ? 0 : other)))
+    const points = [...thin, Infinity].map((bound) =>
+      pointAt(pool, (row) => (scores[row]! >= bound ? 0 : other)),
+    )
     if (best.length === 0 || meanSaving(points) > meanSaving(best)) best = points
   }
   return best

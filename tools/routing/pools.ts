@@ -1,7 +1,7 @@
 /** What a router sees of one data set: its pool of models (flagship first), through the product's own difficulty and strategies. */
 import type { Ability, Difficulty } from '../../src/route/difficulty.ts'
-import { type Candidate, scoresOf, type Strategy, weigh } from '../../src/route/strategies.ts'
-import { LAMBDAS, type Point, pointAt, type Pool } from './curve.ts'
+import { type Candidate, type Strategy, scoresOf, weigh } from '../../src/route/strategies.ts'
+import { LAMBDAS, type Point, type Pool, pointAt } from './curve.ts'
 import type { DataSet, Row } from './data.ts'
 
 export type Seen = Pool & { ids: string[]; prompts: string[] }
@@ -13,12 +13,10 @@ export const poolOf = (rows: readonly Row[], set: DataSet, { difficulty, ability
   const full = rows.filter(({ q }) => set.tiers.every((model) => q.has(model)))
   const n = full.length
   const models = set.tiers.length
-  const [quality, cost, predicted, expected] = Array.from({ length: 4 }, () => new Float64Array(n * models)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ]
+  const [quality, cost, predicted, expected] = Array.from(
+    { length: 4 },
+    () => new Float64Array(n * models),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array]
   const abilities = set.tiers.map(abilityOf)
   for (const [i, row] of full.entries()) {
     const reading = difficulty.read(row.p)
@@ -29,10 +27,20 @@ export const poolOf = (rows: readonly Row[], set: DataSet, { difficulty, ability
       quality[at] = row.q.get(model)!
       cost[at] = (row.p.length / 4) * input + long * output
       predicted[at] = difficulty.chance(abilities[m]!, reading)
-      expected[at] = (row.p.length / 4) * input + difficulty.expectedOutput(reading, abilities[m]!.wordy ?? 1) * output
+      expected[at] =
+        (row.p.length / 4) * input + difficulty.expectedOutput(reading, abilities[m]!.wordy ?? 1) * output
     }
   }
-  return { rows: n, models, quality, cost, predicted, expected, ids: full.map(({ id }) => id), prompts: full.map(({ p }) => p) }
+  return {
+    rows: n,
+    models,
+    quality,
+    cost,
+    predicted,
+    expected,
+    ids: full.map(({ id }) => id),
+    prompts: full.map(({ p }) => p),
+  }
 }
 
 const candidatesOf = (pool: Pool, row: number): Candidate[] =>
@@ -44,7 +52,8 @@ const candidatesOf = (pool: Pool, row: number): Candidate[] =>
     flagship: m === 0,
   }))
 
-const best = (scores: readonly number[]): number => scores.reduce((top, score, i) => (score > scores[top]! ? i : top), 0)
+const best = (scores: readonly number[]): number =>
+  scores.reduce((top, score, i) => (score > scores[top]! ? i : top), 0)
 
 /** Choices of every row at every price of quality: made once, then weighed as often as the bootstrap asks. */
 export const choicesOf = (pool: Pool): Uint8Array[] => {

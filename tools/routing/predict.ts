@@ -2,8 +2,8 @@
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Writable } from 'node:stream'
-import { type Ability, createDifficulty, type Tools } from '../../src/route/difficulty.ts'
 import { readWeights, type Weights } from '../../src/route/difficulty/weights.ts'
+import { type Ability, createDifficulty, type Tools } from '../../src/route/difficulty.ts'
 import { type Candidate, isStrategy, scoresOf } from '../../src/route/strategies.ts'
 import type { Priors } from './data.ts'
 
@@ -24,12 +24,16 @@ type Price = { input: number; output: number }
 const latencyOf = (price: Price, tokens: number): number => 400 + tokens * (6 + 4 * Math.log1p(price.output))
 
 export const predict = async (asked: Asked): Promise<void> => {
-  const models = asked.models.split(',').map((name) => name.trim()).filter((name) => name !== '')
+  const models = asked.models
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
   if (models.length === 0) throw new Error('--models names no model: give --models a,b,c')
   const scores = asked.priors === undefined ? {} : scoresIn(readJson(asked.priors))
   const weights = withBenchmarks(readWeights(), scores)
   const difficulty = createDifficulty(weights)
-  const labelled = (name: string) => (asked['priors-only'] && scores[name] ? undefined : difficulty.known(name))
+  const labelled = (name: string) =>
+    asked['priors-only'] && scores[name] ? undefined : difficulty.known(name)
   const abilities = models.map((name): Ability => {
     const ability = labelled(name) ?? (scores[name] && difficulty.fromScores(sharesOf(scores[name])))
     if (ability) return { wordy: wordyOf(weights, scores[name]), ...ability }
@@ -42,7 +46,8 @@ export const predict = async (asked: Asked): Promise<void> => {
   const { setting } = asked
   if (setting !== undefined && !isStrategy(setting))
     throw new Error(`--setting is balanced, cost, latency or availability, not "${setting}"`)
-  if (setting !== undefined && !prices) throw new Error('--setting needs --prices FILE, USD per million tokens')
+  if (setting !== undefined && !prices)
+    throw new Error('--setting needs --prices FILE, USD per million tokens')
   const rates = prices && models.map((name) => priceOf(prices, name))
   const flagship = flagshipOf(abilities, rates)
 
@@ -63,7 +68,8 @@ export const predict = async (asked: Asked): Promise<void> => {
         flagship: m === flagship,
       }
     })
-    const choice = setting !== undefined && candidates ? models[best(scoresOf(candidates, setting))] : undefined
+    const choice =
+      setting !== undefined && candidates ? models[best(scoresOf(candidates, setting))] : undefined
     const q = Object.fromEntries(models.map((name, m) => [name, Number(chances[m]!.toFixed(6))]))
     await write(out, `${JSON.stringify({ id, q, ...(choice !== undefined && { choice }) })}\n`)
     if (++done % 5_000 === 0) console.error(`${done} prompts`)

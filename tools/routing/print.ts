@@ -18,13 +18,17 @@ export const summaryOf = (results: readonly Result[]): Summary => {
   const total = results.reduce((sum, { rows }) => sum + Math.sqrt(rows), 0)
   const rooted = (of: (one: Result) => number) =>
     results.reduce((sum, one) => sum + (Math.sqrt(one.rows) / total) * of(one), 0)
-  const even = (of: (one: Result) => number) => results.reduce((sum, one) => sum + of(one) / results.length, 0)
+  const even = (of: (one: Result) => number) =>
+    results.reduce((sum, one) => sum + of(one) / results.length, 0)
   const three = (key: 'random' | 'keywords') => ({
     mean: rooted((one) => one[key].mean),
     at95: rooted((one) => one[key].at95),
     at98: rooted((one) => one[key].at98),
   })
-  const point = (key: 'balanced' | 'cost') => ({ ratio: even((one) => one[key].ratio), saving: even((one) => one[key].saving) })
+  const point = (key: 'balanced' | 'cost') => ({
+    ratio: even((one) => one[key].ratio),
+    saving: even((one) => one[key].saving),
+  })
   return {
     mean: rooted((one) => one.mean.value),
     at95: rooted((one) => one.at95.value),
@@ -107,7 +111,9 @@ const LEAST = 0.8
 export const svgOf = ({ questions, sets }: Report): string => {
   const columns = Math.max(questions.results.length, sets.results.length)
   const plots = [questions.results, sets.results].flatMap((results, row) =>
-    results.map((one, column) => plotOf(one, column * WIDTH + 20, row * HEIGHT + 50, row === 0 ? 'new questions' : 'left out')),
+    results.map((one, column) =>
+      plotOf(one, column * WIDTH + 20, row * HEIGHT + 50, row === 0 ? 'new questions' : 'left out'),
+    ),
   )
   const width = columns * WIDTH + 40
   return [
@@ -124,14 +130,17 @@ const plotOf = (one: Result, left: number, top: number, kind: string): string =>
   const w = WIDTH - 60
   const h = HEIGHT - 60
   const x = (saving: number) => (left + 30 + Math.max(0, Math.min(1, saving)) * w).toFixed(1)
-  const y = (ratio: number) => (top + 20 + (1 - (Math.max(LEAST, Math.min(1.1, ratio)) - LEAST) / (1.1 - LEAST)) * h).toFixed(1)
-  const path = (points: readonly Point[]) => points.map(({ saving, ratio }) => `${x(saving)},${y(ratio)}`).join(' ')
+  const y = (ratio: number) =>
+    (top + 20 + (1 - (Math.max(LEAST, Math.min(1.1, ratio)) - LEAST) / (1.1 - LEAST)) * h).toFixed(1)
+  const path = (points: readonly Point[]) =>
+    points.map(({ saving, ratio }) => `${x(saving)},${y(ratio)}`).join(' ')
   const grid = [0.8, 0.9, 1, 1.1].map(
     (ratio) =>
       `<line x1="${x(0)}" x2="${x(1)}" y1="${y(ratio)}" y2="${y(ratio)}" stroke="#ddd"/><text x="${left}" y="${y(ratio)}" fill="#666">${ratio.toFixed(1)}</text>`,
   )
   const mix = [{ saving: 0, ratio: 1 }, ...SHARES.map((ratio) => ({ ratio, saving: mixAt(one, ratio) }))]
-  const dot = ({ saving, ratio }: Point, colour: string) => `<circle cx="${x(saving)}" cy="${y(ratio)}" r="4" fill="${colour}"/>`
+  const dot = ({ saving, ratio }: Point, colour: string) =>
+    `<circle cx="${x(saving)}" cy="${y(ratio)}" r="4" fill="${colour}"/>`
   return [
     `<text x="${left + 30}" y="${top + 10}" font-weight="bold">${one.set}, ${kind}</text>`,
     ...grid,

@@ -1,13 +1,21 @@
 /** The evaluation: folds of questions, data sets left out whole, new models from priors, time; into bench/routing/. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createDifficulty } from '../../src/route/difficulty.ts'
 import { readWeights, type Weights } from '../../src/route/difficulty/weights.ts'
-import { type Manifest, type Priors, readManifest, readPriors, readReferences, readRows, type Row } from './data.ts'
-import { learn, type Lesson } from './learn.ts'
+import { createDifficulty } from '../../src/route/difficulty.ts'
+import {
+  type Manifest,
+  type Priors,
+  type Row,
+  readManifest,
+  readPriors,
+  readReferences,
+  readRows,
+} from './data.ts'
+import { type Lesson, learn } from './learn.ts'
 import { measure, type Parts, type Result } from './measure.ts'
 import type { Judge } from './pools.ts'
 import { type Scores, withBenchmarks } from './predict.ts'
-import { svgOf, type Summary, summaryOf, tableOf } from './print.ts'
+import { type Summary, summaryOf, svgOf, tableOf } from './print.ts'
 
 const OUT = new URL('../../bench/routing/', import.meta.url)
 
@@ -34,7 +42,10 @@ export const report = async ({ folds }: { folds: number }): Promise<void> => {
   const table = tableOf(made)
   writeFileSync(new URL('results.md', OUT), table)
   writeFileSync(new URL('curves.svg', OUT), svgOf(made))
-  writeFileSync(new URL('results.json', OUT), `${JSON.stringify(made, (_, x) => (typeof x === 'number' ? Number(x.toFixed(4)) : x))}\n`)
+  writeFileSync(
+    new URL('results.json', OUT),
+    `${JSON.stringify(made, (_, x) => (typeof x === 'number' ? Number(x.toFixed(4)) : x))}\n`,
+  )
   console.log(table)
 }
 
@@ -58,7 +69,9 @@ const judgeOf = (weights: Weights, priors: Priors, set?: string): Judge => {
 
 const sharesOf = (priors: Priors, model: string, set?: string): Record<string, number> =>
   Object.fromEntries(
-    Object.entries(priors[model] ?? {}).flatMap(([name, { acc }]) => (set === undefined || name === set ? [[name, acc]] : [])),
+    Object.entries(priors[model] ?? {}).flatMap(([name, { acc }]) =>
+      set === undefined || name === set ? [[name, acc]] : [],
+    ),
   )
 
 const partsOf = (manifest: Manifest, test: readonly { rows: readonly Row[]; judge: Judge }[]): Parts[] =>
@@ -73,7 +86,11 @@ const partsOf = (manifest: Manifest, test: readonly { rows: readonly Row[]; judg
 const byQuestion = (lesson: Lesson, folds: number): Result[] => {
   const test = Array.from({ length: folds }, (_, k) => {
     const own = (row: Row) => row.group % folds === k
-    const weights = taught(lesson, lesson.rows.filter((row) => !own(row)), `part ${k + 1} of ${folds} of the questions`)
+    const weights = taught(
+      lesson,
+      lesson.rows.filter((row) => !own(row)),
+      `part ${k + 1} of ${folds} of the questions`,
+    )
     return { rows: lesson.rows.filter(own), judge: judgeOf(weights, lesson.priors) }
   })
   return partsOf(lesson.manifest, test).map(measure)
@@ -86,25 +103,39 @@ const bySet = (lesson: Lesson): Result[] =>
     const groups = new Set(held.map(({ group }) => group))
     const rest = lesson.rows.filter(({ ds, group }) => ds !== set && !groups.has(group))
     const scores: Scores = Object.fromEntries(
-      Object.entries(lesson.priors).flatMap(([model, own]) => (own[set] ? [[model, { [set]: { score: own[set].acc } }]] : [])),
+      Object.entries(lesson.priors).flatMap(([model, own]) =>
+        own[set] ? [[model, { [set]: { score: own[set].acc } }]] : [],
+      ),
     )
     const weights = withBenchmarks(taught(lesson, rest, `the data set ${set}`), scores)
-    return partsOf(lesson.manifest, [{ rows: held, judge: judgeOf(weights, lesson.priors, set) }]).map(measure)
+    return partsOf(lesson.manifest, [{ rows: held, judge: judgeOf(weights, lesson.priors, set) }]).map(
+      measure,
+    )
   })
 
 /** Five models of the pools, of which the training is shown no label at all. */
-const NEW = ['gpt-4o-mini-2024-07-18', 'gemini-1.5-flash', 'gemini-1.5-flash-002', 'llama-3.1-8b', 'gemma-2-9b-it']
+const NEW = [
+  'gpt-4o-mini-2024-07-18',
+  'gemini-1.5-flash',
+  'gemini-1.5-flash-002',
+  'llama-3.1-8b',
+  'gemma-2-9b-it',
+]
 
 const withoutLabels = (lesson: Lesson, folds: number): Report['newModels'] => {
   const test = lesson.rows.filter(({ group }) => group % folds === 0)
   const rest = lesson.rows.filter(({ group }) => group % folds !== 0)
-  const blind = rest.map((row) => ({ ...row, q: new Map([...row.q].filter(([model]) => !NEW.includes(model))) }))
+  const blind = rest.map((row) => ({
+    ...row,
+    q: new Map([...row.q].filter(([model]) => !NEW.includes(model))),
+  }))
   const references = lesson.references.map((one) => ({
     ...one,
     scores: Object.fromEntries(Object.entries(one.scores).filter(([model]) => !NEW.includes(model))),
   }))
   const saving = (weights: Weights): number =>
-    summaryOf(partsOf(lesson.manifest, [{ rows: test, judge: judgeOf(weights, lesson.priors) }]).map(measure)).mean
+    summaryOf(partsOf(lesson.manifest, [{ rows: test, judge: judgeOf(weights, lesson.priors) }]).map(measure))
+      .mean
   const labelled = saving(taught(lesson, rest, `part 1 of ${folds}, once more`))
   const priors = saving(taught({ ...lesson, references }, blind, 'the labels of five models'))
   return { models: NEW, labelled, priors, lost: labelled - priors }
@@ -114,7 +145,9 @@ const withoutLabels = (lesson: Lesson, folds: number): Report['newModels'] => {
 const timeOf = (rows: readonly Row[]): Report['time'] => {
   const { head } = readWeights()
   const difficulty = createDifficulty(readWeights())
-  const abilities = Object.keys(head.models).slice(0, 20).map((name) => difficulty.known(name)!)
+  const abilities = Object.keys(head.models)
+    .slice(0, 20)
+    .map((name) => difficulty.known(name)!)
   let sum = 0
   const decide = (text: string): number => {
     const from = process.hrtime.bigint()
@@ -124,7 +157,9 @@ const timeOf = (rows: readonly Row[]): Report['time'] => {
   }
   for (const { p } of rows) decide(p)
   const all = rows.map(({ p }) => decide(p)).sort((a, b) => a - b)
-  const long = rows.filter(({ p }) => p.length >= 1_900 && p.length <= 2_100).flatMap(({ p }) => [decide(p), decide(p), decide(p)])
+  const long = rows
+    .filter(({ p }) => p.length >= 1_900 && p.length <= 2_100)
+    .flatMap(({ p }) => [decide(p), decide(p), decide(p)])
   long.sort((a, b) => a - b)
   if (Number.isNaN(sum)) throw new Error('a chance is not a number')
   return {

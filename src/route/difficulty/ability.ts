@@ -7,12 +7,15 @@ export type Ability = { b: number; u: ArrayLike<number>; sure: number; wordy?: n
 export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 const logit = (p: number): number => Math.log(p / (1 - p))
 
-/** Scores are weighed as so many answered questions: a benchmark is never quite the task at hand. */
-const WEIGHT = 60
+/** A score says so much: logits of it scatter by this much about what the model does on other prompts of that kind. */
+const SCATTER = 0.3
+/** Benchmarks of one kind agree more than they know. */
+const MOST = 6
 
-type Evidence = { z: number[][]; score: number; weight: number }
+/** The logit of a score is expected at `x · (1, b, u…)` of a model, and is that much higher (`more`) than of an average one. */
+type Evidence = { x: number[]; more: number; scatter: number }
 
-/** The most likely ability under the prior of labelled models and the scores seen; undefined when no score is of use. */
+/** The expected ability under the prior of labelled models and the scores seen; undefined when no score is of use. */
 export const abilityFromScores = (
   head: Head,
   scores: Readonly<Record<string, number>>,
@@ -26,7 +29,7 @@ export const abilityFromScores = (
     const key = keyOf(name)
     const place = head.places[PLACES[key] ?? name]
     const bench = head.benchmarks[key]
-    if (place) evidence.push({ z: place.z, score, weight: WEIGHT })
+    if (place) evidence.push(evidenceOf(head, place.z, score))
     else if (bench) {
       const trust = (bench.slope / bench.spread) ** 2
       level += (trust * (logit(score) - bench.at)) / bench.slope
@@ -36,28 +39,33 @@ export const abilityFromScores = (
   if (evidence.length === 0 && precision === 0) return undefined
   const weight = Math.min(precision, MOST)
   const sure = 1 - 1 / (1 + 0.7 * evidence.length + 0.5 * weight)
-  return { ...at(head, evidence, precision > 0 ? level / precision : 0, weight), sure: Math.min(0.9, sure) }
+  return {
+    ...expected(head, evidence, precision > 0 ? level / precision : 0, weight),
+    sure: Math.min(0.9, sure),
+  }
 }
 
-/** Labelled models end somewhere: what a better one adds beyond them is added to all prompts alike. */
-const at = (head: Head, evidence: readonly Evidence[], level: number, weight: number) => {
-  const middle = head.prior.mean[0]!
-  const spread = Math.sqrt(head.prior.covariance[0]![0]!)
-  const within = Math.min(Math.max(level, middle - 2 * spread), middle + 1.5 * spread)
-  const v = solve(head, evidence, within, weight)
-  const beyond = ((level - within) * weight) / (weight + 1)
-  return { b: v[0]! + (weight > 0 ? beyond : 0), u: Float32Array.from(v.slice(1)) }
+/** What a benchmark's typical prompts make of an average model, and how that moves with b and u. */
+const evidenceOf = ({ prior: { mean } }: Head, places: readonly number[][], score: number): Evidence => {
+  let share = 0
+  const x = new Array<number>(mean.length).fill(0)
+  for (const z of places) {
+    const p = sigmoid(z.reduce((sum, one, d) => sum + mean[d + 1]! * one, mean[0]!))
+    share += p / places.length
+    const bend = (p * (1 - p)) / places.length
+    x[0]! += bend
+    for (const [d, one] of z.entries()) x[d + 1]! += bend * one
+  }
+  const unit = share * (1 - share)
+  return { x: x.map((one) => one / unit), more: logit(score) - logit(share), scatter: SCATTER ** 2 }
 }
-
-/** Coding benchmarks of one kind agree more than they know. */
-const MOST = 6
 
 /** What a price says of an ability, in USD per million output tokens; free and unknown prices say the least. */
 export const abilityFromPrice = (head: Head, dollars: number): Ability => {
   const known = Number.isFinite(dollars) && dollars > 0
   const price = Math.min(Math.max(known ? dollars : 0.1, 0.02), 60)
   const level = head.price.at + head.price.slope * Math.log(price)
-  return { ...at(head, [], level, 4), sure: known ? 0.25 : 0.1 }
+  return { ...expected(head, [], level, 4), sure: known ? 0.25 : 0.1 }
 }
 
 /** 0..1 and 0..100 are shares; beyond that it is a rating such as Elo, of which nothing is made. */
@@ -71,86 +79,48 @@ const keyOf = (name: string): string => name.toLowerCase().replaceAll('_', '-')
 
 /** Other names of benchmarks whose prompts are known. */
 const PLACES: Record<string, string> = {
-  'gsm8k': 'gsm8k',
-  'mmlu': 'rl_mmlu',
+  gsm8k: 'gsm8k',
+  mmlu: 'rl_mmlu',
   'rl-mmlu': 'rl_mmlu',
   'mmlu-pro': 'mmlu_pro',
   'math-l5': 'math_l5',
   'math-lvl-5': 'math_l5',
-  'bfcl': 'bfcl_v2',
+  bfcl: 'bfcl_v2',
   'bfcl-v2': 'bfcl_v2',
-  'numersense2': 'numersense2',
-  'llmrouter': 'llmrouter',
+  numersense2: 'numersense2',
+  llmrouter: 'llmrouter',
 }
 
-/** Newton's method on the posterior of (b, u): Gaussian prior, shares of right answers, and one level for b. */
-const solve = (head: Head, evidence: readonly Evidence[], level: number, precision: number): number[] => {
-  const { mean, covariance } = head.prior
-  const n = mean.length
-  // In v = mean + C·a with C the covariance the prior needs no inverse: a minimises ½aᵀCa + loss.
-  let v = [...mean]
-  for (let round = 0; round < 30; round++) {
-    const gradient = new Array<number>(n).fill(0)
-    const hessian = Array.from({ length: n }, () => new Array<number>(n).fill(0))
-    const pull = (x: readonly number[], slope: number, bend: number): void => {
-      for (let i = 0; i < n; i++) {
-        gradient[i]! += slope * x[i]!
-        for (let j = 0; j < n; j++) hessian[i]![j]! += bend * x[i]! * x[j]!
-      }
-    }
-    for (const { z, score, weight } of evidence) pullTo(v, z, score, weight, pull)
-    if (precision > 0) {
-      const unit = mean.map((_, i) => (i === 0 ? 1 : 0))
-      pull(unit, precision * (v[0]! - level), precision)
-    }
-    const next = newton(v, mean, covariance, gradient, hessian)
-    const moved = Math.max(...next.map((x, i) => Math.abs(x - v[i]!)))
-    v = next
-    if (moved < 1e-6) break
-  }
-  return v
-}
-
-/** The mean over a benchmark's typical prompts is pulled to the score. */
-const pullTo = (
-  v: readonly number[],
-  z: readonly number[][],
-  score: number,
-  weight: number,
-  pull: (x: readonly number[], slope: number, bend: number) => void,
-): void => {
-  let share = 0
-  const x = new Array<number>(v.length).fill(0)
-  for (const point of z) {
-    let sum = v[0]!
-    for (let d = 0; d < point.length; d++) sum += v[d + 1]! * point[d]!
-    const p = sigmoid(sum)
-    share += p / z.length
-    x[0]! += (p * (1 - p)) / z.length
-    for (let d = 0; d < point.length; d++) x[d + 1]! += (p * (1 - p) * point[d]!) / z.length
-  }
-  const spread = Math.max(share * (1 - share), 0.01)
-  pull(x, (weight * (share - score)) / spread, weight / spread)
-}
-
-/** v' = mean + C (I + H C)⁻¹ (H (v − mean) − g), the Newton step of prior and evidence together. */
-const newton = (
-  v: readonly number[],
-  mean: readonly number[],
-  covariance: readonly number[][],
-  gradient: readonly number[],
-  hessian: readonly number[][],
-): number[] => {
-  const n = v.length
-  const right = gradient.map((g, i) => hessian[i]!.reduce((sum, h, j) => sum + h * (v[j]! - mean[j]!), -g))
-  const matrix = hessian.map((row, i) =>
-    Array.from({ length: n }, (_, j) =>
-      row.reduce((sum, h, k) => sum + h * covariance[k]![j]!, i === j ? 1 : 0),
-    ),
+/**
+ * The posterior mean of (b, u) when prior and evidence are Gaussian. What would make b fall with a better score is left out.
+ * Labelled models end somewhere: what a better one adds beyond them is added to all prompts alike.
+ */
+const expected = ({ prior }: Head, scores: readonly Evidence[], level: number, weight: number) => {
+  const { mean, covariance } = prior
+  const spread = Math.sqrt(covariance[0]![0]!)
+  const within = Math.min(Math.max(level, mean[0]! - 2 * spread), mean[0]! + 1.5 * spread)
+  const general = { x: mean.map((_, i) => (i === 0 ? 1 : 0)), more: within - mean[0]!, scatter: 1 / weight }
+  const evidence = weight > 0 ? [...scores, general] : scores
+  const along = evidence.map(({ x }) => covariance.map((row) => dot(row, x)))
+  const gram = evidence.map(({ x, scatter }, i) =>
+    along.map((one, j) => dot(one, x) + (i === j ? scatter : 0)),
   )
-  const a = eliminate(matrix, right)
-  return mean.map((m, i) => m + covariance[i]!.reduce((sum, c, j) => sum + c * a[j]!, 0))
+  const v = mean.map((middle, d) => {
+    const gains = eliminate(
+      gram,
+      along.map((one) => one[d]!),
+    )
+    return gains.reduce(
+      (sum, gain, i) => sum + (d === 0 ? Math.max(0, gain) : gain) * evidence[i]!.more,
+      middle,
+    )
+  })
+  const beyond = weight > 0 ? ((level - within) * weight) / (weight + 1) : 0
+  return { b: v[0]! + beyond, u: Float32Array.from(v.slice(1)) }
 }
+
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, x, i) => sum + x * b[i]!, 0)
 
 /** Solves a small linear system by elimination with pivots. */
 export const eliminate = (matrix: number[][], right: number[]): number[] => {

@@ -1,8 +1,6 @@
 /** What a prompt looks like to the difficulty model: hashed words, word pairs and stems, and its structure in numbers. */
-
-const BITS = 15
-export const BUCKETS = 1 << BITS
-export const STRUCTURE = 64
+import { BUCKETS, bucketOf, markOf, mix, SALT_PAIR, SALT_STEM, SALT_WORD } from './hash.ts'
+import { describe, PUNCTUATION, STRUCTURE, T, TALLIES, type Tools } from './structure.ts'
 
 /** One prompt as numbers; the arrays belong to the scanner and are overwritten by its next scan. */
 export type Scan = {
@@ -15,15 +13,11 @@ export type Scan = {
   known: number
 }
 
-/** Tools offered with a prompt: how many, and how deep their parameter schemas nest. */
-export type Tools = { count: number; depth: number }
-
 /** Longer texts are read at the head and the tail only, so that a decision has a bound in time. */
 const HEAD = 1_800
 const TAIL = 700
 
 const NONE: Tools = { count: 0, depth: 0 }
-const PUNCTUATION = '.,?!:;()[]{}<>=+-*/\\^_$%&|#@`"\'~'
 /** A mark beyond this place is rare enough in prose to say something by being there. */
 const PROSE_MARKS = 6
 
@@ -39,53 +33,8 @@ KIND.fill(LETTER, 97, 123)
 KIND.fill(LETTER | CAPITAL, 65, 91)
 KIND.fill(DIGIT, 48, 58)
 for (const sign of PUNCTUATION) KIND[sign.charCodeAt(0)] = MARK
-const PLACE = Uint8Array.from({ length: 128 }, (_, code) => PUNCTUATION.indexOf(String.fromCharCode(code)) + 1)
-
-const SALT_WORD = 0x51ed270b
-const SALT_STEM = 0x2545f491
-const SALT_PAIR = 0x68bc21eb
-
-/** Where a feature has its bucket, and the mark that tells it from others of the same bucket; never 0. */
-export const bucketOf = (hash: number): number => hash >>> (32 - BITS)
-export const markOf = (hash: number): number => (hash & 0xffff) | 1
-
-/** Spreads the bits of a hash; the salt keeps words, stems and pairs apart. */
-const mix = (hash: number, salt: number): number => {
-  const h = Math.imul(hash ^ salt, 0x2c1b3c6d)
-  const g = Math.imul(h ^ (h >>> 15), 0x297a2d39)
-  return (g ^ (g >>> 14)) >>> 0
-}
-
-/** Places in the tally of a scan. */
-const T = {
-  whole: 0,
-  read: 1,
-  words: 2,
-  lines: 3,
-  blank: 4,
-  indented: 5,
-  letters: 6,
-  long: 7,
-  capitals: 8,
-  titled: 9,
-  shouted: 10,
-  digits: 11,
-  numbers: 12,
-  longest: 13,
-  decimals: 14,
-  big: 15,
-  foreign: 16,
-  wide: 17,
-  options: 18,
-  optionLength: 19,
-  optionSquares: 20,
-  optionDigits: 21,
-  optionLetters: 22,
-  stem: 23,
-  commands: 24,
-  arrows: 25,
-  final: 26,
-} as const
+const PLACE = new Uint8Array(128)
+for (const [place, sign] of [...PUNCTUATION].entries()) PLACE[sign.charCodeAt(0)] = place + 1
 
 /** A scanner with its own buffers: one pass, nothing allocated per prompt. `lexicon`: the mark of each bucket's feature. */
 export const makeScanner = (lexicon?: Uint16Array) => {
@@ -95,7 +44,7 @@ export const makeScanner = (lexicon?: Uint16Array) => {
   const features = new Uint32Array(4 * (HEAD + TAIL))
   const structure = new Float32Array(STRUCTURE)
   const marks = new Float64Array(PUNCTUATION.length + 1)
-  const tally = new Float64Array(27)
+  const tally = new Float64Array(TALLIES)
   const scan: Scan = { features, count: 0, structure, words: 0, known: 0 }
   let stamp = 0
 
@@ -133,16 +82,31 @@ type Bench = {
 }
 
 /** Notes a known feature unless this prompt has it already; gives the new count. */
-const put = (hash: number, count: number, features: Uint32Array, lexicon: Uint16Array | undefined, stamps: Uint16Array, stamp: number): number => {
+const put = (
+  hash: number,
+  count: number,
+  features: Uint32Array,
+  lexicon: Uint16Array | undefined,
+  stamps: Uint16Array,
+  stamp: number,
+): number => {
   if (lexicon === undefined) {
     features[count] = hash
     return count + 1
   }
-  const bucket = hash >>> (32 - BITS)
-  if (lexicon[bucket] !== ((hash & 0xffff) | 1) || stamps[bucket] === stamp) return count
+  const bucket = bucketOf(hash)
+  if (lexicon[bucket] !== markOf(hash) || stamps[bucket] === stamp) return count
   stamps[bucket] = stamp
   features[count] = bucket
   return count + 1
+}
+
+const holds = (lexicon: Uint16Array | undefined, hash: number): boolean =>
+  lexicon !== undefined && lexicon[bucketOf(hash)] === markOf(hash)
+
+const closeOption = (tally: Float64Array, length: number): void => {
+  tally[T.optionLength]! += length
+  tally[T.optionSquares]! += length * length
 }
 
 /** The one pass. It is long because splitting the loop costs half of its speed. */
@@ -190,7 +154,7 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
       if (inOption >= 0) tally[T.optionLetters]! += long
       if (long > 5) count = put(mix(stem, SALT_STEM), count, features, lexicon, stamps, stamp)
       const word = mix(hash, SALT_WORD)
-      if (lexicon !== undefined && lexicon[word >>> (32 - BITS)] === ((word & 0xffff) | 1)) known++
+      if (holds(lexicon, word)) known++
       count = put(word, count, features, lexicon, stamps, stamp)
       count = put(mix(Math.imul(previous, 31) + hash, SALT_PAIR), count, features, lexicon, stamps, stamp)
       previous = hash
@@ -224,7 +188,7 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
       if (long >= 4) tally[T.big]!++
       if (last === 46) tally[T.decimals]!++
       if (inOption >= 0) tally[T.optionDigits]! += long
-      const token = long <= 2 ? hash + 977 : 0x3504f333 + (long > 6 ? 6 : long)
+      const token = long <= 2 ? hash + 977 : 0x3504f333 + Math.min(long, 6)
       count = put(mix(token, SALT_WORD), count, features, lexicon, stamps, stamp)
       count = put(mix(Math.imul(previous, 31) + token, SALT_PAIR), count, features, lexicon, stamps, stamp)
       previous = token
@@ -235,11 +199,8 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
     if (c === 10) {
       tally[T.lines]!++
       if (fresh) tally[T.blank]!++
-      if (inOption >= 0) {
-        tally[T.optionLength]! += i - inOption
-        tally[T.optionSquares]! += (i - inOption) * (i - inOption)
-        inOption = -1
-      }
+      if (inOption >= 0) closeOption(tally, i - inOption)
+      inOption = -1
       fresh = true
       lineStart = i + 1
     } else if (kind === MARK) {
@@ -258,7 +219,7 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
       const token = Math.imul(c, 0x9e3779b1)
       const sign = mix(token, SALT_WORD)
       words++
-      if (lexicon !== undefined && lexicon[sign >>> (32 - BITS)] === ((sign & 0xffff) | 1)) known++
+      if (holds(lexicon, sign)) known++
       count = put(sign, count, features, lexicon, stamps, stamp)
       count = put(mix(Math.imul(previous, 31) + token, SALT_PAIR), count, features, lexicon, stamps, stamp)
       previous = token
@@ -267,10 +228,7 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
     if (c > 32) last = c
     i++
   }
-  if (inOption >= 0) {
-    tally[T.optionLength]! += i - inOption
-    tally[T.optionSquares]! += (i - inOption) * (i - inOption)
-  }
+  if (inOption >= 0) closeOption(tally, i - inOption)
   tally[T.read] = size
   tally[T.words] = words
   tally[T.letters] = letters
@@ -278,46 +236,4 @@ const pass = (size: number, { codes, stamps, stamp, marks, tally, scan, lexicon 
   scan.count = count
   scan.words = words
   scan.known = known
-}
-
-/** The structure numbers of a tally: logarithms of counts, and shares. */
-const describe = (t: Float64Array, marks: Float64Array, tools: Tools, s: Float32Array): void => {
-  const words = t[T.words]!
-  const per = 1 / (t[T.read]! + 20)
-  const options = t[T.options]!
-  const mean = options > 0 ? t[T.optionLength]! / options : 0
-  const spread = options > 0 ? Math.sqrt(Math.max(0, t[T.optionSquares]! / options - mean * mean)) : 0
-  s[0] = Math.log1p(t[T.whole]!)
-  s[1] = Math.log1p(words)
-  s[2] = Math.log1p(t[T.lines]!)
-  s[3] = Math.log1p(t[T.blank]!)
-  s[4] = Math.log1p(t[T.indented]!)
-  s[5] = t[T.letters]! / (words + 1)
-  s[6] = t[T.long]! / (words + 3)
-  s[7] = t[T.capitals]! / (t[T.letters]! + 10)
-  s[8] = t[T.titled]! / (words + 3)
-  s[9] = t[T.shouted]! / (words + 3)
-  s[10] = t[T.digits]! * per
-  s[11] = Math.log1p(t[T.numbers]!)
-  s[12] = Math.log1p(t[T.longest]!)
-  s[13] = Math.log1p(t[T.decimals]!)
-  s[14] = Math.log1p(t[T.big]!)
-  s[15] = t[T.foreign]! * per
-  s[16] = t[T.wide]! * per
-  s[17] = Math.log1p(options)
-  s[18] = options > 0 ? 1 : 0
-  s[19] = Math.log1p(mean)
-  s[20] = spread / (mean + 5)
-  s[21] = t[T.optionDigits]! / (t[T.optionDigits]! + t[T.optionLetters]! + 3)
-  s[22] = Math.log1p(options > 0 ? t[T.stem]! : t[T.whole]!)
-  s[23] = Math.log1p(t[T.commands]!)
-  s[24] = Math.log1p(t[T.arrows]!)
-  s[25] = t[T.final] === 63 ? 1 : 0
-  s[26] = t[T.final] === 46 ? 1 : 0
-  s[27] = t[T.final] === 58 ? 1 : 0
-  s[28] = t[T.optionLetters]! / (t[T.letters]! + 10)
-  s[29] = Math.log1p(tools.count)
-  s[30] = Math.log1p(tools.depth)
-  s[31] = t[T.whole]! > 0 ? 0 : 1
-  for (let i = 1; i < marks.length; i++) s[31 + i] = Math.log1p(marks[i]!)
 }

@@ -17,8 +17,23 @@ export type Head = {
   price: { at: number; slope: number }
   /** ln(output tokens) = base + z·weights + structure·weights. */
   output: { base: number; z: number[]; structure: number[] }
-  /** How far unlike the training data a prompt is, and what that does to the logit. */
-  caution: { familiarAt: number; familiarSlope: number; shrink: number; shift: number; unsure: number; scale: number }
+  caution: Caution
+}
+
+/** How unlike the training data a prompt is, and what that does to the logit. */
+export type Caution = {
+  /** Share of known words at which half of the trust is gone, and how steeply. */
+  familiarAt: number
+  familiarSlope: number
+  /** Distance from the nearest kind of structure at which half of the trust is gone, and over what width. */
+  far: number
+  width: number
+  /** On a strange prompt: how much less the text says, how much harder it is taken to be, how much more ability in general counts. */
+  shrink: number
+  shift: number
+  widen: number
+  /** Taken off the logit of a model that nothing is known of. */
+  unsure: number
 }
 
 export type Weights = {
@@ -33,12 +48,14 @@ export type Weights = {
   scale: Float32Array
   /** STRUCTURE × dims. */
   linear: Float32Array
+  /** Centres of the kinds of structure that were seen. */
+  kinds: Float32Array
   /** What z is before centring, so that an average prompt has z = 0. */
   centre: Float32Array
 }
 
 const MAGIC = 'FBD1'
-const PARTS = ['mean', 'scale', 'linear', 'centre', 'lexicon', 'table', 'idf'] as const
+const PARTS = ['mean', 'scale', 'linear', 'centre', 'kinds', 'lexicon', 'table', 'idf'] as const
 
 /** The bytes of the file; the same weights give the same bytes. */
 export const packWeights = (weights: Weights): Uint8Array => {
@@ -62,9 +79,9 @@ export const unpackWeights = (file: Uint8Array): Weights => {
   const magic = Buffer.from(bytes.buffer, 0, 4).toString('latin1')
   if (magic !== MAGIC) throw new Error('data/difficulty.bin is not a weights file; run npm run train')
   const size = view.getUint32(4, true)
-  const { sizes, ...head } = JSON.parse(
-    Buffer.from(bytes.buffer, 8, size).toString('utf8'),
-  ) as Head & { sizes: number[] }
+  const { sizes, ...head } = JSON.parse(Buffer.from(bytes.buffer, 8, size).toString('utf8')) as Head & {
+    sizes: number[]
+  }
   let at = 8 + size
   const take = (length: number): number => {
     at += length
@@ -80,6 +97,7 @@ export const unpackWeights = (file: Uint8Array): Weights => {
     scale: new Float32Array(...part('scale', 4)),
     linear: new Float32Array(...part('linear', 4)),
     centre: new Float32Array(...part('centre', 4)),
+    kinds: new Float32Array(...part('kinds', 4)),
     lexicon: new Uint16Array(...part('lexicon', 2)),
     table: new Int8Array(...part('table', 1)),
     idf: new Uint8Array(...part('idf', 1)),
