@@ -27,6 +27,8 @@ export type YearFacts = World & {
   seed: number
   /** Only this host may be asked. */
   only?: string
+  /** Hosts are never down: each request by itself fails as often as its host would be. */
+  singly?: boolean
 }
 
 export type Year = {
@@ -60,12 +62,13 @@ const NOTHING: ReadonlySet<Feature> = new Set()
 export const year = async (facts: YearFacts): Promise<Year> => {
   const { hosts, spanMs, everyMs, seed } = facts
   // Outages come from their own numbers, so that every strategy lives through the same year.
-  const outages = outagesOf(facts, seeded(seed))
+  const outages = facts.singly ? hosts.map(() => []) : outagesOf(facts, seeded(seed))
   const random = seeded(seed + 1)
   const time = takeTime(0, random)
   try {
     const sim = createSim(facts, outages.map(downAt), time.clock, random)
-    for (const [from, to] of eventful(outages, BEFORE_MS, AFTER_MS)) {
+    const stretches = facts.singly ? [[0, spanMs] as const] : eventful(outages, BEFORE_MS, AFTER_MS)
+    for (const [from, to] of stretches) {
       const first = Math.ceil(from / everyMs) * everyMs
       time.leap(first)
       for (let at = first; at < Math.min(to, spanMs); at += everyMs) time.at(at, sim.call)
@@ -80,7 +83,7 @@ export const year = async (facts: YearFacts): Promise<Year> => {
 type Down = ReturnType<typeof downAt>
 
 const createSim = (facts: YearFacts, down: readonly Down[], clock: Deps['clock'], random: () => number) => {
-  const { hosts, strategy, only } = facts
+  const { hosts, strategy, only, singly } = facts
   const catalog = createCatalog([modelAt(hosts)])
   const [health, tempo] = [createHealth({ clock }), createTempo({ clock })]
   const router = createRouter({
@@ -118,7 +121,7 @@ const createSim = (facts: YearFacts, down: readonly Down[], clock: Deps['clock']
           if (outage?.manner === 'refused') throw new UpstreamError('unavailable', 'ECONNREFUSED')
           await clock.sleep(outage ? (outage.manner === 'error' ? 200 : 1e9) : firstMs, ask.signal)
           ask.signal.throwIfAborted()
-          if (outage) throw new UpstreamError('unavailable', 'status 503')
+          if (outage || (singly && random() > host.up)) throw new UpstreamError('unavailable', 'status 503')
           return { kind: 'stream', events: words() }
         },
       },

@@ -26,7 +26,7 @@ export const openApi = (resources: readonly Resource[], publicUrl: string): obje
 const pathsOf = (resources: readonly Resource[]): Record<string, object> => {
   const paths: Record<string, object> = {}
   for (const one of resources) {
-    const path = one.path.replace(/:(\w+)/g, '{$1}')
+    const path = one.path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')
     paths[path] = { ...paths[path], [one.method]: operation(one) }
   }
   return paths

@@ -28,6 +28,20 @@ export const modelsResource = (facts: Pick<ResourceFacts, 'catalog' | 'margin'>)
   }
 }
 
+/** GET /v1/models/:id: one of them, by any of its names. */
+export const modelResource = (facts: Pick<ResourceFacts, 'catalog' | 'margin'>): Resource => ({
+  method: 'get',
+  path: '/v1/models/:id{.+}',
+  summary: 'One model, by any of its names.',
+  paid: false,
+  answer: async (c) => {
+    const name = c.req.param('id') ?? ''
+    const model = facts.catalog.find(name)
+    if (!model) throw fail('model_not_found', { model: name })
+    return json(describe(model, facts.margin))
+  },
+})
+
 const list = (models: readonly Model[], margin: bigint): Reply =>
   json({ object: 'list', data: models.map((model) => describe(model, margin)) })
 

@@ -12,7 +12,7 @@ import { accountResources } from './account.ts'
 import { describeCall, describeErrand } from './call-state.ts'
 import { wellKnown } from './discovery.ts'
 import { countTokens } from './messages.ts'
-import { modelsResource } from './models.ts'
+import { modelResource, modelsResource } from './models.ts'
 import { paidResources } from './paid.ts'
 import { type Readiness, readinessSchema } from './readiness.ts'
 import { type Env, json } from './send.ts'
@@ -50,6 +50,7 @@ export const resources = (facts: ResourceFacts): Resource[] => [
   ...paidResources(facts),
   countTokens(facts),
   modelsResource(facts),
+  modelResource(facts),
   {
     method: 'get',
     path: '/v1/receipts/:id',

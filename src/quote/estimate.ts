@@ -76,7 +76,8 @@ const addMessage = (sum: Measured, message: ChatMessage): void => {
   sum.framing += PER_MESSAGE
   const { role: _role, content, ...rest } = message
   if ('cache_control' in rest) sum.marked = true
-  if (message.role === 'assistant' && message.tool_calls?.some((one) => 'cache_control' in one)) sum.marked = true
+  if (message.role === 'assistant' && message.tool_calls?.some((one) => 'cache_control' in one))
+    sum.marked = true
   if (typeof content === 'string') addText(sum, content)
   else if (content) for (const part of content) addPart(sum, part)
   for (const key in rest) {

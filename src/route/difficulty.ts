@@ -50,7 +50,7 @@ export const createDifficulty = (weights: Weights): Difficulty => {
       for (let d = 0; d < z.length; d++) sum += u[d]! * z[d]!
       const strange = 1 - familiar
       const general = b + strange * (widen * (b - middle) - shift)
-      return sigmoid(general + sum * (1 - shrink * strange) - unsure * (1 - sure))
+      return sigmoid(general + sum * (1 - shrink * strange) - unsure * Math.max(0, SURE - sure))
     },
     known: (model) => labelled.get(model) ?? labelled.get(plainName(model)),
     fromScores: (scores) => abilityFromScores(head, scores),
@@ -58,6 +58,9 @@ export const createDifficulty = (weights: Weights): Difficulty => {
     expectedOutput: ({ output }, verbosity = 1) => output * verbosity,
   }
 }
+
+/** What is as sure as this is not held against a model. */
+const SURE = 0.6
 
 /** Labelled models by their names and by their names without a date: the newest of a name. */
 const labelledIn = ({ models }: Head): Map<string, Ability> => {

@@ -11,7 +11,7 @@ const count = z.int().min(1).max(10_000_000)
 
 const cache = z.strictObject({ type: z.literal('ephemeral'), ttl: z.literal('5m').optional() }).nullish()
 /** Answers carry it, and come back as history; nothing of ours has citations. */
-const citations = z.union([z.null(), z.array(z.never()).max(0)]).optional()
+const citations = z.union([z.null(), z.array(z.unknown()).max(0)]).optional()
 
 const textBlock = z.strictObject({ type: z.literal('text'), text, cache_control: cache, citations })
 const imageBlock = z.strictObject({

@@ -130,6 +130,7 @@ test('the body of a 402 is an OpenAI error, an x402 v1 demand and a price that p
           },
         ],
         "unused": "credited to the payer and used by its next quotes",
+        "why": "balanced of 1 host",
       },
       "x402Version": 1,
     }

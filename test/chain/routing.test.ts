@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Hosts, startHosts } from '../support/hosts.ts'
 import { buy, post } from '../support/pay.ts'
 import { receiptOf, streamed } from '../support/receipt.ts'
-import { goodAnswer } from '../support/upstream.ts'
+import { goodAnswer, type Script } from '../support/upstream.ts'
 import { hello, startWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -21,10 +21,19 @@ beforeEach(() => {
   hosts.second.script(goodAnswer)
 })
 
-const explained = async (body: unknown, headers: Record<string, string> = {}) => {
+type Told = { model: string; provider: string }
+type Explained = {
+  strategy: string
+  why: string
+  routes: Told[]
+  candidates: (Told & { failing: number; ms_is: string; cached_tokens: number })[]
+  excluded: (Told & { why: string })[]
+}
+
+const explained = async (body: unknown, headers: Record<string, string> = {}): Promise<Explained> => {
   const response = await post(`${hosts.farebox.url}/v1/route/explain`, body, headers)
   expect(response.status).toBe(200)
-  return (await response.json()) as Record<string, any>
+  return (await response.json()) as Explained
 }
 
 test('the reasons of a route can be asked for nothing, and nobody is asked for an answer', async () => {
@@ -40,7 +49,7 @@ test('the reasons of a route can be asked for nothing, and nobody is asked for a
     ],
     excluded: [],
   })
-  expect(told['candidates'][0]).toMatchObject({ model: 'test/two', ms_is: 'supposed', cached_tokens: 0 })
+  expect(told.candidates[0]).toMatchObject({ model: 'test/two', ms_is: 'supposed', cached_tokens: 0 })
   expect(hosts.upstream.seen.length).toBe(before)
   const without = await explained(hello({ model: 'test/two', provider: { ignore: ['first'] } }))
   expect(without).toMatchObject({
@@ -81,9 +90,9 @@ test('a host that fails is passed over by the next calls, and the explanation sa
   hosts.first.script(({ response }) => void response.writeHead(500).end())
   for (let i = 0; i < 3; i++) expect((await hosts.buy(hello({ model: 'test/two' }))).status).toBe(200)
   const told = await explained(hello({ model: 'test/two' }))
-  expect(told['routes'][0]).toMatchObject({ provider: 'second' })
-  const first = told['candidates'].find((one: { provider: string }) => one.provider === 'first')
-  expect(first.failing).toBeGreaterThan(0.1)
+  expect(told.routes[0]).toMatchObject({ provider: 'second' })
+  const first = told.candidates.find((one) => one.provider === 'first')
+  expect(first?.failing).toBeGreaterThan(0.1)
 })
 
 test('the very same request of the same payer is answered from memory at no charge, when both sides want that', async () => {
@@ -128,4 +137,36 @@ test('a stream is kept as it was, once it came to its end', async () => {
   const repeated = await streamed(again)
   expect(repeated.data).toEqual(said.data)
   expect(repeated.receipt).toMatchObject({ charged: '0' })
+})
+
+test('a provider that gives fewer vectors than texts is passed over and not billed', async () => {
+  const vectors =
+    (count: number): Script =>
+    ({ response }) => {
+      const data = Array.from({ length: count }, (_, index) => ({
+        object: 'embedding',
+        index,
+        embedding: [1, 0],
+      }))
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ object: 'list', data, usage: { prompt_tokens: 4, total_tokens: 4 } }))
+    }
+  hosts.first.script(vectors(1))
+  hosts.second.script(vectors(2))
+  const url = `${hosts.farebox.url}/v1/embeddings`
+  const body = { model: 'test/vectors', input: ['one', 'two'] }
+  const answer = await buy(url, await world.payer(), body)
+  expect(answer.headers.get('x-farebox-provider')).toBe('second')
+  expect(receiptOf(answer)).toMatchObject({ inputTokens: 4, outputTokens: 0, charged: '12' })
+  hosts.second.script(vectors(3))
+  const none = await buy(url, await world.payer(), body)
+  expect(none.status).toBe(502)
+})
+
+test('a model is told of by any of its names, and one that is not there is not', async () => {
+  const told = await fetch(`${hosts.farebox.url}/v1/models/test/two`)
+  expect(await told.json()).toMatchObject({ id: 'test/two', object: 'model' })
+  expect((await fetch(`${hosts.farebox.url}/v1/models/test%2Ftwo`)).status).toBe(200)
+  expect((await fetch(`${hosts.farebox.url}/v1/models/two`)).status).toBe(200)
+  expect((await fetch(`${hosts.farebox.url}/v1/models/three`)).status).toBe(404)
 })

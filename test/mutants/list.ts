@@ -185,8 +185,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'question written to the log',
     file: 'src/call/run.ts',
-    find: 'const digest = digestOf(request)',
-    put: "const digest = digestOf(request)\n  deps.log.info('request', { body: JSON.stringify(request) })",
+    find: 'const { digest, stream } = visit.order',
+    put: "const { digest, stream } = visit.order\n  deps.log.info('request', { body: JSON.stringify(visit.order.request) })",
     tests: ['test/chain/canary.test.ts'],
   },
   {
@@ -237,5 +237,47 @@ export const mutants: readonly Mutant[] = [
     find: 'subject.validBefore < ended',
     put: 'subject.validBefore >= 0n',
     tests: ['test/fleet/archive.test.ts'],
+  },
+  {
+    name: 'a host that lacks what is asked is asked all the same',
+    file: 'src/route/fit.ts',
+    find: 'if (needs.features.length > 0) {',
+    put: 'if (needs.features.length > 1_000) {',
+    tests: ['test/route/plan.test.ts'],
+  },
+  {
+    name: 'the answer of another payer given again',
+    file: 'src/call/answers.ts',
+    find: 'const key = `${payer} ${digest}`\n      const entry',
+    put: 'const key = [...entries.keys()].find((one) => one.endsWith(digest)) ?? payer\n      const entry',
+    tests: ['test/call/answers.test.ts'],
+  },
+  {
+    name: 'a broken stream kept to be given again',
+    file: 'src/call/answers.ts',
+    find: "    text += piece ?? ''\n    return piece",
+    put: "    text += piece ?? ''\n    keep(text)\n    return piece",
+    tests: ['test/chain/routing.test.ts'],
+  },
+  {
+    name: 'the price below the threshold for a prompt above it',
+    file: 'src/quote/price.ts',
+    find: 'prices.tiers?.findLast(({ over }) => input > over) ?? prices',
+    put: 'prices',
+    tests: ['test/quote/price.test.ts'],
+  },
+  {
+    name: 'fewer vectors than texts taken for an answer',
+    file: 'src/call/attempt.ts',
+    find: 'if (data.length !== wanted)',
+    put: 'if (data.length > wanted)',
+    tests: ['test/chain/routing.test.ts'],
+  },
+  {
+    name: 'a content filter asked again elsewhere',
+    file: 'src/call/retries.ts',
+    find: "new Set(['rejected', 'filtered'])",
+    put: "new Set(['rejected'])",
+    tests: ['test/call/retries.test.ts'],
   },
 ]

@@ -50,6 +50,7 @@ export const startHosts = async (world: World): Promise<Hosts> => {
         model('test/two', { hosts: [at('first', '1', '2'), at('second', '3', '6')] }),
         model('test/one', { hosts: [at('first', '1', '2')] }),
         model('test/other', { hosts: [at('second', '3', '6')] }),
+        model('test/vectors', { kind: 'embedding', hosts: [at('first', '1', '2'), at('second', '3', '6')] }),
       ]),
     },
     { log: quietLog },

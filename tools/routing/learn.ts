@@ -32,7 +32,7 @@ export type Plan = {
 }
 
 export const PLAN: Plan = {
-  seeds: [1, 2, 3, 4],
+  seeds: [1, 2, 3, 4, 5, 6],
   repeat: 8,
   referenceWeight: 200,
   dims: 16,
@@ -47,7 +47,7 @@ export const PLAN: Plan = {
     drop: 0.4,
     dropStructure: 0.1,
   },
-  caution: { familiarAt: 0.6, familiarSlope: 12, shrink: 0.5, shift: 0.3, widen: 0.5, unsure: 0.3 },
+  caution: { familiarAt: 0.6, familiarSlope: 12, shrink: 0.5, shift: 0.3, widen: 0.5, unsure: 0.6 },
 }
 
 export type Lesson = {

@@ -41,9 +41,9 @@ export const measure = ({ set, data, parts }: Parts): Result => {
   const choices = choicesOf(pool)
   const curve = curveFrom(pool, choices)
   const fixed = staticPoints(pool)
-  const samples = resamples(pool.rows)
+  const samples = resamples(pool.rows).map((weights) => curveFrom(pool, choices, weights))
   const figure = (of: (points: readonly Point[]) => number): Figure => {
-    const all = samples.map((weights) => of(curveFrom(pool, choices, weights))).sort((a, b) => a - b)
+    const all = samples.map(of).sort((a, b) => a - b)
     return {
       value: of(curve),
       low: all[Math.floor(all.length * 0.025)]!,

@@ -141,7 +141,7 @@ export const withBenchmarks = (weights: Weights, scores: Scores): Weights => {
       return ability && own[name] ? [logit(own[name].score) - ability.b] : []
     })
     const at = gaps.length === 0 ? 0 : gaps.reduce((sum, x) => sum + x, 0) / gaps.length
-    benchmarks[key] = { at, slope: 1, spread: gaps.length > 2 ? 0.8 : 1.2 }
+    benchmarks[key] = { at, slope: 1, spread: gaps.length > 2 ? 0.5 : 1 }
   }
   return { ...weights, head: { ...weights.head, benchmarks } }
 }
