@@ -1,5 +1,6 @@
 import type { Hex } from '../assets.ts'
 import { toUsd } from '../assets.ts'
+import { withStrategy } from '../wire/doors.ts'
 import type { SignedReceipt } from '../wire/receipt.ts'
 import type { Purchase } from './buyer.ts'
 import { usdUp } from './policy.ts'
@@ -105,7 +106,7 @@ const expected = ({ buyer, request, payment }: Purchase, responseDigest: Hex | u
     ...(offer.way === 'exact' || offer.way === 'permit2'
       ? { signed: offer.amount }
       : { signedAtMost: offer.amount }),
-    requestDigest: requestDigestOf(request.url.pathname, parse(request.body)),
+    requestDigest: requestDigestOf(request.url.pathname, withStrategy(parse(request.body), request.strategy)),
     responseDigest,
   }
 }

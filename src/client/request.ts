@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import { randomId } from '../ids.ts'
+import { STRATEGY_HEADER } from '../wire/doors.ts'
 
 /** A request whose body was read once, so that the same bytes can be sent again. */
 export type Buffered = {
   url: URL
-  /** Names the call: method, URL and body. The same call sent again has the same key. */
+  /** Names the call: method, URL, body and strategy. The same call sent again has the same key. */
   key: string
+  /** How hosts are to be chosen, when its headers say so: part of what is asked. */
+  strategy: string | null
   /** Names this call to the router: the caller's own Idempotency-Key, or one of ours. */
   name: string
   send: (
@@ -39,10 +42,13 @@ export const bufferRequest = async (
   const signal = init.signal ?? (input instanceof Request ? input.signal : undefined)
   const base = url.pathname.slice(0, Math.max(0, url.pathname.indexOf('/v1/')))
 
+  const strategy = request.headers.get(STRATEGY_HEADER)
+
   return {
     url,
+    strategy,
     key: createHash('sha256')
-      .update(`${request.method} ${url.origin}${url.pathname}${url.search}\n`)
+      .update(`${request.method} ${url.origin}${url.pathname}${url.search}\n${strategy ?? ''}\n`)
       .update(body)
       .digest('hex'),
     name: request.headers.get(IDEMPOTENCY) ?? randomId(),

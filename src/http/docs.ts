@@ -22,11 +22,14 @@ export const openApi = (resources: readonly Resource[], publicUrl: string): obje
   components: { schemas: { ...bodySchemas(resources), Error: errorSchema } },
 })
 
+/** A part of a path that has a name, and what it may be. */
+const PARAMETER = /:(\w+)(?:\{[^}]*\})?/g
+
 // A path may answer more than one method.
 const pathsOf = (resources: readonly Resource[]): Record<string, object> => {
   const paths: Record<string, object> = {}
   for (const one of resources) {
-    const path = one.path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')
+    const path = one.path.replace(PARAMETER, '{$1}')
     paths[path] = { ...paths[path], [one.method]: operation(one) }
   }
   return paths
@@ -63,7 +66,7 @@ Never sign twice for one call: GET ${publicUrl}/v1/calls/{id} (the X-Farebox-Cal
 
 ## Paths
 
-${resources.map((one) => `- ${one.method.toUpperCase()} ${one.path}${one.paid ? ' (paid)' : ''}: ${one.summary}`).join('\n')}
+${resources.map((one) => `- ${one.method.toUpperCase()} ${one.path.replace(PARAMETER, ':$1')}${one.paid ? ' (paid)' : ''}: ${one.summary}`).join('\n')}
 
 ## Errors
 

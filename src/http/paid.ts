@@ -11,7 +11,7 @@ import type { Reply } from '../call/reply.ts'
 import { run } from '../call/run.ts'
 import { fail } from '../errors.ts'
 import { CHAT_PATH } from '../wire/chat-door.ts'
-import { DOORS, type DoorWay } from '../wire/doors.ts'
+import { DOORS, type DoorWay, STRATEGY_HEADER, withStrategy } from '../wire/doors.ts'
 import { chatRequestSchema } from '../wire/openai.ts'
 import type { Order } from '../wire/order.ts'
 import { HEADER, readPayment } from '../wire/payment.ts'
@@ -19,8 +19,6 @@ import { readBody } from './body.ts'
 import type { Resource, ResourceFacts } from './resources.ts'
 import { type Env, headerOf, json, leaving } from './send.ts'
 
-/** A request header that says how hosts and models are to be chosen. */
-const STRATEGY_HEADER = 'X-Farebox-Strategy'
 /** A request header that asks for the answer to the very same request again, by the word `on`. */
 const CACHE_HEADER = 'X-Farebox-Cache'
 
@@ -96,13 +94,9 @@ const asked = (c: Context<Env>, { bodyLimit }: ResourceFacts): Promise<Order> =>
 /** A strategy in the header is as good as one in the body, which goes first; it is part of what is quoted. */
 const readOrder = (c: Context<Env>, way: DoorWay, limit: number): Promise<Order> => {
   const strategy = headerOf(c, STRATEGY_HEADER)
-  const safeParse = (body: unknown) =>
-    way.safeParse(strategy !== undefined && isObject(body) ? { strategy, ...body } : body)
+  const safeParse = (body: unknown) => way.safeParse(withStrategy(body, strategy))
   return readBody(c, { safeParse }, limit)
 }
-
-const isObject = (body: unknown): body is object =>
-  typeof body === 'object' && body !== null && !Array.isArray(body)
 
 const doorOf = (path: string): DoorWay => {
   const way = DOORS.find((one) => one.path === path)

@@ -45,6 +45,13 @@ export const DOORS: readonly DoorWay[] = [
   way(EMBEDDINGS_PATH, 'Embeddings of texts', embeddingsRequestSchema, embeddingsOrder),
 ]
 
+/** A request header that says how hosts and models are to be chosen, for clients that cannot say it in the body. */
+export const STRATEGY_HEADER = 'X-Farebox-Strategy'
+
+/** The same body with the strategy of the header, unless it names one itself. */
+export const withStrategy = (body: unknown, strategy: string | null | undefined): unknown =>
+  strategy && typeof body === 'object' && body !== null && !Array.isArray(body) ? { strategy, ...body } : body
+
 /** What a request to a path of a router asks for; undefined where the path is no door or the body not one of its. */
 export const orderAt = (pathname: string, body: unknown): Order | undefined =>
   DOORS.find(({ path }) => pathname.endsWith(path))?.safeParse(body).data

@@ -120,13 +120,15 @@ describe('a payment that is hardly worth its gas', () => {
 
   test('is raised for v1 clients as well, and a v1 payment below it is refused', async () => {
     await start({ nativeUsd: '300', extra: settler('fold') })
+    // Before the price: its block makes gas cheaper, and what is worth it less.
+    const account = await world.payer()
+    await world.farebox.deps.settler('eip155:84532').tick()
     const body = (await (await post(world.chat, hello())).json()) as {
       accepts: { maxAmountRequired: string }[]
     }
     const least = body.accepts[0]!.maxAmountRequired
     const offer = offerOf((await asked()).offers, 'exact')
     expect(least).toBe(offer.amount)
-    const account = await world.payer()
     const payV1 = async (value: bigint) => {
       const { payload } = await signOffer(account, offer, { value: String(value) })
       const payment = { x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload }

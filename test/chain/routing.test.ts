@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { payingFetch } from '../../src/client/index.ts'
 import { type Hosts, startHosts } from '../support/hosts.ts'
 import { buy, post } from '../support/pay.ts'
 import { receiptOf, streamed } from '../support/receipt.ts'
@@ -169,4 +170,25 @@ test('a model is told of by any of its names, and one that is not there is not',
   expect((await fetch(`${hosts.farebox.url}/v1/models/test%2Ftwo`)).status).toBe(200)
   expect((await fetch(`${hosts.farebox.url}/v1/models/two`)).status).toBe(200)
   expect((await fetch(`${hosts.farebox.url}/v1/models/three`)).status).toBe(404)
+})
+
+test('our own client checks the receipt of a call whose strategy is in a header', async () => {
+  const { farebox, chat } = hosts
+  const pay = payingFetch({
+    wallet: await world.payer(),
+    policy: {
+      maxPerCall: '1',
+      assets: [{ chain: `eip155:${world.net.chainId}`, address: world.token, decimals: 6 }],
+      receipt: 'require',
+    },
+  })
+  const response = await pay(chat, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-farebox-strategy': 'cost' },
+    body: JSON.stringify(hello({ model: 'test/two' })),
+  })
+  expect(response.status).toBe(200)
+  expect(pay.lastReceipt).toMatchObject({ ok: true, problems: [] })
+  const call = await farebox.deps.ledger.call(response.headers.get('x-farebox-call')!)
+  expect(call?.why).toMatch(/^cost/)
 })

@@ -105,7 +105,7 @@ test('scores are shares or per cent, ratings such as Elo say nothing', () => {
     difficulty.fromScores({ 'gpqa-diamond': 0.62 })!.b,
     6,
   )
-  expect(difficulty.fromScores({ 'gdpval-aa': 1_720 })).toBeUndefined()
+  expect(difficulty.fromScores({ 'swe-bench-pro': 1_720 })).toBeUndefined()
   expect(difficulty.fromScores({})).toBeUndefined()
   expect(difficulty.fromScores({ 'a benchmark of tomorrow': 55 })).toBeUndefined()
 })

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { boundOf, downAt, type HostModel, outagesOf } from '../../bench/routing/availability-outages.ts'
 import { takeTime } from '../../bench/routing/availability-time.ts'
@@ -132,4 +133,15 @@ test('a chart holds its words as text, whatever they are', () => {
   const drawn = bars('more & less', [{ name: 'a<b', value: 2, label: '2', low: 1, high: 3 }])
   expect(drawn).toContain('<title>more &amp; less</title>')
   expect(drawn).toContain('a&lt;b')
+})
+
+test('docs/routing.md tells the weights that strategies have', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const code = read('src/route/strategies.ts').matchAll(
+    /^ {2}(\w+): \{ cost: ([\d.]+), latency: ([\d.]+), failing: ([\d.]+)/gm,
+  )
+  const told = read('docs/routing.md').matchAll(/^\| `(\w+)`[^|]*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|/gm)
+  const weights = [...code].map((found) => found.slice(1, 5))
+  expect(weights).toHaveLength(4)
+  expect([...told].map((found) => found.slice(1, 5))).toEqual(weights)
 })
