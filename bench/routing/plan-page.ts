@@ -45,10 +45,17 @@ export const table = (heads: readonly string[], rows: readonly (readonly string[
 export const publish = (name: string, markdown: string, facts: object, svg: string): void => {
   const file = (ending: string) => new URL(`${name}.${ending}`, import.meta.url)
   writeFileSync(file('md'), `${markdown}\n`)
-  writeFileSync(file('json'), `${JSON.stringify(facts, null, 2)}\n`)
+  writeFileSync(file('json'), `${printed(facts)}\n`)
   writeFileSync(file('svg'), svg)
   console.log(readFileSync(file('md'), 'utf8'))
 }
+
+/** As the formatter of this repository wants it: a list of numbers or words stands on one line. */
+const printed = (facts: object): string =>
+  JSON.stringify(facts, null, 2).replace(
+    /\[\s+([^[\]{}]*?)\s+\]/g,
+    (_, inner: string) => `[${inner.replace(/\s+/g, ' ')}]`,
+  )
 
 const LEFT = 290
 const WIDTH = 940

@@ -4,18 +4,11 @@ import { classify, eventFault, named, STALE_THOUGHTS } from './anthropic/fault.t
 import { type Abilities, abilitiesOf } from './anthropic/models.ts'
 import { messagesBody } from './anthropic/request.ts'
 import { chunksOf } from './anthropic/stream.ts'
-import { openHost, parseObject, pathUnder } from './http-host.ts'
+import { openHost, parseObject, pathUnder, type SpokenFacts } from './http-host.ts'
 import { type Answer, type Ask, type Provider, UpstreamError } from './provider.ts'
 
-export type AnthropicFacts = {
-  id: string
-  /** Such as https://api.anthropic.com, with or without /v1. */
-  baseUrl: string
-  key: string | undefined
-  clock: Clock
-  firstByteMs: number
-  idleMs: number
-}
+/** `baseUrl` is such as https://api.anthropic.com, with or without /v1. */
+export type AnthropicFacts = SpokenFacts
 
 /** The last version that every speaker of it knows; it still takes sampling parameters where a model does. */
 const VERSION = '2023-06-01'

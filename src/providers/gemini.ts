@@ -5,18 +5,11 @@ import { classify, eventFault, waitIn } from './gemini/fault.ts'
 import { abilitiesOf } from './gemini/models.ts'
 import { contentBody } from './gemini/request.ts'
 import { chunksOf } from './gemini/stream.ts'
-import { openHost, parseObject, pathUnder } from './http-host.ts'
+import { openHost, parseObject, pathUnder, type SpokenFacts } from './http-host.ts'
 import type { Provider } from './provider.ts'
 
-export type GeminiFacts = {
-  id: string
-  /** Such as https://generativelanguage.googleapis.com/v1beta. */
-  baseUrl: string
-  key: string | undefined
-  clock: Clock
-  firstByteMs: number
-  idleMs: number
-}
+/** `baseUrl` is such as https://generativelanguage.googleapis.com/v1beta. */
+export type GeminiFacts = SpokenFacts
 
 /** Google's own API: POST models/…:generateContent, and as a stream. */
 export const geminiProvider = (facts: GeminiFacts): Provider => {

@@ -47,3 +47,20 @@ const readChunks = (
     return { events, failure }
   }
 }
+
+/** A host's events, each translated into any number of ours; throws what `translate` throws, after all that came before. */
+export async function* translated(
+  events: AsyncIterable<readonly string[]>,
+  translate: (data: string, out: string[]) => void,
+): AsyncGenerator<readonly string[]> {
+  for await (const batch of events) {
+    const chunks: string[] = []
+    try {
+      for (const data of batch) translate(data, chunks)
+    } catch (error) {
+      if (chunks.length > 0) yield chunks
+      throw error
+    }
+    if (chunks.length > 0) yield chunks
+  }
+}

@@ -1,10 +1,22 @@
 import { Pool } from 'undici'
+import type { Clock } from '../clock.ts'
 import type { WireAnswer } from '../wire/openai.ts'
 import { type Incoming, post } from './exchange.ts'
 import { type EventsFacts, readEvents } from './http-events.ts'
 import { type Classify, faultOf, type Name, statusFault, type Wait } from './http-fault.ts'
 import { retryAfterOf } from './http-retry.ts'
 import { UpstreamError, WHOLE_ANSWER } from './provider.ts'
+
+/** What an adapter that translates needs to know of its host. */
+export type SpokenFacts = {
+  id: string
+  baseUrl: string
+  key: string | undefined
+  clock: Clock
+  /** As in `HostFacts`. */
+  firstByteMs: number
+  idleMs: number
+}
 
 export type HostFacts = {
   /** Such as https://api.openai.com/v1; only its origin counts here. */

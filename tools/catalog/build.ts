@@ -1,9 +1,10 @@
+import type { KnownProvider } from '../../src/catalog/builtin.ts'
 import { printRate, type Rate } from '../../src/money.ts'
 import { type Evidence, type Price, priceOn } from './evidence.ts'
 import { factsOf, type HostFacts, hostFactsOf, type ModelFacts } from './facts.ts'
 import { AS_OF, type Flag, highest, judge, type Usual, type Verdict } from './judge.ts'
 import { aliasesOf } from './names.ts'
-import { type CatalogProvider, MAKER, providersOf } from './providers.ts'
+import { MAKER, providersOf } from './providers.ts'
 import type { Rows } from './rows.ts'
 import { scoresOf } from './scores.ts'
 import { type Endpoint, endpointsOf } from './select.ts'
@@ -24,7 +25,7 @@ export type CatalogHost = HostFacts & {
 export type CatalogModel = ModelFacts & { hosts: CatalogHost[] }
 export type CatalogFile = {
   date: string
-  providers: CatalogProvider[]
+  providers: KnownProvider[]
   models: CatalogModel[]
 }
 

@@ -1,18 +1,5 @@
+import type { KnownProvider } from '../../src/catalog/builtin.ts'
 import type { ProviderRow } from './rows.ts'
-
-/** A provider of the catalogue: how it is spoken to when a configuration says no more than its id. */
-export type CatalogProvider = {
-  id: string
-  name: string
-  /** How it is spoken to; everything that is not `anthropic` or `gemini` speaks OpenAI's chat format. */
-  type: 'openai' | 'anthropic' | 'gemini'
-  /** `${NAME}` in it is filled from the environment. */
-  baseUrl: string
-  /** Names under which its API key is usually found; the first that is set is taken. */
-  env: readonly string[]
-  /** It sells what others host: its list changes without notice. */
-  reseller?: true
-}
 
 /** Providers that are left out of the built-in catalogue, and why. */
 export const LEFT_OUT: Readonly<Record<string, string>> = {
@@ -40,7 +27,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
 }
 
 // What the sources lack or have for another kind of client.
-const BY_HAND: Readonly<Record<string, Partial<CatalogProvider>>> = {
+const BY_HAND: Readonly<Record<string, Partial<KnownProvider>>> = {
   anthropic: { type: 'anthropic' },
   'cloudflare-workers-ai': { env: ['CLOUDFLARE_API_KEY', 'CLOUDFLARE_API_TOKEN'] },
   cohere: { baseUrl: 'https://api.cohere.ai/compatibility/v1' },
@@ -59,7 +46,7 @@ const BY_HAND: Readonly<Record<string, Partial<CatalogProvider>>> = {
 }
 
 /** Providers that can be called with an API key, by id; sorted. */
-export const providersOf = (rows: readonly ProviderRow[]): CatalogProvider[] => {
+export const providersOf = (rows: readonly ProviderRow[]): KnownProvider[] => {
   const byId = new Map(rows.map((row) => [row.id, row]))
   const ids = new Set([...rows.filter((row) => row.taken).map((row) => row.id), ...Object.keys(BY_HAND)])
   return [...ids]

@@ -2,27 +2,16 @@
 import type { AnthropicUsage } from '../../wire/anthropic.ts'
 import type { Detail } from '../../wire/messages/thinking.ts'
 import { SSE_DONE } from '../../wire/sse.ts'
+import { translated } from '../http-events.ts'
 import { UpstreamError } from '../provider.ts'
 import { finishOf, type Message, type Telling, tierOf, usageOf } from './answer.ts'
 import { eventFault } from './fault.ts'
 
 /** The chunks of a stream of events, [DONE] included; throws `UpstreamError`, after all that came before. */
-export async function* chunksOf(
+export const chunksOf = (
   events: AsyncIterable<readonly string[]>,
   telling: Telling,
-): AsyncGenerator<readonly string[]> {
-  const translate = translator(telling)
-  for await (const batch of events) {
-    const chunks: string[] = []
-    try {
-      for (const data of batch) translate(data, chunks)
-    } catch (error) {
-      if (chunks.length > 0) yield chunks
-      throw error
-    }
-    if (chunks.length > 0) yield chunks
-  }
-}
+): AsyncGenerator<readonly string[]> => translated(events, translator(telling))
 
 type Event = {
   type?: unknown

@@ -1,5 +1,6 @@
 /** Gemini's pieces as chunks in OpenAI's chat form. */
 import { SSE_DONE } from '../../wire/sse.ts'
+import { translated } from '../http-events.ts'
 import { UpstreamError } from '../provider.ts'
 import {
   candidatesIn,
@@ -13,22 +14,10 @@ import {
 } from './answer.ts'
 
 /** The chunks of a stream, usage and [DONE] at its end; throws `UpstreamError`, after all that came before. */
-export async function* chunksOf(
+export const chunksOf = (
   events: AsyncIterable<readonly string[]>,
   facts: { created: number; choices: number },
-): AsyncGenerator<readonly string[]> {
-  const translate = translator(facts)
-  for await (const batch of events) {
-    const chunks: string[] = []
-    try {
-      for (const data of batch) translate(data, chunks)
-    } catch (error) {
-      if (chunks.length > 0) yield chunks
-      throw error
-    }
-    if (chunks.length > 0) yield chunks
-  }
-}
+): AsyncGenerator<readonly string[]> => translated(events, translator(facts))
 
 const translator = ({ created, choices }: { created: number; choices: number }) => {
   const sayings = new Map<number, Saying>()
