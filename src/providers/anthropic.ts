@@ -1,4 +1,4 @@
-import { type Clock, seconds } from '../clock.ts'
+import { seconds } from '../clock.ts'
 import { answerOf, type Message, type Telling } from './anthropic/answer.ts'
 import { classify, eventFault, named, STALE_THOUGHTS } from './anthropic/fault.ts'
 import { type Abilities, abilitiesOf } from './anthropic/models.ts'

@@ -1,4 +1,4 @@
-import { type Clock, seconds } from '../clock.ts'
+import { seconds } from '../clock.ts'
 import { answerOf, type Response } from './gemini/answer.ts'
 import { embedBodies, embeddingsOf } from './gemini/embed.ts'
 import { classify, eventFault, waitIn } from './gemini/fault.ts'

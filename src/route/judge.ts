@@ -54,8 +54,19 @@ export const createJudge = (difficulty: Difficulty): Judge => {
 
 const abilityFor = (difficulty: Difficulty, model: Model): Ability =>
   difficulty.known(model.id) ??
-  (model.facts && difficulty.fromScores(model.facts.scores)) ??
+  (model.facts && difficulty.fromScores(comparable(model.facts.scores))) ??
   difficulty.fromPrice(Math.max(...model.hosts.map(({ prices }) => dollars(prices.output))))
+
+/** Scores by the plain name of their benchmark: one that was measured another way (`name#how`) is better than none. */
+const comparable = (scores: Readonly<Record<string, number>>): Record<string, number> => {
+  const plain: Record<string, number> = {}
+  for (const [name, score] of Object.entries(scores)) {
+    const cut = name.indexOf('#')
+    if (cut === -1) plain[name] = score
+    else plain[name.slice(0, cut)] ??= scores[name.slice(0, cut)] ?? score
+  }
+  return plain
+}
 
 /** Dollars per million tokens, to judge by and never to bill. */
 const dollars = (rate: Rate): number => Number(rate) / 1e12

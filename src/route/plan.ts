@@ -116,8 +116,11 @@ const ranked = (rows: readonly Row[], strategy: Strategy, knob: number | undefin
   const scores = scoresOf(rows, strategy, knob)
   return rows
     .map((row, i): Scored => ({ ...row, score: scores[i]! }))
-    .sort((a, b) => b.score - a.score || a.cost - b.cost)
+    .sort((a, b) => b.score - a.score || a.cost - b.cost || own(b) - own(a))
 }
+
+/** Of equals the maker of a model goes before those who resell it. */
+const own = ({ route }: Row): number => (route.model.startsWith(`${route.provider}/`) ? 1 : 0)
 
 /** The caller's own order goes first; else who rests after failures goes last. */
 const inOrder = (rows: readonly Scored[], { provider }: Steered, hosts: HostFacts): readonly Scored[] => {

@@ -21,8 +21,8 @@ export const isStrategy = (text: string): text is Strategy => (STRATEGIES as rea
 
 const WEIGHTS: Record<Strategy, Weighing> = {
   balanced: { cost: 0.1, latency: 0.01, failing: 0.3 },
-  cost: { cost: 0.2, latency: 0.0001, failing: 0.001 },
-  latency: { cost: 0.02, latency: 0.2, failing: 0.1, bonus: 0 },
+  cost: { cost: 0.2, latency: 0.0001, failing: 0.05 },
+  latency: { cost: 0.02, latency: 0.12, failing: 0.1, bonus: 0 },
   availability: { cost: 0.07, latency: 0.001, failing: 3, bonus: 0 },
 }
 
