@@ -8,14 +8,14 @@ import { type Env, headerOf } from './send.ts'
 /** Reads a JSON body of at most `limit` bytes and parses it by a schema; refuses everything else with the parameter at fault. */
 export const readBody = async <T>(
   c: Context<Env>,
-  schema: { safeParse: (body: unknown) => z.ZodSafeParseResult<T> },
+  schema: { safeParse: (body: unknown, how: { abortEarly: true }) => z.ZodSafeParseResult<T> },
   limit: number,
 ): Promise<T> => {
   checkType(headerOf(c, 'content-type'), headerOf(c, 'content-encoding'))
   const length = Number(headerOf(c, 'content-length') ?? 0)
   if (length > limit) throw fail('body_too_large', { limit })
   const text = await readText(c, limit)
-  const parsed = schema.safeParse(parseJson(text))
+  const parsed = schema.safeParse(parseJson(text), { abortEarly: true })
   if (parsed.success) return parsed.data
   throw issueOf(parsed.error)
 }

@@ -14,7 +14,7 @@ export type Mend = {
   apart: boolean
 }
 
-/** What mends the answers of a host; undefined where they are as they must be. `exclude`: no reasoning is wanted. */
+/** What mends the answers of a host; undefined where they are as they must be. `exclude`: no reasoning is wanted; then it mends one answer only. */
 export const mendFor = (quirks: Quirks, exclude: boolean): Mend | undefined => {
   const marks: string[] = []
   const steps: ((part: Loose) => boolean)[] = []
@@ -36,8 +36,8 @@ export const mendFor = (quirks: Quirks, exclude: boolean): Mend | undefined => {
     steps.push((part) => eachDelta(part, joinThinking))
   }
   if (exclude) {
-    marks.push('"reasoning')
-    steps.push((part) => eachDelta(part, withoutReasoning))
+    marks.push('"reasoning', '"usage":{', '"usage": {')
+    steps.push(leaveReasoningOut())
   }
   if (steps.length === 0) return undefined
   return {
@@ -126,11 +126,33 @@ const textOf = (parts: unknown[]): string =>
 
 const REASONING = ['reasoning', 'reasoning_content', 'reasoning_details'] as const
 
-const withoutReasoning = (delta: WireDelta): boolean => {
-  const had = REASONING.some((field) => field in delta)
-  for (const field of REASONING) delete delta[field]
-  return had
+/** About so many bytes are a token at least. */
+const BYTES_A_TOKEN = 3
+
+/** What is left out was written all the same: it is told as tokens of reasoning where the host does not count them. */
+const leaveReasoningOut = (): ((part: Loose) => boolean) => {
+  let bytes = 0
+  const leave = (delta: WireDelta): boolean => {
+    const had = REASONING.filter((field) => field in delta)
+    // The same thought may stand in several fields.
+    bytes += Math.max(0, ...had.map((field) => sizeOf(delta[field])))
+    for (const field of had) delete delta[field]
+    return had.length > 0
+  }
+  return (part) => {
+    const left = eachDelta(part, leave)
+    const usage = part['usage'] as WireUsage | null | undefined
+    const output = usage?.completion_tokens
+    if (bytes === 0 || typeof output !== 'number' || usage?.completion_tokens_details?.reasoning_tokens != null)
+      return left
+    const reasoning_tokens = Math.min(output, Math.ceil(bytes / BYTES_A_TOKEN))
+    usage!.completion_tokens_details = { ...usage!.completion_tokens_details, reasoning_tokens }
+    return true
+  }
 }
+
+const sizeOf = (value: unknown): number =>
+  value == null ? 0 : Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value))
 
 const mendUsage = (part: Loose, quirks: readonly UsageQuirk[]): boolean => {
   const found = part['usage'] ?? usageElsewhere(part, quirks)

@@ -27,15 +27,14 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
   const pathOf = pathsOf(facts.baseUrl, quirks)
   const capField = facts.maxTokensField ?? quirks.cap ?? 'max_tokens'
   const host = openHost({ ...facts, headers: authOf(facts.key, quirks), classify: classifyOpenAi })
-  // Reasoning that is not wanted is left out by us: few hosts have a word for that.
   const plain = mendFor(quirks, false)
-  const silent = mendFor(quirks, true)
 
   const ask = async (ask: Ask): Promise<Answer> => {
     const { body, model, signal } = ask
     const request = requestFor(ask, { quirks, lacks: lacks(model), capField })
     const asked = { path: pathOf(model, 'chat/completions'), body: JSON.stringify(request), signal }
-    const mend = body.reasoning?.exclude === true ? silent : plain
+    // Reasoning that is not wanted is left out by us: few hosts have a word for that.
+    const mend = body.reasoning?.exclude === true ? mendFor(quirks, true) : plain
     if (body.stream) {
       const events = await host.events(asked)
       return { kind: 'stream', events: mend ? mended(events, mend) : events }

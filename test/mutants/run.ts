@@ -22,6 +22,7 @@ const COPIED = [
   'package.json',
   'tsconfig.json',
   'vitest.config.ts',
+  'data',
   'farebox.example.yaml',
   'README.md',
 ]

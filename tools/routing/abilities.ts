@@ -12,7 +12,7 @@ export type Cells = { z: Float32Array[]; value: number[]; weight: number[] }
 export type Fitted = { v: number[]; sure: number }
 
 /** Outcomes on one data set are alike: they say less of others than their number. */
-const DISCOUNT = 0.5
+const DISCOUNT = 0.7
 const ROUNDS = 6
 
 /**

@@ -74,8 +74,9 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
   const labels = labelsOf(lesson, models)
   const lessons = members.flatMap((i) => (i < rows.length ? [i] : new Array<number>(plan.repeat).fill(i)))
   // Every net leaves out its own part of the questions: what it says of these is as honest as of a new one.
+  const parts = Math.ceil(plan.seeds.length * 1.5)
   const part = (i: number) =>
-    i < rows.length ? (Math.imul(rows[i]!.group, 0x9e3779b1) >>> 16) % plan.seeds.length : -1
+    i < rows.length ? (Math.imul(rows[i]!.group, 0x9e3779b1) >>> 16) % parts : ALWAYS
   const nets = plan.seeds.map((seed, k) => {
     say(`net ${k + 1} of ${plan.seeds.length}`)
     const own = lessons.filter((i) => part(i) !== k)
@@ -86,7 +87,8 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
   const z = members.map((row) => place(one, features, row))
   say('abilities')
   const honest = honestPlaces(nets, features, z, part)
-  const cells = cellsOf(lesson, models, honest, plan.referenceWeight)
+  const judged = (i: number) => part(i) < nets.length
+  const cells = cellsOf(lesson, models, honest, plan.referenceWeight, judged)
   const { prior, abilities } = fitAbilities(
     cells,
     plan.dims,
@@ -116,6 +118,9 @@ export const learn = (lesson: Lesson, plan: Plan = PLAN, say: (text: string) => 
 const short = (x: number): number => Number(x.toFixed(4))
 const rounded = (head: Head): Head =>
   JSON.parse(JSON.stringify(head, (_, x) => (typeof x === 'number' ? Number(x.toPrecision(6)) : x))) as Head
+
+/** The part of a prompt that no net leaves out. */
+const ALWAYS = -1
 
 /** ln of the output price in USD per million. */
 const priceOf = ({ manifest }: Lesson, model: string): number => {
@@ -283,6 +288,7 @@ const cellsOf = (
   models: readonly string[],
   z: readonly Float32Array[],
   referenceWeight: number,
+  judged: (row: number) => boolean,
 ): Cells[] => {
   const at = new Map(models.map((name, i) => [name, i]))
   const cells: Cells[] = models.map(() => ({ z: [], value: [], weight: [] }))
@@ -293,7 +299,8 @@ const cellsOf = (
     cells[own]!.value.push(value)
     cells[own]!.weight.push(weight)
   }
-  for (const [i, { q }] of rows.entries()) for (const [name, value] of q) add(name, z[i]!, value, 1)
+  for (const [i, { q }] of rows.entries())
+    if (judged(i)) for (const [name, value] of q) add(name, z[i]!, value, 1)
   let i = rows.length
   for (const { prompts, scores } of references)
     for (const _ of prompts) {

@@ -45,7 +45,7 @@ export const answerOf = (message: Message, { created, format, hide }: Telling): 
       },
     ],
     ...tierOf(message.usage),
-    ...(message.usage && { usage: usageOf(message.usage) }),
+    ...(message.usage && { usage: usageOf(message.usage, saidBesides(blocks)) }),
   }
   return answer
 }
@@ -62,13 +62,20 @@ export const finishOf = ({ stop_reason, stop_sequence, stop_details }: Message) 
   }
 }
 
-/** Their input tokens leave out what came from a cache or went into one; ours do not. */
-export const usageOf = (usage: AnthropicUsage): WireUsage & { total_tokens: number } => {
+const CHARACTERS_A_TOKEN = 4
+
+/**
+ * Their input tokens leave out what came from a cache or went into one; ours do not. `said`: characters beside the
+ * thoughts, given where there were any: what is shown of them is less than they were, so where nobody counted them they
+ * are all that is left.
+ */
+export const usageOf = (usage: AnthropicUsage, said?: number): WireUsage & { total_tokens: number } => {
   const cached = count(usage.cache_read_input_tokens)
   const written = count(usage.cache_creation_input_tokens)
   const prompt = count(usage.input_tokens) + cached + written
   const completion = count(usage.output_tokens)
-  const thinking = usage.output_tokens_details?.thinking_tokens
+  const rest = said === undefined ? undefined : completion - Math.ceil(said / CHARACTERS_A_TOKEN)
+  const thinking = usage.output_tokens_details?.thinking_tokens ?? (rest && Math.max(0, rest))
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
@@ -110,6 +117,15 @@ const detailsOf = (blocks: Given[], format: string): Detail[] => {
       ? [{ type: 'reasoning.encrypted', data: str(block.data), ...place }]
       : []
   })
+}
+
+/** Characters of all but the thoughts; undefined where there were none. */
+const saidBesides = (blocks: Given[]): number | undefined => {
+  if (!blocks.some(({ type }) => type === 'thinking' || type === 'redacted_thinking')) return undefined
+  return blocks.reduce((sum, { type, text, input }) => {
+    if (type === 'text') return sum + str(text).length
+    return type === 'tool_use' ? sum + JSON.stringify(input ?? {}).length : sum
+  }, 0)
 }
 
 const callOf = ({ id, name, input }: Given) => ({

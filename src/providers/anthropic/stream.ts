@@ -33,6 +33,9 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
 
   /** Characters of text so far: that is where a thought stands. */
   let offset = 0
+  let thought = false
+  /** Characters of calls so far. */
+  let called = 0
   const say = (text: string): string[] => {
     offset += text.length
     return text === '' ? [] : [chunk({ content: text })]
@@ -40,8 +43,9 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
   const chunk = (delta: object): string =>
     JSON.stringify({ ...head, choices: [{ index: 0, delta, finish_reason: null }] })
 
-  const think = (said: string, detail: Omit<Detail, 'format'>): string[] =>
-    hide
+  const think = (said: string, detail: Omit<Detail, 'format'>): string[] => {
+    thought = true
+    return hide
       ? []
       : [
           chunk({
@@ -49,6 +53,7 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
             reasoning_details: [{ ...detail, format, ...(offset > 0 && { offset }) }],
           }),
         ]
+  }
 
   const start = (index: number, block: Record<string, unknown>): string[] => {
     switch (block['type']) {
@@ -95,8 +100,10 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
         return []
     }
   }
-  const argumentsOf = ({ at }: Call, written: string): string =>
-    chunk({ tool_calls: [{ index: at, function: { arguments: written } }] })
+  const argumentsOf = ({ at }: Call, written: string): string => {
+    called += written.length
+    return chunk({ tool_calls: [{ index: at, function: { arguments: written } }] })
+  }
 
   // A call without input writes nothing at all; some hosts give the whole input at once.
   const stop = (index: number): string[] => {
@@ -117,7 +124,7 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
     ended = true
     return [
       JSON.stringify({ ...head, choices: [{ index: 0, delta: {}, ...finishOf(delta) }] }),
-      JSON.stringify({ ...head, choices: [], usage: usageOf(usage) }),
+      JSON.stringify({ ...head, choices: [], usage: usageOf(usage, thought ? offset + called : undefined) }),
     ]
   }
 

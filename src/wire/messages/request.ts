@@ -131,9 +131,10 @@ const userMessages = ({ content }: User): ChatMessage[] => {
 
 const assistantMessage = ({ content }: Assistant): ChatMessage => {
   if (typeof content === 'string') return { role: 'assistant', content }
-  const unsigned = content.filter((one) => one.type === 'thinking' && one.signature === '')
+  const isUnsigned = (one: (typeof content)[number]) => one.type === 'thinking' && one.signature === ''
+  const unsigned = content.filter(isUnsigned)
   // Places are counted among what stays: hosts take no empty text, and thoughts that nobody signed are told apart.
-  const kept = content.filter((one) => !unsigned.includes(one) && !(one.type === 'text' && one.text === ''))
+  const kept = content.filter((one) => !isUnsigned(one) && !(one.type === 'text' && one.text === ''))
   const texts = kept.filter((one) => one.type === 'text')
   const calls = kept.flatMap((one, index) => (one.type === 'tool_use' ? [{ ...one, index }] : []))
   const lastText = kept.findLastIndex((one) => one.type === 'text')

@@ -3,6 +3,7 @@
  * signature, and blocks that only it can read. Both must come back unchanged with the next turn.
  */
 import type { RedactedBlock, ThinkingBlock } from '../anthropic.ts'
+import { parseJson } from '../json.ts'
 
 /** Details that Claude signed, and that it alone takes back. */
 export const CLAUDE = 'anthropic-claude-v1'
@@ -90,7 +91,7 @@ const seal = (detail: object): string =>
 const unsealed = (text: string): Detail | undefined => {
   if (!text.startsWith(SEALED)) return undefined
   try {
-    const detail: unknown = JSON.parse(Buffer.from(text.slice(SEALED.length), 'base64url').toString('utf8'))
+    const detail: unknown = parseJson(Buffer.from(text.slice(SEALED.length), 'base64url').toString('utf8'))
     return isDetail(detail) ? (detail as Detail) : undefined
   } catch {
     return undefined

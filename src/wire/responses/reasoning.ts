@@ -2,6 +2,7 @@
  * Reasoning between the two forms. OpenRouter's list (`reasoning_details`) keeps what a provider signed or encrypted; a
  * Responses item has one opaque string for that, so the whole list travels in it and comes back unchanged.
  */
+import { parseJson } from '../json.ts'
 import type { ReasoningItem } from './items.ts'
 
 export type Detail = Record<string, unknown> & { type: string }
@@ -30,7 +31,7 @@ export const detailsOf = ({ id, encrypted_content, summary, content }: Reasoning
 const unpackDetails = (packed: string): Detail[] | undefined => {
   if (!packed.startsWith(OURS)) return undefined
   try {
-    const details: unknown = JSON.parse(Buffer.from(packed.slice(OURS.length), 'base64url').toString('utf8'))
+    const details: unknown = parseJson(Buffer.from(packed.slice(OURS.length), 'base64url').toString('utf8'))
     return Array.isArray(details) && details.every(isDetail) ? details : undefined
   } catch {
     return undefined

@@ -54,8 +54,8 @@ const addItem = (messages: ChatMessage[], item: InputItem, before: InputItem | u
       const details = detailsOf(item)
       if (details.length === 0) return
       const message = turnOf(messages)
-      const earlier = (message['reasoning_details'] as unknown[] | undefined) ?? []
-      message['reasoning_details'] = [...earlier, ...details]
+      const gathered = (message['reasoning_details'] ??= []) as unknown[]
+      for (const detail of details) gathered.push(detail)
       return
     }
     case 'function_call': {
@@ -97,7 +97,8 @@ const calls = (message: ChatMessage | undefined): boolean =>
 
 const addCall = (messages: ChatMessage[], call: NonNullable<Assistant['tool_calls']>[number]): void => {
   const message = turnOf(messages)
-  message.tool_calls = [...(message.tool_calls ?? []), call]
+  message.tool_calls ??= []
+  message.tool_calls.push(call)
 }
 
 /** The assistant's message that is being gathered, or a new one. */
@@ -121,8 +122,8 @@ const saidAlso = (before: Assistant['content'], content: Answered): Said | strin
             ? { type: 'refusal', refusal: part.refusal }
             : { type: 'text', text: part.text },
         )
-  const earlier: Said = typeof before === 'string' ? [{ type: 'text', text: before }] : (before ?? [])
-  const all = [...earlier, ...parts]
+  const all: Said = typeof before === 'string' ? [{ type: 'text', text: before }] : (before ?? [])
+  for (const part of parts) all.push(part)
   // Not every host knows parts here.
   const [first] = all
   if (!first) return ''
