@@ -17,6 +17,8 @@ export type Kept = { text: string; route: Route }
 export type Answers = {
   find: (payer: Hex, digest: Hex) => Kept | undefined
   keep: (payer: Hex, digest: Hex, kept: Kept) => void
+  /** Forgets an answer that did not arrive and whose charge is given back. Says whether it was given again before: then it has arrived. */
+  lost: (payer: Hex, digest: Hex) => boolean
 }
 
 export type AnswersFacts = {
@@ -30,7 +32,7 @@ export type AnswersFacts = {
 const OVERHEAD = 500
 
 export const createAnswers = ({ clock, ttlMs, capacity }: AnswersFacts): Answers => {
-  const entries = new Map<string, Kept & { until: number }>()
+  const entries = new Map<string, Kept & { until: number; again: boolean }>()
   let size = 0
   const drop = (key: string): void => {
     const entry = entries.get(key)
@@ -43,19 +45,27 @@ export const createAnswers = ({ clock, ttlMs, capacity }: AnswersFacts): Answers
       const key = `${payer} ${digest}`
       const entry = entries.get(key)
       if (entry && entry.until <= clock.now()) drop(key)
-      return entries.get(key)
+      const found = entries.get(key)
+      if (found) found.again = true
+      return found
     },
     keep: (payer, digest, { text, route }) => {
       const key = `${payer} ${digest}`
       const more = text.length + OVERHEAD
       if (more > capacity / 8) return
       drop(key)
-      entries.set(key, { text, route, until: clock.now() + ttlMs })
+      entries.set(key, { text, route, until: clock.now() + ttlMs, again: false })
       size += more
       for (const oldest of entries.keys()) {
         if (size <= capacity) break
         drop(oldest)
       }
+    },
+    lost: (payer, digest) => {
+      const key = `${payer} ${digest}`
+      const again = entries.get(key)?.again === true
+      if (!again) drop(key)
+      return again
     },
   }
 }

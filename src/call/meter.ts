@@ -51,6 +51,7 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
   let reasoning = 0
   let tools = 0
   let thinks = false
+  let ranOut = false
   let atReport = 0
 
   const seeDelta = (delta: WireDelta): void => {
@@ -105,11 +106,13 @@ export const createMeter = ({ input, maxOutput, choices }: MeterFacts): Meter =>
         const delta = choice['delta'] ?? choice['message']
         if (isObject(delta)) seeDelta(delta)
         if (choice['finish_reason']) ended.add(choice['index'] ?? i)
+        ranOut ||= choice['finish_reason'] === 'length'
       }
       if (isObject(part.usage)) seeUsage(part.usage)
     },
     sent: sent.add,
-    hasContent: () => thinks || text.bytes() > 0,
+    // All that was allowed went into thoughts that nobody sees: an answer, and no failure that another host would mend.
+    hasContent: () => thinks || text.bytes() > 0 || (ranOut && reasoning > 0),
     finished: () => ended.size >= choices,
     overrun: () => text.atLeast() > maxOutput * 2 + 64,
     usage,

@@ -133,7 +133,12 @@ const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Prom
   })
   if (visit.cache) reply.headers['x-farebox-cache'] = kept ? 'hit' : 'miss'
   if (typeof reply.body !== 'string') return reply
-  return { ...reply, lost: () => void deps.refunds.lost(call.id, 'the connection was lost') }
+  const lost = (): void => {
+    // Who leaves before the end must not get for nothing what it then asks for again.
+    if (visit.cache && !kept && deps.answers.lost(call.payer, order.digest)) return
+    void deps.refunds.lost(call.id, 'the connection was lost')
+  }
+  return { ...reply, lost }
 }
 
 const keeper =

@@ -127,13 +127,19 @@ const modelOf = (one: BuiltinModel, hosts: readonly Host[]): Model => {
     hosts,
     context: Math.max(...hosts.map((host) => host.context ?? Math.min(one.context, UNKNOWN_CONTEXT))),
     maxOutput: Math.max(...hosts.map((host) => host.maxOutput ?? Math.min(one.maxOutput, UNKNOWN_OUTPUT))),
-    imageTokens: one.imageTokens ?? { low: 300, high: 3_000 },
+    imageTokens: imageTokensOf(one),
     capabilities: said.every((can) => can !== undefined)
       ? new Set(said.flatMap((can) => [...can]))
       : undefined,
     facts: factsOf(one),
     aliases: one.aliases,
   }
+}
+
+/** Only OpenAI's models look less closely when they are told so: all others bill an image in full. */
+const imageTokensOf = ({ lab, imageTokens }: BuiltinModel): Model['imageTokens'] => {
+  const { low, high } = imageTokens ?? { low: 300, high: 3_000 }
+  return { low: lab === 'openai' ? low : high, high }
 }
 
 // Where no source says it: so little that nothing is promised which the host then refuses.

@@ -2,20 +2,21 @@ import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { fail, Refusal } from '../errors.ts'
+import { FIRST_MISTAKE } from '../wire/doors.ts'
 import { parseJson } from '../wire/json.ts'
 import { type Env, headerOf } from './send.ts'
 
 /** Reads a JSON body of at most `limit` bytes and parses it by a schema; refuses everything else with the parameter at fault. */
 export const readBody = async <T>(
   c: Context<Env>,
-  schema: { safeParse: (body: unknown, how: { abortEarly: true }) => z.ZodSafeParseResult<T> },
+  schema: { safeParse: (body: unknown, how: object) => z.ZodSafeParseResult<T> },
   limit: number,
 ): Promise<T> => {
   checkType(headerOf(c, 'content-type'), headerOf(c, 'content-encoding'))
   const length = Number(headerOf(c, 'content-length') ?? 0)
   if (length > limit) throw fail('body_too_large', { limit })
   const text = await readText(c, limit)
-  const parsed = schema.safeParse(parseJson(text), { abortEarly: true })
+  const parsed = schema.safeParse(parseJson(text), FIRST_MISTAKE)
   if (parsed.success) return parsed.data
   throw issueOf(parsed.error)
 }

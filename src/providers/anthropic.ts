@@ -1,4 +1,4 @@
-import { seconds } from '../clock.ts'
+import { type Clock, seconds } from '../clock.ts'
 import { answerOf, type Message, type Telling } from './anthropic/answer.ts'
 import { classify, eventFault, named, STALE_THOUGHTS } from './anthropic/fault.ts'
 import { type Abilities, abilitiesOf } from './anthropic/models.ts'
@@ -21,7 +21,7 @@ export const anthropicProvider = (facts: AnthropicFacts): Provider => {
     headers: { 'anthropic-version': VERSION, ...(facts.key !== undefined && { 'x-api-key': facts.key }) },
     classify,
     name: named,
-    keepAlive: pingsAreSilence,
+    keepAlive: pingsAreSilence(facts.clock),
   })
   const begin = async (ask: Ask, abilities: Abilities): Promise<Answer> => {
     const { format, claude } = abilities
@@ -56,14 +56,22 @@ export const anthropicProvider = (facts: AnthropicFacts): Provider => {
 const PING = /^\s*\{\s*"type"\s*:\s*"ping"/
 const BLOCK = /^\s*\{\s*"type"\s*:\s*"content_block_start"/
 
-// While a model thinks and shows none of it, pings are all that comes, for minutes.
-const pingsAreSilence = (): ((data: string) => boolean) => {
-  let thinking = false
-  return (data) => {
-    if (BLOCK.test(data)) thinking = /"type"\s*:\s*"thinking"/.test(data)
-    return PING.test(data) && !thinking
+/** A thought of which nothing is heard but pings for longer is none any more, ms. */
+const LONGEST_SILENT_THOUGHT_MS = 600_000
+
+/** While a model thinks and shows none of it, pings are all that comes, for minutes: then they are no silence. */
+export const pingsAreSilence =
+  ({ now }: Pick<Clock, 'now'>) =>
+  (): ((data: string) => boolean) => {
+    let thinking = false
+    let heard = now()
+    return (data) => {
+      if (PING.test(data)) return !thinking || now() - heard > LONGEST_SILENT_THOUGHT_MS
+      if (BLOCK.test(data)) thinking = /"type"\s*:\s*"thinking"/.test(data)
+      heard = now()
+      return false
+    }
   }
-}
 
 const hasThoughts = ({ body }: Ask): boolean => body.messages.some((one) => 'reasoning_details' in one)
 

@@ -143,7 +143,11 @@ const leaveReasoningOut = (): ((part: Loose) => boolean) => {
     const left = eachDelta(part, leave)
     const usage = part['usage'] as WireUsage | null | undefined
     const output = usage?.completion_tokens
-    if (bytes === 0 || typeof output !== 'number' || usage?.completion_tokens_details?.reasoning_tokens != null)
+    if (
+      bytes === 0 ||
+      typeof output !== 'number' ||
+      usage?.completion_tokens_details?.reasoning_tokens != null
+    )
       return left
     const reasoning_tokens = Math.min(output, Math.ceil(bytes / BYTES_A_TOKEN))
     usage!.completion_tokens_details = { ...usage!.completion_tokens_details, reasoning_tokens }

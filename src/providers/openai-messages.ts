@@ -22,7 +22,7 @@ const otherFor = (message: Exclude<ChatMessage, { role: 'assistant' }>, quirks: 
 
 const assistantFor = (message: Loose, quirks: Quirks, last: boolean): unknown => {
   const { earlier } = quirks
-  const content = contentFor(message['content'], quirks)
+  const content = contentFor(saidBy(message, earlier), quirks)
   const isPrefill = last && Boolean(content) && !message['tool_calls']
   const continued = quirks.prefill && isPrefill ? { [quirks.prefill]: true } : {}
   if (earlier === undefined) return { ...message, content, ...continued }
@@ -40,6 +40,10 @@ const assistantFor = (message: Loose, quirks: Quirks, last: boolean): unknown =>
     ...continued,
   }
 }
+
+/** What it once refused to say is text to another host. */
+const saidBy = ({ content, refusal }: Loose, earlier: Quirks['earlier']): unknown =>
+  earlier !== undefined && !content && typeof refusal === 'string' ? refusal : content
 
 /** Only what OpenAI's own calls have: others' signatures are nothing to this host. */
 const callFor = ({ id, type, function: called, custom }: Loose, { shortCallIds }: Quirks): Loose => ({

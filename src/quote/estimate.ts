@@ -13,6 +13,8 @@ export type Measured = {
   highImages: number
   /** Parts are marked to be written to a prompt cache. */
   marked: boolean
+  /** Tokens of the longest text to embed: each is read by itself. */
+  longest?: number
 }
 
 /** Input tokens of a request: what we expect, and what we are ready to bill for at most. */
@@ -38,8 +40,13 @@ const nothing = (): Measured => ({
 
 const measureTexts = (request: EmbeddingsRequest): Measured => {
   const sum = nothing()
-  const { texts, tokens } = embeddedInput(request)
-  for (const text of texts) addText(sum, text)
+  const { texts, tokens, longest } = embeddedInput(request)
+  sum.longest = longest
+  for (const text of texts) {
+    const before = sum.tokens
+    addText(sum, text)
+    sum.longest = Math.max(sum.longest, sum.tokens - before)
+  }
   sum.framing += tokens + texts.length
   return sum
 }

@@ -131,6 +131,7 @@ export const sizeOf = (order: Order, measured: Measured = measure(order)): Size 
   output: askedOutput(order),
   choices: order.kind === 'chat' ? (order.request.n ?? 1) : 1,
   writes: measured.marked,
+  longest: measured.longest,
 })
 
 /** Output tokens that the caller allows; vectors have none. */

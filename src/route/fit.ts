@@ -36,13 +36,13 @@ export const lacking = (
   host: Host,
   hosts: HostFacts,
 ): Why | undefined => {
-  const { input, output = needs.kind === 'chat' ? 1 : 0 } = needs
+  const { longest: read = needs.input, output = needs.kind === 'chat' ? 1 : 0 } = needs
   const context = host.context ?? model.context
   const longest = host.maxOutput ?? model.maxOutput
   const can = host.capabilities ?? model.capabilities
   if (model.kind !== needs.kind) return { is: 'kind' }
   if (output > longest) return { is: 'output', limit: longest }
-  if (input + output > context) return { is: 'context', limit: context }
+  if (read + output > context) return { is: 'context', limit: context }
   const missing = can && needs.capabilities.find((one) => !can.has(one))
   if (missing) return { is: 'capability', lacks: missing }
   if (can?.has('no_temperature') && needs.features.includes('temperature'))
@@ -104,7 +104,7 @@ export const tooMuch = (out: readonly Lacking[], needs: Needs, { model }: Steere
     return fail('unsupported_parameter', { problem: `${model} makes no ${made}.`, param: 'model' })
   }
   return fail('context_length_exceeded', {
-    tokens: needs.input,
+    tokens: needs.longest ?? needs.input,
     output: needs.output ?? 1,
     limit: Math.max(...limits('context')),
     param: 'messages',

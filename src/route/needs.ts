@@ -6,6 +6,8 @@ import type { Order } from '../wire/order.ts'
 export type Needs = {
   kind: Model['kind']
   input: number
+  /** Tokens of what must fit into the context at once, where that is not all of the input: the longest of several texts. */
+  longest?: number | undefined
   output: number | undefined
   choices: number
   features: readonly Feature[]

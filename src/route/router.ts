@@ -15,7 +15,7 @@ export type Router = {
 }
 
 /** What is known of an order's size: of its input in tokens, of its output the asked cap per choice. */
-export type Size = Pick<Needs, 'input' | 'output' | 'choices' | 'writes'>
+export type Size = Pick<Needs, 'input' | 'longest' | 'output' | 'choices' | 'writes'>
 
 /** `why`: for people and for the ledger, printable ASCII, and nothing of the prompt. */
 export type Decision = Plan & { why: string }

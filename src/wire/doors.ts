@@ -17,8 +17,8 @@ export type DoorWay = {
   safeParse: (body: unknown) => z.ZodSafeParseResult<Order>
 }
 
-/** One mistake is told: to look for the others would cost more than to answer. */
-const FIRST = { abortEarly: true }
+/** For a parser: one mistake is told, and to look for the others would cost more than to answer. */
+export const FIRST_MISTAKE: object = { abortEarly: true }
 
 const way = <R>(
   path: string,
@@ -30,7 +30,7 @@ const way = <R>(
   summary,
   schema,
   safeParse: (body) => {
-    const parsed = schema.safeParse(body, FIRST)
+    const parsed = schema.safeParse(body, FIRST_MISTAKE)
     if (parsed.success) return { success: true, data: make(parsed.data) }
     return { success: false, error: parsed.error as z.ZodError<Order> }
   },

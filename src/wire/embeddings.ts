@@ -26,14 +26,20 @@ export type EmbeddingsBody = Omit<EmbeddingsRequest, keyof Steering>
 export const countOf = ({ input }: EmbeddingsRequest): number =>
   typeof input === 'string' || typeof input[0] === 'number' ? 1 : input.length
 
-/** Texts of a request, and how many tokens it holds that are tokens already. */
-export const embeddedInput = ({ input }: EmbeddingsRequest): { texts: string[]; tokens: number } => {
-  if (typeof input === 'string') return { texts: [input], tokens: 0 }
+/** Texts of a request, how many tokens it holds that are tokens already, and how many of them the longest has. */
+export const embeddedInput = ({
+  input,
+}: EmbeddingsRequest): { texts: string[]; tokens: number; longest: number } => {
+  if (typeof input === 'string') return { texts: [input], tokens: 0, longest: 0 }
   const texts: string[] = []
   let tokens = 0
+  let longest = 0
   for (const one of input) {
     if (typeof one === 'string') texts.push(one)
-    else tokens += typeof one === 'number' ? 1 : one.length
+    else {
+      tokens += typeof one === 'number' ? 1 : one.length
+      longest = Math.max(longest, typeof one === 'number' ? tokens : one.length)
+    }
   }
-  return { texts, tokens }
+  return { texts, tokens, longest }
 }

@@ -38,23 +38,32 @@ const toolCall = z.union([
     id: text,
     type: z.literal('function'),
     function: z.looseObject({ name: text, arguments: text }),
+    cache_control: cacheControl,
   }),
-  z.looseObject({ id: text, type: z.literal('custom'), custom: z.looseObject({ name: text, input: text }) }),
+  z.looseObject({
+    id: text,
+    type: z.literal('custom'),
+    custom: z.looseObject({ name: text, input: text }),
+    cache_control: cacheControl,
+  }),
 ])
 
 // Loose: what an answer's message carries (annotations, reasoning_content …) comes back in the next request, is
-// forwarded as it came and is counted as input.
+// forwarded as it came and is counted as input. A mark is as strict there as elsewhere: one that holds for an hour costs
+// more than is quoted.
+const marked = { cache_control: cacheControl }
 const message = z.discriminatedUnion('role', [
-  z.looseObject({ role: z.literal('system'), content: textContent }),
-  z.looseObject({ role: z.literal('developer'), content: textContent }),
-  z.looseObject({ role: z.literal('user'), content: userContent }),
+  z.looseObject({ role: z.literal('system'), content: textContent, ...marked }),
+  z.looseObject({ role: z.literal('developer'), content: textContent, ...marked }),
+  z.looseObject({ role: z.literal('user'), content: userContent, ...marked }),
   z.looseObject({
     role: z.literal('assistant'),
     content: assistantContent.optional(),
     tool_calls: z.array(toolCall).optional(),
+    ...marked,
   }),
-  z.looseObject({ role: z.literal('tool'), content: userContent, tool_call_id: text }),
-  z.looseObject({ role: z.literal('function'), content: z.union([text, z.null()]), name: text }),
+  z.looseObject({ role: z.literal('tool'), content: userContent, tool_call_id: text, ...marked }),
+  z.looseObject({ role: z.literal('function'), content: z.union([text, z.null()]), name: text, ...marked }),
 ])
 
 const tool = z.discriminatedUnion('type', [

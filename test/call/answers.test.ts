@@ -52,3 +52,15 @@ test('with no memory nothing is kept', () => {
   own.answers.keep('0xa', '0x1', { text: '', route })
   expect(text('0xa', '0x1', own)).toBeUndefined()
 })
+
+test('an answer that did not arrive is forgotten, unless it was given again: then it has arrived', () => {
+  const own = start()
+  own.answers.keep('0xa', '0x1', { text: 'hello', route })
+  expect(own.answers.lost('0xa', '0x1')).toBe(false)
+  expect(text('0xa', '0x1', own)).toBeUndefined()
+
+  own.answers.keep('0xa', '0x1', { text: 'hello', route })
+  expect(text('0xa', '0x1', own)).toBe('hello')
+  expect(own.answers.lost('0xa', '0x1')).toBe(true)
+  expect(text('0xa', '0x1', own)).toBe('hello')
+})

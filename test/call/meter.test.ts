@@ -227,3 +227,21 @@ test('the digest is that of everything that was sent', () => {
   expect(meter.digest()).toBe(other.digest())
   expect(meter.digest()).toMatch(/^0x[0-9a-f]{64}$/)
 })
+
+test('an answer whose tokens all went into hidden thoughts is one, and billed; one that is just empty is none', () => {
+  const empty = (finish_reason: string, reasoning_tokens: number) => {
+    const meter = createMeter({ input: 10, maxOutput: 500, choices: 1 })
+    meter.see({
+      choices: [{ index: 0, message: { content: '' }, finish_reason }],
+      usage: {
+        prompt_tokens: 10,
+        completion_tokens: 500,
+        completion_tokens_details: { reasoning_tokens },
+      },
+    })
+    return { isAnswer: meter.hasContent(), output: meter.usage().output }
+  }
+  expect(empty('length', 500)).toEqual({ isAnswer: true, output: 500 })
+  expect(empty('length', 0).isAnswer).toBe(false)
+  expect(empty('stop', 500).isAnswer).toBe(false)
+})

@@ -274,6 +274,26 @@ test('a refusal, a tool call or reasoning alone is an answer', async () => {
   }
 })
 
+test('who lets a model think until its tokens are used up pays for that once: no host is asked again for nothing', async () => {
+  const usage = {
+    prompt_tokens: 10,
+    completion_tokens: 50,
+    completion_tokens_details: { reasoning_tokens: 50 },
+  }
+  const before = hosts.first.seen.length
+  const { receipt } = await bought(saying(chunk({ content: '' }), chunk({}, 'length'), used(usage), DONE))
+  expect(receipt.charged).toBe('110')
+
+  hosts.first.script(({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const choices = [{ index: 0, message: { role: 'assistant', content: '' }, finish_reason: 'length' }]
+    response.end(JSON.stringify({ choices, usage }))
+  })
+  const whole = await hosts.buy(hello({ model: 'test/one' }))
+  expect([whole.status, whole.headers.get('x-farebox-attempts')]).toEqual([200, '1'])
+  expect(hosts.first.seen.length - before).toBe(2)
+})
+
 test('two choices are quoted and billed as two', async () => {
   const choice = (index: number, content: string, finish: string | null = null) => ({
     ...chunk({}),

@@ -19,7 +19,10 @@ import { CHAIN_ID, hello, startWorld, type World } from '../support/world.ts'
 let world: World
 let payer: LocalAccount
 beforeAll(async () => {
-  world = await startWorld({ store: 'sqlite', extra: 'refunds: { perPayerPerDay: 2 }' })
+  world = await startWorld({
+    store: 'sqlite',
+    extra: 'refunds: { perPayerPerDay: 2 }\ncache: { megabytes: 1024 }',
+  })
 })
 beforeEach(async () => {
   world.upstream.script(goodAnswer)
@@ -57,7 +60,7 @@ const bodyOf = async (response: Response) =>
 type Listener = { socket: Socket; id: string; seen: () => number }
 
 /** Sends a paid request over a bare socket that takes nothing after the head of the answer; resolves with the call's id. */
-const listen = async (payment: unknown): Promise<Listener> => {
+const listen = async (payment: unknown, more: readonly string[] = []): Promise<Listener> => {
   const { hostname, port, pathname } = new URL(world.chat)
   const socket = connect(Number(port), hostname)
   const body = JSON.stringify(hello())
@@ -67,6 +70,7 @@ const listen = async (payment: unknown): Promise<Listener> => {
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `PAYMENT-SIGNATURE: ${header(payment)}`,
+    ...more,
   ]
   socket.write(`${[...lines, '', ''].join('\r\n')}${body}`)
   let seen = 0
@@ -129,6 +133,26 @@ describe('an answer in one piece', () => {
     expect(BigInt(offer.amount)).toBe(0n)
     const free = await signOffer(payer, offer)
     expect((await post(world.chat, hello(), { 'payment-signature': header(free) })).status).toBe(200)
+  })
+
+  test('that was to be kept is forgotten with its charge, or charged when it was given again: nobody gets it for nothing', async () => {
+    const kept = { 'x-farebox-cache': 'on' }
+    largeAnswer()
+    const gone = await listen(await signed(), ['X-Farebox-Cache: on'])
+    gone.socket.destroy()
+    expect(await refundOf(gone.id)).toBeGreaterThan(0n)
+    const next = await post(world.chat, hello(), { ...kept, 'payment-signature': header(await signed()) })
+    expect(next.headers.get('x-farebox-cache')).toBe('miss')
+    await next.arrayBuffer()
+
+    const { requestDigest } = await call(gone.id)
+    world.farebox.deps.answers.lost(payer.address.toLowerCase() as `0x${string}`, requestDigest)
+    const slow = await listen(await signed(), ['X-Farebox-Cache: on'])
+    const same = await post(world.chat, hello(), { ...kept, 'payment-signature': header(await signed()) })
+    expect(same.headers.get('x-farebox-cache')).toBe('hit')
+    await same.arrayBuffer()
+    slow.socket.destroy()
+    expect(await refundOf(slow.id, 500)).toBeUndefined()
   })
 
   test('that was read to its end is charged, also when the connection is reset right after', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
+import { answerOf } from '../../src/providers/gemini/answer.ts'
 import { geminiProvider } from '../../src/providers/gemini.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -490,4 +491,19 @@ describe('embeddings', () => {
     const bytes = Buffer.from(first!.embedding, 'base64')
     expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([0.25, -0.5])
   })
+})
+
+test('a reason for giving no answer is told by its name; what is no name is not repeated', () => {
+  const why = (response: object): string => {
+    try {
+      answerOf(response, 1)
+      return 'answered'
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  expect(why({ promptFeedback: { blockReason: 'PROHIBITED_CONTENT' } })).toBe('PROHIBITED_CONTENT')
+  expect(why({ promptFeedback: { blockReason: 'You asked: my secret' } })).toBe('another reason')
+  for (const finishReason of ['MALFORMED: my secret', 'my secret'])
+    expect(why({ candidates: [{ finishReason }] })).toBe('another reason')
 })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createMeter } from '../../src/call/meter.ts'
 import { answerOf } from '../../src/providers/anthropic/answer.ts'
 import { chunksOf } from '../../src/providers/anthropic/stream.ts'
+import { pingsAreSilence } from '../../src/providers/anthropic.ts'
 import { mended, mendFor } from '../../src/providers/openai-answer.ts'
 import type { WireAnswer } from '../../src/wire/openai.ts'
 import { SSE_DONE } from '../../src/wire/sse.ts'
@@ -30,21 +31,24 @@ const thoughts = {
   nothing: { type: 'redacted_thinking', data: 'locked' },
 }
 
-test.each(Object.entries(thoughts))('of long thoughts %s is shown, and all of them are billed as reported', async (_, block) => {
-  for (const hide of [false, true]) {
-    const content = [block, { type: 'text', text: 'Yes.' }]
-    expect(billed(answerOf({ content, stop_reason: 'end_turn', usage }, telling(hide)))).toBe(3_000)
-    const events = streamOf([
-      { type: 'message_start', message: { usage: { input_tokens: 10, output_tokens: 1 } } },
-      { type: 'content_block_start', index: 0, content_block: block },
-      { type: 'content_block_stop', index: 0 },
-      { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'Yes.' } },
-      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage },
-      { type: 'message_stop' },
-    ])
-    expect(billed(...(await gathered(chunksOf(events, telling(hide)))))).toBe(3_000)
-  }
-})
+test.each(Object.entries(thoughts))(
+  'of long thoughts %s is shown, and all of them are billed as reported',
+  async (_, block) => {
+    for (const hide of [false, true]) {
+      const content = [block, { type: 'text', text: 'Yes.' }]
+      expect(billed(answerOf({ content, stop_reason: 'end_turn', usage }, telling(hide)))).toBe(3_000)
+      const events = streamOf([
+        { type: 'message_start', message: { usage: { input_tokens: 10, output_tokens: 1 } } },
+        { type: 'content_block_start', index: 0, content_block: block },
+        { type: 'content_block_stop', index: 0 },
+        { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'Yes.' } },
+        { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage },
+        { type: 'message_stop' },
+      ])
+      expect(billed(...(await gathered(chunksOf(events, telling(hide)))))).toBe(3_000)
+    }
+  },
+)
 
 test('an answer without thoughts that claims more tokens than it has bytes is still not believed', () => {
   const content = [{ type: 'text', text: 'Yes.' }]
@@ -74,6 +78,21 @@ test('reasoning that its caller does not want to see is paid for all the same', 
 })
 
 test('who did not reason is not believed to have', async () => {
-  const parts = [{ choices: [{ index: 0, delta: { content: 'Yes.' }, finish_reason: 'stop' }] }, { choices: [], usage: counted }]
+  const parts = [
+    { choices: [{ index: 0, delta: { content: 'Yes.' }, finish_reason: 'stop' }] },
+    { choices: [], usage: counted },
+  ]
   expect(billed(...(await gathered(mended(streamOf(parts), mendFor({}, true)!))))).toBeLessThan(5)
+})
+
+test('a host that says it thinks and then only pings is believed for ten minutes, not for ever', () => {
+  let now = 0
+  const isSilence = pingsAreSilence({ now: () => now })()
+  const ping = '{"type": "ping"}'
+  expect(isSilence(ping)).toBe(true)
+  expect(isSilence('{"type": "content_block_start", "content_block": {"type": "thinking"}}')).toBe(false)
+  now = 600_000
+  expect(isSilence(ping)).toBe(false)
+  now = 600_001
+  expect(isSilence(ping)).toBe(true)
 })

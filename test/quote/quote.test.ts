@@ -7,6 +7,7 @@ import { measure } from '../../src/quote/estimate.ts'
 import { createLearner } from '../../src/quote/learn.ts'
 import { price } from '../../src/quote/price.ts'
 import { createQuoter, type QuoterFacts } from '../../src/quote/quote.ts'
+import { embeddingsOrder } from '../../src/wire/order.ts'
 import { catalogOf, model, orderOf, prices, routerOf } from '../support/models.ts'
 
 const clock: Clock = { now: () => 1_700_000_000_500, sleep: async () => {} }
@@ -162,4 +163,20 @@ test('what providers report moves the next quote, never beyond the ceiling', () 
   expect(after.expected).toBeGreaterThan(before.expected)
   expect(after.expected).toBeLessThanOrEqual(after.ceiling)
   expect(printUsd(after.ceiling)).toMatch(/^0\.0\d+$/)
+})
+
+test('many texts to embed are each read by themselves: only one that is too long is too long, and all are paid for', () => {
+  const quoter = quoterOf({ catalog: catalogOf(model('e/vectors', { kind: 'embedding', context: 1_000 })) })
+  const quoteFor = (input: string[] | number[] | number[][]) =>
+    quoter.quote(embeddingsOrder({ model: 'e/vectors', input }))
+  const word = 'hello '.repeat(300)
+  const one = quoteFor([word])
+  const many = quoteFor(Array.from({ length: 50 }, () => word))
+  expect(many.input.expected).toBeGreaterThan(one.input.expected * 45)
+  expect(many.ceiling).toBeGreaterThan(one.ceiling)
+  const tokens = (count: number) => Array.from({ length: count }, (_, i) => i)
+  quoteFor([tokens(900), tokens(900)])
+  const tooLong = [['hello '.repeat(3_000), 'short'], tokens(1_001), [tokens(5), tokens(1_001)]] as const
+  for (const input of tooLong)
+    expect(refusalOf(() => quoteFor(input as unknown as number[][])).code).toBe('context_length_exceeded')
 })

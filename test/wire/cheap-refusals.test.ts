@@ -39,7 +39,8 @@ test.each([
   ['thoughts', (count: number) => responses(many(count, thoughtAt))],
   [
     'answers after a call',
-    (count: number) => responses([callAt(0), ...many(count - 1, () => ({ role: 'assistant', content: 'a' }))]),
+    (count: number) =>
+      responses([callAt(0), ...many(count - 1, () => ({ role: 'assistant', content: 'a' }))]),
   ],
   [
     'thoughts that nobody signed',

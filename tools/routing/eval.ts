@@ -21,7 +21,7 @@ try {
     await predict({ ...values, predict: values.predict, models: values.models })
   } else {
     const { report } = await import('./report.ts')
-    await report({ folds: Number(values.folds ?? 3) })
+    await report({ folds: Number(values.folds ?? 5) })
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

@@ -40,14 +40,14 @@ export const PLAN: Plan = {
     dims: 16,
     epochs: 14,
     rateTable: 1,
-    rateDense: 0.002,
+    rateDense: 0.001,
     decayTable: 1e-3,
     decayDense: 1e-3,
     decayU: 1e-3,
     drop: 0.4,
-    dropStructure: 0.1,
+    dropStructure: 0.2,
   },
-  caution: { familiarAt: 0.6, familiarSlope: 12, shrink: 0.5, shift: 0.3, widen: 0.5, unsure: 0.6 },
+  caution: { familiarAt: 0.6, familiarSlope: 12, shrink: 0.5, shift: 0.5, widen: 1, unsure: 0.6 },
 }
 
 export type Lesson = {
@@ -144,7 +144,9 @@ const labelsOf = ({ rows, references }: Lesson, models: readonly string[]): Labe
     }
     starts.push(model.length)
   }
-  for (const { q } of rows) add(q, 1 / Math.sqrt(Math.max(1, q.size)))
+  const sizes = new Map<string, number>()
+  for (const { ds } of rows) sizes.set(ds, (sizes.get(ds) ?? 0) + 1)
+  for (const { q, ds } of rows) add(q, boostOf(sizes.get(ds)!) / Math.sqrt(Math.max(1, q.size)))
   for (const { prompts, scores } of references)
     for (const _ of prompts) add(Object.entries(scores), 1 / Math.sqrt(Object.keys(scores).length))
   return {
@@ -155,6 +157,10 @@ const labelsOf = ({ rows, references }: Lesson, models: readonly string[]): Labe
     weight: Float32Array.from(weight),
   }
 }
+
+/** A small data set would be learned less than a large one: its prompts count up to three times. */
+const boostOf = (size: number): number => Math.min(3, Math.max(1, Math.sqrt(ENOUGH / size)))
+const ENOUGH = 4_000
 
 type One = { dims: number; table: Float32Array; linear: Float32Array; centre: Float32Array; steps: number[] }
 

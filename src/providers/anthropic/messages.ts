@@ -127,12 +127,15 @@ const assistantBlocks = (message: Assistant, { format }: Abilities): Block[] => 
     if (typeof index === 'number') placed.push({ block: callOf(call), index })
     else rest.push(callOf(call))
   }
-  const { content } = message
+  const content = message.content || refusalOf(message)
   const said = typeof content === 'string' ? content : partsOf(content)
   return arranged<Block | undefined>(said, placed, rest, (text) => ({ type: 'text', text })).filter(
     (block) => block !== undefined,
   )
 }
+
+/** What it once refused to say, where an answer of OpenAI's has it, is text like any other. */
+const refusalOf = ({ refusal }: Assistant): string => (typeof refusal === 'string' ? refusal : '')
 
 /** Nobody takes back what another thought: its signature would be refused. */
 const thoughtOf = (detail: Detail, format: string): Block | undefined => {

@@ -51,9 +51,12 @@ export const candidatesIn = (response: Response): Candidate[] => {
   if (response.error) throw eventFault(response)
   const { candidates, promptFeedback } = response
   if (Array.isArray(candidates) && candidates.length > 0) return candidates.filter(isObject)
-  if (promptFeedback?.blockReason) throw new UpstreamError('filtered', String(promptFeedback.blockReason))
+  if (promptFeedback?.blockReason) throw new UpstreamError('filtered', nameOf(promptFeedback.blockReason))
   return []
 }
+
+/** A reason as its name; what is no name is not repeated, since it goes into the log. */
+const nameOf = (reason: unknown): string => (/^[A-Z_]{1,60}$/.exec(String(reason)) ?? ['another reason'])[0]
 
 export const indexOf = ({ index }: Candidate, otherwise: number): number =>
   typeof index === 'number' ? index : otherwise
@@ -159,8 +162,8 @@ export const finishOf = (
   if (!finishReason) return { finish_reason: null }
   const native = String(finishReason)
   const finish = FINISH[native]
-  if (finish === 'broken') throw new UpstreamError('malformed', native)
-  if (!finish && !anything) throw new UpstreamError('filtered', native)
+  if (finish === 'broken') throw new UpstreamError('malformed', nameOf(native))
+  if (!finish && !anything) throw new UpstreamError('filtered', nameOf(native))
   const reason = finish === 'stop' && calls > 0 ? 'tool_calls' : (finish ?? 'content_filter')
   return { finish_reason: reason, native_finish_reason: native }
 }

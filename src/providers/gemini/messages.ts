@@ -73,7 +73,9 @@ const modelParts = (message: Assistant, { signs }: Abilities): Part[] => {
   )
   const thoughts = details.filter((one) => one.type === 'reasoning.text' && one.text).map(thoughtOf)
   const signatures = details.filter((one) => one.type === 'reasoning.encrypted')
-  const text = partsOf(message.content)
+  const { content, refusal } = message
+  // What it once refused to say, where an answer of OpenAI's has it, is text like any other.
+  const text = partsOf(content || (typeof refusal === 'string' ? refusal : ''))
   const ofText = signatures.find(({ id }) => !id)?.data
   if (ofText) {
     if (text.length === 0) text.push({ text: '' })

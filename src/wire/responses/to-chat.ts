@@ -54,7 +54,8 @@ const addItem = (messages: ChatMessage[], item: InputItem, before: InputItem | u
       const details = detailsOf(item)
       if (details.length === 0) return
       const message = turnOf(messages)
-      const gathered = (message['reasoning_details'] ??= []) as unknown[]
+      message['reasoning_details'] ??= []
+      const gathered = message['reasoning_details'] as unknown[]
       for (const detail of details) gathered.push(detail)
       return
     }
