@@ -15,6 +15,8 @@ export type Kept = { text: string; route: Route }
  * another asked. In memory only, for minutes, and gone with the process.
  */
 export type Answers = {
+  /** False where there is no memory for any. */
+  keeps: boolean
   find: (payer: Hex, digest: Hex) => Kept | undefined
   keep: (payer: Hex, digest: Hex, kept: Kept) => void
   /** Forgets an answer that did not arrive and whose charge is given back. Says whether it was given again before: then it has arrived. */
@@ -41,6 +43,7 @@ export const createAnswers = ({ clock, ttlMs, capacity }: AnswersFacts): Answers
     size -= entry.text.length + OVERHEAD
   }
   return {
+    keeps: capacity > 0,
     find: (payer, digest) => {
       const key = `${payer} ${digest}`
       const entry = entries.get(key)

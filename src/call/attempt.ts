@@ -71,8 +71,10 @@ export const attempt = async (deps: Deps, facts: AttemptFacts): Promise<Begun> =
     return { order, route, terms, meter, answer: begun, asked, first, abort: upstream.abort }
   } catch (error) {
     upstream.abort()
-    // It would have taken longer still, which is worth knowing; and so it is of one that lost a race.
-    if (order.stream && (late || signal.aborted)) deps.tempo.began(id, hostModel, deps.clock.now() - asked)
+    // It would have taken longer still, which is worth knowing; and so it is of one that lost a race. Of a host that
+    // rests it would teach to wait ever longer for silence.
+    const slow = order.stream && (late || signal.aborted)
+    if (slow && !deps.health.resting(id, hostModel)) deps.tempo.began(id, hostModel, deps.clock.now() - asked)
     throw late ? new UpstreamError('timeout', 'no first byte in time') : error
   } finally {
     clearTimeout(timer)

@@ -23,7 +23,7 @@ export const explain = ({ router }: Pick<Deps, 'router'>, order: Order) => {
   }
 }
 
-const describeRow = ({ route, score, quality, cost, latencyMs, failing, cached, known }: Scored) => ({
+const describeRow = ({ route, score, quality, cost, latencyMs, failing, known }: Scored) => ({
   model: route.model,
   provider: route.provider,
   score: rounded(score),
@@ -32,7 +32,6 @@ const describeRow = ({ route, score, quality, cost, latencyMs, failing, cached, 
   expected_ms: Math.round(latencyMs),
   ms_is: known ? 'learned' : 'supposed',
   failing: rounded(failing),
-  cached_tokens: cached,
 })
 
 const rounded = (value: number): number => Math.round(value * 1e4) / 1e4

@@ -163,9 +163,7 @@ export const limitOf = ({
   stream: boolean
 }): number => {
   if (!elsewhere) return leftMs
-  const longest = stream ? UNKNOWN_LIMIT_MS : leftMs
-  // What was given up counts as that slow, so without an end a silent host would be given ever longer.
-  const usual = slowMs === undefined ? longest : Math.min(longest, slowMs * TIMES_SLOW)
+  const usual = slowMs === undefined ? (stream ? UNKNOWN_LIMIT_MS : leftMs) : slowMs * TIMES_SLOW
   return Math.min(leftMs / 2, Math.max(LEAST_LIMIT_MS, usual) + input * MS_PER_INPUT_TOKEN)
 }
 

@@ -114,6 +114,7 @@ const terms = async (deps: Deps, { order }: Visit, payment: Alone): Promise<Agre
 const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Promise<Reply> => {
   const { call, counters, channel: drew } = held
   const { order, signal } = visit
+  const cache = visit.cache === true && deps.answers.keeps
   // What a voucher draws on is in its channel already.
   if (call.kind !== 'voucher') {
     await deps.checkFunds(call, counters).catch(async (error) => {
@@ -122,20 +123,20 @@ const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Prom
   }
   if (call.settleFirst) await settleFirst(deps, call, signal)
   deps.probe('K2')
-  const kept = visit.cache ? deps.answers.find(call.payer, order.digest) : undefined
+  const kept = cache ? deps.answers.find(call.payer, order.digest) : undefined
   const attempt = kept
     ? replayed(order, terms, kept, deps.clock.now())
     : await dispatch(deps, call, terms, order, signal)
-  const served = visit.cache && !kept ? keeping(attempt, keeper(deps, call, attempt)) : attempt
+  const served = cache && !kept ? keeping(attempt, keeper(deps, call, attempt)) : attempt
   const reply = await serve(deps, call, served, { proof: visit.proof, drew }).catch((error) => {
     attempt.abort()
     throw error
   })
-  if (visit.cache) reply.headers['x-farebox-cache'] = kept ? 'hit' : 'miss'
+  if (cache) reply.headers['x-farebox-cache'] = kept ? 'hit' : 'miss'
   if (typeof reply.body !== 'string') return reply
   const lost = (): void => {
     // Who leaves before the end must not get for nothing what it then asks for again.
-    if (visit.cache && !kept && deps.answers.lost(call.payer, order.digest)) return
+    if (cache && !kept && deps.answers.lost(call.payer, order.digest)) return
     void deps.refunds.lost(call.id, 'the connection was lost')
   }
   return { ...reply, lost }

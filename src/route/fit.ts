@@ -52,19 +52,20 @@ export const lacking = (
     const feature = lacks.size > 0 && needs.features.find((one) => lacks.has(one))
     if (feature) return { is: 'capability', lacks: feature }
   }
-  if (!isAllowed(host, request)) return { is: 'provider' }
+  if (!isAllowed(host, request, needs.input)) return { is: 'provider' }
   if (request.max_latency_ms === undefined) return undefined
   const ms = hosts.expectMs(host.provider, host.model, Math.min(needs.expected, output || needs.expected))
   return ms !== undefined && ms > request.max_latency_ms ? { is: 'latency', ms } : undefined
 }
 
-const isAllowed = ({ provider: id, prices }: Host, { provider }: Steered): boolean => {
+const isAllowed = ({ provider: id, prices }: Host, { provider }: Steered, input: number): boolean => {
   if (!provider) return true
   if (provider.only && !provider.only.includes(id)) return false
   if (provider.ignore?.includes(id)) return false
+  if (!provider.max_price) return true
+  const rates = prices.tiers?.findLast(({ over }) => input > over) ?? prices
   return (
-    isWithin(prices.input, provider.max_price?.prompt) &&
-    isWithin(prices.output, provider.max_price?.completion)
+    isWithin(rates.input, provider.max_price.prompt) && isWithin(rates.output, provider.max_price.completion)
   )
 }
 

@@ -57,7 +57,6 @@ const whyOf = ({ strategy, rows, able, routes, out }: Plan, auto: boolean): stri
     ...(auto && first ? [`p=${first.quality.toFixed(2)}`] : []),
     `of ${able} ${able === 1 ? 'host' : 'hosts'}`,
     ...(out.length > 0 ? [`${out.length} out`] : []),
-    ...(first && first.cached > 0 ? [`cached ${first.cached}`] : []),
   ]
   return words.join(' ')
 }

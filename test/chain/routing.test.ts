@@ -27,7 +27,7 @@ type Explained = {
   strategy: string
   why: string
   routes: Told[]
-  candidates: (Told & { failing: number; ms_is: string; cached_tokens: number })[]
+  candidates: (Told & { failing: number; ms_is: string })[]
   excluded: (Told & { why: string })[]
 }
 
@@ -50,7 +50,7 @@ test('the reasons of a route can be asked for nothing, and nobody is asked for a
     ],
     excluded: [],
   })
-  expect(told.candidates[0]).toMatchObject({ model: 'test/two', ms_is: 'supposed', cached_tokens: 0 })
+  expect(told.candidates[0]).toMatchObject({ model: 'test/two', ms_is: 'supposed' })
   expect(hosts.upstream.seen.length).toBe(before)
   const without = await explained(hello({ model: 'test/two', provider: { ignore: ['first'] } }))
   expect(without).toMatchObject({

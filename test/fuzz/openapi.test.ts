@@ -46,7 +46,9 @@ test('every path of the table is in the document', () => {
   })
   const documented = operationsOf(document).map(({ path, method }) => `${method} ${path}`)
   expect(documented).toEqual(
-    expect.arrayContaining(table.map(({ method, path }) => `${method} ${path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')}`)),
+    expect.arrayContaining(
+      table.map(({ method, path }) => `${method} ${path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')}`),
+    ),
   )
 })
 

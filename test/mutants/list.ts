@@ -248,6 +248,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the answer of another payer given again',
     file: 'src/call/answers.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code.
     find: 'const key = `${payer} ${digest}`\n      const entry',
     put: 'const key = [...entries.keys()].find((one) => one.endsWith(digest)) ?? payer\n      const entry',
     tests: ['test/call/answers.test.ts'],

@@ -99,7 +99,7 @@ export const tableOf = ({ questions, sets, newModels, time }: Report): string =>
     '',
     '## Time',
     '',
-    `A decision over 20 models: ${time.mean.toFixed(1)} µs on average, ${time.p50.toFixed(1)} µs at the median, ${time.p99.toFixed(1)} µs at p99; ${time.long.toFixed(1)} µs for a prompt of 2,000 characters.`,
+    `A decision over 20 models: ${time.mean.toFixed(1)} µs on average, ${time.p50.toFixed(1)} µs at the median, ${time.p99.toFixed(1)} µs at p99; ${time.long.toFixed(1)} µs for a prompt of 2,000 characters (each prompt: the best of five passes, one core of a shared machine).`,
     '',
   ].join('\n')
 

@@ -26,6 +26,18 @@ export type Report = {
   time: { mean: number; p50: number; p99: number; long: number }
 }
 
+/** One data set of one split a line, then what is left. */
+export const linesOf = ({ questions, sets, newModels, time }: Report): string =>
+  [
+    ...questions.results.map((one) => ({ split: 'questions', ...one })),
+    ...sets.results.map((one) => ({ split: 'sets', ...one })),
+    { split: 'questions', all: questions.summary },
+    { split: 'sets', all: sets.summary },
+    { newModels, time },
+  ]
+    .map((line) => `${JSON.stringify(line, (_, x) => (typeof x === 'number' ? Number(x.toFixed(4)) : x))}\n`)
+    .join('')
+
 export const report = async ({ folds }: { folds: number }): Promise<void> => {
   const manifest = readManifest()
   const priors = readPriors()
@@ -42,10 +54,7 @@ export const report = async ({ folds }: { folds: number }): Promise<void> => {
   const table = tableOf(made)
   writeFileSync(new URL('results.md', OUT), table)
   writeFileSync(new URL('curves.svg', OUT), svgOf(made))
-  writeFileSync(
-    new URL('results.json', OUT),
-    `${JSON.stringify(made, (_, x) => (typeof x === 'number' ? Number(x.toFixed(4)) : x))}\n`,
-  )
+  writeFileSync(new URL('results.jsonl', OUT), linesOf(made))
   console.log(table)
 }
 
@@ -144,8 +153,10 @@ const withoutLabels = (lesson: Lesson, folds: number): Report['newModels'] => {
   return { models: NEW, labelled, priors, lost: labelled - priors }
 }
 
+const PASSES = 5
+
 /** Microseconds of a decision with the committed weights: one reading, twenty chances. */
-const timeOf = (rows: readonly Row[]): Report['time'] => {
+export const timeOf = (rows: readonly Row[]): Report['time'] => {
   const { head } = readWeights()
   const difficulty = createDifficulty(readWeights())
   const abilities = Object.keys(head.models)
@@ -159,10 +170,12 @@ const timeOf = (rows: readonly Row[]): Report['time'] => {
     return Number(process.hrtime.bigint() - from) / 1_000
   }
   for (const { p } of rows) decide(p)
-  const all = rows.map(({ p }) => decide(p)).sort((a, b) => a - b)
-  const long = rows
-    .filter(({ p }) => p.length >= 1_900 && p.length <= 2_100)
-    .flatMap(({ p }) => [decide(p), decide(p), decide(p)])
+  // The best of some passes: what else the machine does is no part of a decision.
+  const best = rows.map(() => Number.POSITIVE_INFINITY)
+  for (let pass = 0; pass < PASSES; pass++)
+    for (const [i, { p }] of rows.entries()) best[i] = Math.min(best[i]!, decide(p))
+  const long = best.filter((_, i) => rows[i]!.p.length >= 1_900 && rows[i]!.p.length <= 2_100)
+  const all = best.sort((a, b) => a - b)
   long.sort((a, b) => a - b)
   if (Number.isNaN(sum)) throw new Error('a chance is not a number')
   return {
