@@ -2,6 +2,7 @@
 // Starts Farebox with a Node that can run it: this one, or the one that `npm install` brought along.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -9,9 +10,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major > 22 || (major === 22 && minor >= 19)) {
-  const source = join(root, 'src', 'main.ts')
   // In the repository the source runs as it is; a published package holds it compiled.
-  const { main } = await import(existsSync(source) ? '../src/main.ts' : '../dist/src/main.js')
+  const isRepository = existsSync(join(root, 'src', 'main.ts'))
+  // Its types are stripped and its code compiled once, not at every start: half a second each. Not under /tmp, where others could write.
+  if (isRepository) module.enableCompileCache(join(root, 'node_modules', '.cache', 'farebox'))
+  const { main } = await import(isRepository ? '../src/main.ts' : '../dist/src/main.js')
+  if (isRepository) module.flushCompileCache?.()
   // Said outright: a command that could not start leaves threads and timers behind.
   process.exit(await main(process.argv.slice(2), process.env))
 } else {
