@@ -98,6 +98,9 @@ const ask = ({ route }: Standing, waitMs: number, extra: boolean): Next => ({
 const hasRoom = ({ route }: Standing, standings: readonly Standing[]): boolean =>
   !standings.some((one) => one.fault === 'too_long' && one.route.model === route.model)
 
+/** Nobody answers in less, so nobody is asked again for it, ms: a host that was silent to the end is not asked twice. */
+const LEAST_USE_MS = 100
+
 type Again = { standing: Standing; waitMs: number }
 
 /** Who may be asked once more, the first of them: after what it asked for, or after a backoff. */
@@ -113,7 +116,7 @@ const soonest = (
       asked === 0 ? barredMs > 0 : asked < MOST_TURNS && fault !== undefined && PASSING.has(fault) && spare,
     )
     .map((standing) => ({ standing, waitMs: Math.ceil(waitOf(standing, backoff)) }))
-    .filter(({ waitMs }) => waitedMs + waitMs <= LONGEST_WAIT_MS && waitMs < leftMs)
+    .filter(({ waitMs }) => waitedMs + waitMs <= LONGEST_WAIT_MS && waitMs + LEAST_USE_MS < leftMs)
     .reduce<Again | undefined>((best, one) => (best && best.waitMs <= one.waitMs ? best : one), undefined)
 }
 

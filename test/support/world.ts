@@ -138,7 +138,7 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
       await rpc(net.url, 'anvil_stopImpersonatingAccount', [from])
       const receiptOf = () => rpc<{ status: Hex } | null>(net.url, 'eth_getTransactionReceipt', [hash])
       let receipt = await receiptOf()
-      for (let i = 0; !receipt && i < 100; i++) {
+      for (let i = 0; !receipt && i < 1_000; i++) {
         await new Promise((resolve) => setTimeout(resolve, 10))
         receipt = await receiptOf()
       }
