@@ -98,8 +98,9 @@ const ask = ({ route }: Standing, waitMs: number, extra: boolean): Next => ({
 const hasRoom = ({ route }: Standing, standings: readonly Standing[]): boolean =>
   !standings.some((one) => one.fault === 'too_long' && one.route.model === route.model)
 
-/** Nobody answers in less, so nobody is asked again for it, ms: a host that was silent to the end is not asked twice. */
+/** Nobody answers in less, so nobody is asked again for it, ms; one that was silent gets a whole attempt or none. */
 const LEAST_USE_MS = 100
+const leastFor = ({ fault }: Standing): number => (fault === 'timeout' ? LEAST_LIMIT_MS : LEAST_USE_MS)
 
 type Again = { standing: Standing; waitMs: number }
 
@@ -116,7 +117,8 @@ const soonest = (
       asked === 0 ? barredMs > 0 : asked < MOST_TURNS && fault !== undefined && PASSING.has(fault) && spare,
     )
     .map((standing) => ({ standing, waitMs: Math.ceil(waitOf(standing, backoff)) }))
-    .filter(({ waitMs }) => waitedMs + waitMs <= LONGEST_WAIT_MS && waitMs + LEAST_USE_MS < leftMs)
+    .filter(({ waitMs }) => waitedMs + waitMs <= LONGEST_WAIT_MS)
+    .filter(({ standing, waitMs }) => waitMs + leastFor(standing) < leftMs)
     .reduce<Again | undefined>((best, one) => (best && best.waitMs <= one.waitMs ? best : one), undefined)
 }
 
