@@ -1,16 +1,9 @@
 import type { Slot } from '../admit/gate.ts'
 import { UpstreamError } from '../providers/provider.ts'
 import type { Begun } from './attempt.ts'
-import type { Deps } from './deps.ts'
 
 /** One attempt in its place at the provider, which is left when the attempt fails or its answer ends. */
-export const placed = async (
-  deps: Pick<Deps, 'clock'>,
-  slot: Slot,
-  signal: AbortSignal,
-  ask: () => Promise<Begun>,
-): Promise<Begun> => {
-  const asked = deps.clock.now()
+export const placed = async (slot: Slot, signal: AbortSignal, ask: () => Promise<Begun>): Promise<Begun> => {
   const leave = () => {
     signal.removeEventListener('abort', leave)
     slot.leave()
@@ -19,7 +12,7 @@ export const placed = async (
   try {
     const begun = await ask()
     const stream = begun.answer.kind === 'stream'
-    slot.answered(stream ? deps.clock.now() - asked : undefined)
+    slot.answered(stream ? begun.first - begun.asked : undefined)
     if (!stream) leave()
     const abort = () => {
       begun.abort()

@@ -65,7 +65,7 @@ export const takeTurn = async (run: Run, turn: Turn): Promise<Begun | undefined>
   if (!extra) deps.retries.asked(provider)
   try {
     const limitMs = Math.min(turn.limitMs, run.until - deps.clock.now())
-    const begun = await placed(deps, slot, signal, () => attempt(deps, { ...run, route, signal, limitMs }))
+    const begun = await placed(slot, signal, () => attempt(deps, { ...run, route, signal, limitMs }))
     deps.health.succeeded(provider, hostModel)
     return begun
   } catch (error) {

@@ -36,7 +36,7 @@ type BuiltinHost = {
   date?: string
   flag?: string
 }
-type BuiltinModel = {
+export type BuiltinModel = {
   id: string
   kind: 'chat' | 'embedding'
   name: string

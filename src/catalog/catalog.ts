@@ -8,6 +8,10 @@ export type Rates = { input: Rate; output: Rate; cachedInput: Rate; cacheWrite: 
 export type Prices = Rates & { tiers?: readonly Tier[] }
 export type Tier = Rates & { over: number }
 
+/** The prices in force for a request of this much input. */
+export const ratesFor = (input: number, prices: Prices): Rates =>
+  prices.tiers?.findLast(({ over }) => input > over) ?? prices
+
 /** `no_temperature`: a request that sets one is refused there. */
 export type Capability =
   | 'tools'

@@ -22,6 +22,13 @@ import { type Env, headerOf, json, leaving } from './send.ts'
 /** A request header that asks for the answer to the very same request again, by the word `on`. */
 const CACHE_HEADER = 'X-Farebox-Cache'
 
+/** Of requests that are only asked about. */
+const FOR = {
+  name: 'for',
+  description: 'The path whose body this is; a chat completion without it.',
+  values: DOORS.map(({ path }) => path),
+}
+
 export const paidResources = (facts: ResourceFacts): Resource[] => [
   ...DOORS.map(
     (way): Resource => ({
@@ -41,13 +48,7 @@ export const paidResources = (facts: ResourceFacts): Resource[] => [
       'The price of a request without asking for it: the same body, nothing is stored. ?for=/v1/messages for another door than chat completions.',
     paid: false,
     body: chatRequestSchema,
-    query: [
-      {
-        name: 'for',
-        description: 'The path whose body this is; a chat completion without it.',
-        values: DOORS.map(({ path }) => path),
-      },
-    ],
+    query: [FOR],
     answer: (c) => priced(c, facts),
   },
   {
@@ -57,6 +58,7 @@ export const paidResources = (facts: ResourceFacts): Resource[] => [
       'Who would answer a request and why, who else could, and who could not: the same body, nothing is asked of anybody. ?for= as for /v1/quote.',
     paid: false,
     body: chatRequestSchema,
+    query: [FOR],
     answer: async (c) => json(explain(facts.deps, await asked(c, facts))),
   },
 ]

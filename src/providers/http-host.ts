@@ -76,13 +76,13 @@ export const openHost = (facts: HostFacts): Host => {
 export const pathUnder = (baseUrl: string, rest: string): string =>
   `${new URL(baseUrl).pathname.replace(/\/+$/, '')}${rest}`
 
-/** An answer as JSON; throws `malformed` for anything that is not an object. */
-export const parseObject = (text: string): WireAnswer => {
+/** What a host sent as JSON; throws `malformed` for anything that is not an object. `what` names it in the log. */
+export const parseObject = (text: string, what = 'answer'): WireAnswer => {
   try {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed === 'object' && parsed !== null) return parsed as WireAnswer
   } catch {}
-  throw new UpstreamError('malformed', 'answer is not JSON')
+  throw new UpstreamError('malformed', `${what} is not JSON`)
 }
 
 const readAll = async (reply: Incoming): Promise<string> => {

@@ -1,5 +1,5 @@
 /** quote/: what a call may cost. One function prices both ends: the worst case for the quote, the fact for the bill. */
-import type { Prices, Rates } from '../catalog/catalog.ts'
+import { type Prices, type Rates, ratesFor } from '../catalog/catalog.ts'
 import { costOf, maxOf, tokensFor, type Usd } from '../money.ts'
 
 /** Tokens of one call; `cached` are those of `input` that the provider read from its prompt cache, `written` those it wrote to it. */
@@ -26,10 +26,6 @@ export const outputWithin = (
   const left = (budget - most(input, 0, prices, writes, margin)) as Usd
   return Math.min(...tiersUpTo(input, prices).map(({ output }) => tokensFor(left, output, margin)))
 }
-
-/** The prices in force for a request of this much input. */
-export const ratesFor = (input: number, prices: Prices): Rates =>
-  prices.tiers?.findLast(({ over }) => input > over) ?? prices
 
 const cost = ({ input, cached, written = 0, output }: Tokens, rates: Rates, margin: bigint): Usd =>
   costOf(

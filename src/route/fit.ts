@@ -1,5 +1,5 @@
 /** Whether a host can do all of a request. Nothing that was asked is ever dropped: who cannot do it is not asked. Pure. */
-import type { Capability, Host, Model } from '../catalog/catalog.ts'
+import { type Capability, type Host, type Model, ratesFor } from '../catalog/catalog.ts'
 import { fail, type Refusal } from '../errors.ts'
 import { parseRate, type Rate } from '../money.ts'
 import type { Feature } from '../wire/features.ts'
@@ -63,7 +63,7 @@ const isAllowed = ({ provider: id, prices }: Host, { provider }: Steered, input:
   if (provider.only && !provider.only.includes(id)) return false
   if (provider.ignore?.includes(id)) return false
   if (!provider.max_price) return true
-  const rates = prices.tiers?.findLast(({ over }) => input > over) ?? prices
+  const rates = ratesFor(input, prices)
   return (
     isWithin(rates.input, provider.max_price.prompt) && isWithin(rates.output, provider.max_price.completion)
   )

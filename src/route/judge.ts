@@ -63,7 +63,7 @@ const comparable = (scores: Readonly<Record<string, number>>): Record<string, nu
   for (const [name, score] of Object.entries(scores)) {
     const cut = name.indexOf('#')
     if (cut === -1) plain[name] = score
-    else plain[name.slice(0, cut)] ??= scores[name.slice(0, cut)] ?? score
+    else plain[name.slice(0, cut)] ??= score
   }
   return plain
 }

@@ -1,5 +1,5 @@
 /** One line of the table that strategies choose from: a host, and what is expected of it. Pure. */
-import type { Host, Model, Rates } from '../catalog/catalog.ts'
+import { type Host, type Model, type Rates, ratesFor } from '../catalog/catalog.ts'
 import type { HostFacts } from './fit.ts'
 import type { Needs } from './needs.ts'
 import type { Route } from './plan.ts'
@@ -92,27 +92,26 @@ const routeOf = (model: Model, host: Host): Route => {
 }
 
 /** Dollars a token. */
-type Numbers = { over: number } & Record<keyof Rates, number>
+type Numbers = Record<keyof Rates, number>
 
-const numbers = new WeakMap<Host, readonly Numbers[]>()
+const numbers = new WeakMap<Rates, Numbers>()
 
 const ratesOf = (host: Host, input: number): Numbers => {
-  let tiers = numbers.get(host)
-  if (!tiers) {
-    const { tiers: dearer = [], ...base } = host.prices
-    tiers = [{ ...base, over: 0 }, ...dearer].map(numbersOf)
-    numbers.set(host, tiers)
+  const rates = ratesFor(input, host.prices)
+  let found = numbers.get(rates)
+  if (!found) {
+    found = numbersOf(rates)
+    numbers.set(rates, found)
   }
-  return tiers.length === 1 ? tiers[0]! : (tiers.findLast(({ over }) => input > over) ?? tiers[0]!)
+  return found
 }
 
 // A rate is in 10^-12 dollars per million tokens.
 const PER_TOKEN = 1e-18
 
-const numbersOf = (rates: Rates & { over: number }): Numbers => ({
-  over: rates.over,
-  input: Number(rates.input) * PER_TOKEN,
-  output: Number(rates.output) * PER_TOKEN,
-  cachedInput: Number(rates.cachedInput) * PER_TOKEN,
-  cacheWrite: Number(rates.cacheWrite) * PER_TOKEN,
+const numbersOf = ({ input, output, cachedInput, cacheWrite }: Rates): Numbers => ({
+  input: Number(input) * PER_TOKEN,
+  output: Number(output) * PER_TOKEN,
+  cachedInput: Number(cachedInput) * PER_TOKEN,
+  cacheWrite: Number(cacheWrite) * PER_TOKEN,
 })

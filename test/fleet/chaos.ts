@@ -42,9 +42,8 @@ const EXPOSURE = '0.02'
 const LIMIT = 20_000n
 const BLOCK_SECONDS = 1
 const GRACE_MS = 30_000
+/** Longer than it takes until a claim is found that nobody stands for: one that was written again after a loss. */
 const REST_MS = 90_000
-/** What a store forgot may stay open until its authorization ends. */
-const REST_AFTER_LOSS_MS = 10_000
 
 /** Every fault that must lose nothing. */
 export const HARMLESS: readonly FaultKind[] = FAULTS.filter((kind) => !LOSES.has(kind))
@@ -85,7 +84,7 @@ export const runChaos = async (facts: ChaosFacts): Promise<ChaosResult> => {
     await faulting
     await Promise.all(buying)
     const lost = faults.some((kind) => LOSES.has(kind))
-    const open = await afterwards(site, shown, lost ? REST_AFTER_LOSS_MS : REST_MS)
+    const open = await afterwards(site, shown)
     const moved = await till.moved()
     await till.stop()
     const verdict = judge({ moved, asked: site.upstream.asked, shown, price: PRICE, limit: LIMIT, lost })
@@ -109,13 +108,13 @@ const kindOf = (random: () => number): { way: Way; stream: boolean } => {
 }
 
 /** Lets the fleet come to rest, shows every payment without an answer once more, and asks what became of each; returns what is still open. */
-const afterwards = async (site: FleetSite, shown: readonly Payment[], ms: number): Promise<string[]> => {
+const afterwards = async (site: FleetSite, shown: readonly Payment[]): Promise<string[]> => {
   const unanswered = () => shown.filter(({ words }) => !words.some((one) => one.whole))
   await each(unanswered(), 8, async (one) => void (await show(site.fleet.chat, one)))
-  const open = await atRest(site.store(), ms)
+  const open = await atRest(site.store(), REST_MS)
   await each(unanswered(), 8, async (one) => void (await show(site.fleet.chat, one)))
   await each(shown, 16, (one) => ask(site.fleet.url, one).catch(() => {}))
-  return open.length === 0 ? [] : atRest(site.store(), ms)
+  return open.length === 0 ? [] : atRest(site.store(), REST_MS)
 }
 
 const problemsOf = (

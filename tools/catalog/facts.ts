@@ -1,3 +1,4 @@
+import type { BuiltinModel } from '../../src/catalog/builtin.ts'
 import { MAKER } from './providers.ts'
 import type { ModelsDevRow, Retirement, Rows } from './rows.ts'
 import type { Score } from './scores.ts'
@@ -12,25 +13,11 @@ export type HostFacts = {
   in?: readonly string[]
 }
 
-export type ModelFacts = {
-  id: string
-  kind: 'chat' | 'embedding'
-  name: string
-  lab: string
-  released?: string
-  /** Day from which its maker no longer answers, with the page that says so. */
-  retires?: string
+/** What the catalogue holds of a model beside its hosts. */
+export type ModelFacts = Omit<BuiltinModel, 'hosts' | 'scores'> & {
+  /** The page that says when its maker no longer answers. */
   retiresSource?: string
-  knowledge?: string
-  openWeights?: boolean
-  context: number
-  maxOutput: number
-  imageTokens?: { low: number; high: number }
-  in: readonly string[]
-  out: readonly string[]
   scores?: Readonly<Record<string, readonly (number | string)[]>>
-  /** Other names it is known by. */
-  aliases: readonly string[]
 }
 
 /** The facts of one endpoint from its own row, since hosts of one model differ. */

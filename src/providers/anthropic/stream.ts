@@ -3,7 +3,7 @@ import type { AnthropicUsage } from '../../wire/anthropic.ts'
 import type { Detail } from '../../wire/messages/thinking.ts'
 import { SSE_DONE } from '../../wire/sse.ts'
 import { translated } from '../http-events.ts'
-import { UpstreamError } from '../provider.ts'
+import { parseObject } from '../http-host.ts'
 import { finishOf, type Message, type Telling, tierOf, usageOf } from './answer.ts'
 import { eventFault } from './fault.ts'
 
@@ -156,13 +156,7 @@ const translator = ({ created, format, hide }: Telling): ((data: string, out: st
   }
 }
 
-const parse = (data: string): Event => {
-  try {
-    const event: unknown = JSON.parse(data)
-    if (typeof event === 'object' && event !== null) return event
-  } catch {}
-  throw new UpstreamError('malformed', 'an event is not JSON')
-}
+const parse = (data: string): Event => parseObject(data, 'an event') as object
 
 const given = (value: unknown): boolean => typeof value === 'string' && value !== ''
 

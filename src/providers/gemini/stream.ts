@@ -1,7 +1,7 @@
 /** Gemini's pieces as chunks in OpenAI's chat form. */
 import { SSE_DONE } from '../../wire/sse.ts'
 import { translated } from '../http-events.ts'
-import { UpstreamError } from '../provider.ts'
+import { parseObject } from '../http-host.ts'
 import {
   candidatesIn,
   finishOf,
@@ -51,10 +51,4 @@ const translator = ({ created, choices }: { created: number; choices: number }) 
   }
 }
 
-const parse = (data: string): Response => {
-  try {
-    const response: unknown = JSON.parse(data)
-    if (typeof response === 'object' && response !== null) return response
-  } catch {}
-  throw new UpstreamError('malformed', 'an event is not JSON')
-}
+const parse = (data: string): Response => parseObject(data, 'an event') as object

@@ -3,7 +3,7 @@
  * signature, and blocks that only it can read. Both must come back unchanged with the next turn.
  */
 import type { RedactedBlock, ThinkingBlock } from '../anthropic.ts'
-import { parseJson } from '../json.ts'
+import { pack, unpack } from '../opaque.ts'
 
 /** Details that Claude signed, and that it alone takes back. */
 export const CLAUDE = 'anthropic-claude-v1'
@@ -85,15 +85,9 @@ const isDetail = (one: unknown): boolean => {
 const isPlace = (value: unknown): boolean =>
   value === undefined || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0)
 
-const seal = (detail: object): string =>
-  `${SEALED}${Buffer.from(JSON.stringify(detail)).toString('base64url')}`
+const seal = (detail: object): string => pack(SEALED, detail)
 
 const unsealed = (text: string): Detail | undefined => {
-  if (!text.startsWith(SEALED)) return undefined
-  try {
-    const detail: unknown = parseJson(Buffer.from(text.slice(SEALED.length), 'base64url').toString('utf8'))
-    return isDetail(detail) ? (detail as Detail) : undefined
-  } catch {
-    return undefined
-  }
+  const detail = unpack(SEALED, text)
+  return isDetail(detail) ? (detail as Detail) : undefined
 }

@@ -2,7 +2,7 @@
  * Reasoning between the two forms. OpenRouter's list (`reasoning_details`) keeps what a provider signed or encrypted; a
  * Responses item has one opaque string for that, so the whole list travels in it and comes back unchanged.
  */
-import { parseJson } from '../json.ts'
+import { pack, unpack } from '../opaque.ts'
 import type { ReasoningItem } from './items.ts'
 
 export type Detail = Record<string, unknown> & { type: string }
@@ -10,9 +10,8 @@ export type Detail = Record<string, unknown> & { type: string }
 // Says that what follows is our own list and not what a provider encrypted.
 const OURS = 'fbx1.'
 
-/** The list as one string, to be sent back as it is; nothing is hidden in it. */
-export const packDetails = (details: readonly Detail[]): string =>
-  `${OURS}${Buffer.from(JSON.stringify(details)).toString('base64url')}`
+/** The list as one string. */
+export const packDetails = (details: readonly Detail[]): string => pack(OURS, details)
 
 /** What an assistant's message carries of a reasoning item that came back; empty when there is nothing to carry. */
 export const detailsOf = ({ id, encrypted_content, summary, content }: ReasoningItem): Detail[] => {
@@ -29,13 +28,8 @@ export const detailsOf = ({ id, encrypted_content, summary, content }: Reasoning
 }
 
 const unpackDetails = (packed: string): Detail[] | undefined => {
-  if (!packed.startsWith(OURS)) return undefined
-  try {
-    const details: unknown = parseJson(Buffer.from(packed.slice(OURS.length), 'base64url').toString('utf8'))
-    return Array.isArray(details) && details.every(isDetail) ? details : undefined
-  } catch {
-    return undefined
-  }
+  const details = unpack(OURS, packed)
+  return Array.isArray(details) && details.every(isDetail) ? details : undefined
 }
 
 /** The details that a message or a piece of a stream carries. */
