@@ -4,8 +4,8 @@ import { expect, test } from 'vitest'
 
 /** The one order of the house: a file imports from its own place or from places to the left. */
 const ORDER = (
-  'clock errors ids money assets log metrics ‹ wire ‹ client ‹ chain ‹ providers ‹ store ‹ admit ‹ ledger ‹ accounts ‹ catalog ‹ ' +
-  'route ‹ quote ‹ settle ‹ payment ‹ channel ‹ call ‹ reconcile ‹ http ‹ config ‹ cli ‹ main ‹ index'
+  'clock errors ids money assets log metrics ‹ wire ‹ client ‹ chain ‹ providers ‹ store ‹ admit ‹ ledger ‹ accounts ‹ alerts ‹ analytics ‹ catalog ‹ ' +
+  'route ‹ quote ‹ settle ‹ payment ‹ channel ‹ call ‹ reconcile ‹ desk ‹ http ‹ config ‹ cli ‹ main ‹ index'
 )
   .split(' ‹ ')
   .map((names) => names.split(' '))
