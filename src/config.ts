@@ -1,6 +1,7 @@
 /** farebox.yaml: one schema, which also prints the README table and `--help`. Secrets come through the environment only. */
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
+import type { Operator } from './accounts/operators.ts'
 import { completeAsset } from './assets/complete.ts'
 import type { Asset, ChainId, Hex } from './assets.ts'
 import { readKnownProviders } from './catalog/builtin.ts'
@@ -11,6 +12,7 @@ import { cache } from './config/cache.ts'
 import { catalogOf, catalogProblems, catalogSettings, ownPrices } from './config/catalog.ts'
 import { channels, sponsor } from './config/channels.ts'
 import { crossCheck, envName, keyBytes, missingSecrets, secretNames } from './config/check.ts'
+import { desk, deskProblems, operatorsOf } from './config/desk.ts'
 import { facilitatorProblems, facilitatorSecrets } from './config/facilitator.ts'
 import { count, percent, usd } from './config/fields.ts'
 import { completeProviders } from './config/known-providers.ts'
@@ -20,6 +22,7 @@ import { chain, facilitator, model, provider } from './config/parts.ts'
 import { reconciling } from './config/reconcile.ts'
 import { routing } from './config/routing.ts'
 import { server } from './config/server.ts'
+import { traces } from './config/traces.ts'
 import type { Usd } from './money.ts'
 
 export const configSchema = z.strictObject({
@@ -122,7 +125,9 @@ export const configSchema = z.strictObject({
     .prefault({}),
   refunds,
   payouts,
+  desk,
   metrics,
+  traces,
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
     .prefault({}),
@@ -136,6 +141,8 @@ export type Secrets = {
   facilitator: FacilitatorSecrets
   /** What opens /metrics to others than this machine. */
   metricsKeys: readonly string[]
+  /** Who may sign in from the start, with their passwords. */
+  operators: readonly Operator[]
 }
 /** Ours at the facilitator that settles for us, and others' at ours. */
 export type FacilitatorSecrets = {
@@ -187,6 +194,7 @@ export const readConfig = (
     ...missingSecrets(file, env),
     ...facilitatorProblems(file.facilitator, env),
     ...metricsProblems(file.metrics, env),
+    ...deskProblems(file.desk, env),
     ...catalogProblems(file, known),
   ]
   if (problems.length > 0) throw new ConfigError(problems)
@@ -201,6 +209,7 @@ export const readConfig = (
       providerKeys: Object.fromEntries(file.providers.map((one) => [one.id, one.keyEnv && env[one.keyEnv]])),
       facilitator: facilitatorSecrets(file.facilitator, env),
       metricsKeys: metricsKeys(file.metrics, env),
+      operators: operatorsOf(file.desk, env),
     },
     exposure: { ...file.exposure, newPayer: file.exposure.newPayer ?? file.exposure.perCall },
     assets: file.chains.flatMap((one) => {

@@ -16,16 +16,18 @@ import { lastClosed, markClosed } from './main/accounts.ts'
 import { type Admit, openAdmit } from './main/admit.ts'
 import { type Options, openBase } from './main/base.ts'
 import { createDeps, openDesk, openProvider, SETTLE_FIRST_MS } from './main/deps.ts'
+import { openOperatorDesk } from './main/desk.ts'
 import { leadDuties, loneDuties } from './main/duties.ts'
 import { facilitatorDoors } from './main/facilitator.ts'
 import { openLedger } from './main/fleet.ts'
 import { openGauges } from './main/gauges.ts'
-import { countProvider } from './main/metrics.ts'
 import { watchPrices } from './main/prices.ts'
 import { createProviders } from './main/providers.ts'
 import { readinessFacts } from './main/ready.ts'
 import { createReload, type Reload } from './main/reload.ts'
 import { createStrays } from './main/strays.ts'
+import { openTree } from './main/tree.ts'
+import { tellFindings, tellReorgs } from './main/watch-taps.ts'
 import { createSealer } from './quote/seal.ts'
 import { startReconcilers } from './reconcile/start.ts'
 
@@ -62,7 +64,7 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
   if (recovered > 0) log.warn('recovered', { calls: recovered })
   for (const settler of settlers.values()) await settler.start()
   const providers = createProviders({
-    open: (one, from) => countProvider(openProvider(one, from, clock), base.metrics),
+    open: (one, from) => openProvider(one, from, clock),
     honourMs: () => config.quote.ttlSeconds * 1_000 + SETTLE_FIRST_MS,
   })
   providers.take(config)
@@ -84,7 +86,9 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
     desk,
     admit,
     closed: await lastClosed(ledger),
+    tree: openTree(config, base),
   })
+  deps.directory.start()
   const readiness = createReadiness(readinessFacts(config, base, drain.leaving))
   const doors = facilitatorDoors(config, deps, chains)
   const table = resources({
@@ -97,13 +101,16 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
       return config.pricing.marginPercent
     },
     bodyLimit,
+    addresses: admit.door.addresses,
     ready: readiness.ask,
   })
   const { metrics } = base
-  openGauges(metrics, config, base, admit)
+  openGauges(metrics, config, base, { admit, health: deps.health })
   const own = metricsResource({ metrics, keys: config.secrets.metricsKeys })
+  const operators = openOperatorDesk(config, base, { deps, admit, publicUrl, ready: readiness.ask })
+  tellReorgs(ledger, { tell: operators.tell, clock })
   app = createApp({
-    resources: [...table, ...doors, own],
+    resources: [...table, ...doors, ...operators.resources, own],
     publicUrl,
     log,
     ending: drain.ending,
@@ -119,8 +126,15 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
 
   const confirmations = (id: ChainId) => config.chains.find((one) => one.id === id)!.confirmations
   const reconcile = () =>
-    startReconcilers({ ...base, settler: account.address, confirmations, ...config.reconcile })
-  const facts = { base, keeper: desk.keeper, leads: fleet.lease.isHeld, payouts: deps.payouts, reconcile }
+    startReconcilers({
+      ...base,
+      log: tellFindings(log, { tell: operators.tell, clock }),
+      settler: account.address,
+      confirmations,
+      ...config.reconcile,
+    })
+  const { payouts } = deps
+  const facts = { base, keeper: desk.keeper, payouts, reconcile, beside: operators.duties }
   const duties = fleet.store ? leadDuties(facts) : loneDuties(facts)
   await fleet.lease.start({ gain: duties.start, loss: duties.stop })
 
@@ -130,6 +144,7 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
     const handedOver = fleet.store && fleet.lease.stop()
     await drain.end({ delayMs: config.server.drainDelayMs, ms: drainMs, cut: deps.cuts.all })
     prices.stop()
+    deps.directory.stop()
     await strays?.stop()
     await markClosed(ledger, clock)
     await (handedOver ?? fleet.lease.stop())

@@ -46,6 +46,7 @@ test('a short file is enough: everything else has a default', () => {
     providerKeys: { up: 'sk-test' },
     facilitator: { keys: [] },
     metricsKeys: [],
+    operators: [],
   })
 })
 

@@ -17,6 +17,7 @@ export const EVENTS = {
   'approval.waiting': 'Somebody waits for an approval',
   'approval.decided': 'An approval was given or refused',
   'key.frozen': 'A key or what stands above it was frozen',
+  'hook.paused': 'A webhook failed for days, or is gone, and is paused',
   'hook.test': 'A test',
 } as const
 export type EventType = keyof typeof EVENTS

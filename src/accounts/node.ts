@@ -32,13 +32,15 @@ export type Node = {
   key?: KeyFacts
 }
 
+export type StrategyName = 'balanced' | 'cost' | 'latency' | 'availability'
+
 /** What a node allows to itself and all below it; what is left out is not limited. */
 export type Rules = {
   /** Model ids, also with `*` at the end. */
   models?: readonly string[]
-  strategies?: readonly string[]
+  strategies?: readonly StrategyName[]
   /** The strategy of who does not choose one. */
-  strategy?: string
+  strategy?: StrategyName
   /** Most that one call may cost, USD. */
   maxPerCall?: string
   /** A call that may cost more waits for an approval, USD. */
@@ -52,6 +54,8 @@ export type Rules = {
   expires?: number
   /** Calls a minute, all together. */
   perMinute?: number
+  /** Larger budgets, wider rules and keys without limits wait for a second person. */
+  fourEyes?: boolean
 }
 
 export type Budget = {

@@ -10,6 +10,8 @@ export type Addresses = {
    */
   subjectOf: (origin: Origin) => string | undefined
   isTrusted: (remote: string | undefined) => boolean
+  /** The address itself, for lists of who may come from where. */
+  addressOf: (origin: Origin) => string | undefined
 }
 
 /** Knows the proxies by address or CIDR, as `isNetwork` takes them. */
@@ -26,20 +28,25 @@ export const createAddresses = (trustedProxies: readonly string[]): Addresses =>
     const kind = isIP(address)
     return kind !== 0 && trusted.check(address, kind === 6 ? 'ipv6' : 'ipv4')
   }
+  const addressOf: Addresses['addressOf'] = ({ remote, forwarded }) => {
+    if (remote === undefined) return undefined
+    let found = plain(remote)
+    if (trustedProxies.length === 0 || !forwarded) return found
+    for (const hop of forwarded.split(',').reverse()) {
+      if (!isTrusted(found)) break
+      const before = plain(hop.trim())
+      // What is no address was not written by a proxy that we trust.
+      if (isIP(before) === 0) break
+      found = before
+    }
+    return found
+  }
   return {
     isTrusted,
-    subjectOf: ({ remote, forwarded }) => {
-      if (remote === undefined) return undefined
-      let found = plain(remote)
-      if (trustedProxies.length === 0 || !forwarded) return network(found)
-      for (const hop of forwarded.split(',').reverse()) {
-        if (!isTrusted(found)) break
-        const before = plain(hop.trim())
-        // What is no address was not written by a proxy that we trust.
-        if (isIP(before) === 0) break
-        found = before
-      }
-      return network(found)
+    addressOf,
+    subjectOf: (origin) => {
+      const address = addressOf(origin)
+      return address === undefined ? undefined : network(address)
     },
   }
 }

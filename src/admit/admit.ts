@@ -21,6 +21,8 @@ export type Admission = {
    * promise only where the fleet has to be asked; it takes at most a tenth of a second.
    */
   admit: (kind: Kind, subjects: Readonly<Partial<Record<By, string>>>) => void | Promise<void>
+  /** Counts a call of a key, or of what stands above it, by a rate of its own. */
+  within: (name: string, rate: Rate) => Promise<void>
   /** Requests refused so far, by kind and subject, such as `unpaid address`. */
   refused: () => Readonly<Record<string, number>>
 }
@@ -53,7 +55,9 @@ export const createAdmission = ({ limits, buckets }: { limits: Limits; buckets: 
       for (const { by, rate, taken } of known) judge(kind, by, rate, taken)
     })
   }
-  return { admit, refused: () => refused }
+  const within: Admission['within'] = async (name, rate) =>
+    judge('paid', 'key', rate, await buckets.take(`rate:${name}`, rate))
+  return { admit, within, refused: () => refused }
 }
 
 type Asked = { by: By; rate: Rate; taken: Taken | Promise<Taken> }

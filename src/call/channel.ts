@@ -1,3 +1,4 @@
+import type { Caller } from '../accounts/caller.ts'
 import type { Hex } from '../assets.ts'
 import { type AgreedChannel, agreeChannel, checkBase, checkVoucher, paymentKey } from '../channel/agree.ts'
 import { seconds } from '../clock.ts'
@@ -13,18 +14,26 @@ import type { PaymentChannel } from '../wire/payment.ts'
 import { type Deposited, deposit, showDeposit } from './channel-deposit.ts'
 import type { Deps } from './deps.ts'
 import { orTakeBack } from './end.ts'
-import { type Held, taken } from './hold.ts'
+import { budgetRefusal, type Held, taken } from './hold.ts'
+import { type Asker, type Permit, permit } from './permit.ts'
 import { nameKey, nameTaken } from './repeat.ts'
 import type { Reply } from './reply.ts'
+import type { Trail } from './trail.ts'
 
 export type ChannelVisit = {
   order: Order
+  caller: Caller
+  asker: Asker
   /** How the caller calls it. */
   name?: string | undefined
   signal: AbortSignal
+  trail: Trail
   /** Unix seconds: the later of our clock and the chain's. */
   now: number
 }
+
+/** A visit that its caller may make. */
+type Granted = ChannelVisit & { granted: Permit }
 
 /**
  * Runs a call that is paid from a channel, with a deposit into it first where one comes along. One call at a time: others
@@ -36,12 +45,15 @@ export const onChannel = async (
   visit: ChannelVisit,
   run: (terms: Terms, held: Held) => Promise<Reply>,
 ): Promise<Reply> => {
-  const agreed = await agreedOn(deps, payment, visit.order.digest)
+  const { trail } = visit
+  const agreed = await trail.step('verify', () => agreedOn(deps, payment, visit.order.digest))
   await deps.admission.admit('paid', { payer: agreed.payment.config.payer })
+  const { caller, asker, order } = visit
+  const granted = await permit(deps, caller, { ...asker, order }, { ...agreed, asset: agreed.till.asset })
   const leave = await deps.turns.enter(agreed.id, visit.signal)
   try {
-    const { channel, deposited } = await funded(deps, agreed, payment, visit)
-    const held = await draw(deps, agreed, channel, visit)
+    const { channel, deposited } = await trail.step('chain', () => funded(deps, agreed, payment, visit))
+    const held = await trail.step('claim', () => draw(deps, agreed, channel, { ...visit, granted }))
     const reply = showDeposit(await run(agreed.terms, held), deposited)
     if (typeof reply.body !== 'string') return { ...reply, body: lasting(reply.body, leave) }
     leave()
@@ -127,12 +139,7 @@ const funded = async (
 }
 
 /** Takes the channel's next turn in the ledger, where only one can have it. */
-const draw = async (
-  deps: Deps,
-  agreed: AgreedChannel,
-  found: Channel,
-  visit: ChannelVisit,
-): Promise<Held> => {
+const draw = async (deps: Deps, agreed: AgreedChannel, found: Channel, visit: Granted): Promise<Held> => {
   const { max } = agreed.payment.voucher
   const channel = found.busy === undefined ? found : await freed(deps, found.id, visit.signal)
   checkBase(channel, max, agreed.amount)
@@ -140,7 +147,12 @@ const draw = async (
   const call = newCall(deps, agreed, channel, visit)
   const posted = await orTakeBack(deps, call.id, () => deps.ledger.post({ type: 'claim', call, limits: {} }))
   deps.probe('K1')
-  if (posted.ok) return { call: posted.call, counters: posted.counters, channel }
+  if (posted.ok) {
+    deps.alerts.drew(visit.caller, posted.call, posted.counters)
+    return { call: posted.call, counters: posted.counters, channel }
+  }
+  const over = budgetRefusal(deps, visit, posted, call)
+  if (over) throw over
   if (posted.why === 'channel' && posted.channel) {
     if (posted.channel.busy !== undefined) return draw(deps, agreed, posted.channel, visit)
     checkBase(posted.channel, max, agreed.amount)
@@ -150,6 +162,7 @@ const draw = async (
   const named =
     posted.why === 'claimed' && posted.call.is === 'call' ? nameTaken(posted.call, call) : undefined
   if (named) throw named
+  if (posted.why === 'approval') throw fail('approval_invalid', { problem: 'a call has used it' })
   throw fail(posted.why === 'short' ? 'credit_spent' : 'channel_busy')
 }
 
@@ -167,7 +180,7 @@ const freed = async (deps: Deps, id: string, signal: AbortSignal): Promise<Chann
 const ELSEWHERE_MS = 5_000
 const LOOK_MS = 60
 
-const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: ChannelVisit): Call => {
+const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: Granted): Call => {
   const { terms, till, payment, amount, id } = agreed
   const { voucher, config } = payment
   return {
@@ -196,6 +209,7 @@ const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: Cha
     asked: terms.asked,
     why: terms.why,
     stream: visit.order.stream,
+    ...visit.granted,
     ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: false,
     at: deps.clock.now(),

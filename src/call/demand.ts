@@ -1,3 +1,4 @@
+import type { Caller } from '../accounts/caller.ts'
 import { assetKey } from '../assets.ts'
 import { type Code, type Details, errorBody, REFUSALS, type Refused } from '../errors.ts'
 import { ACCOUNT } from '../ledger/moves.ts'
@@ -11,17 +12,20 @@ import { adviceOf } from './advice.ts'
 import { aboutChannel } from './channel-demand.ts'
 import { declare, NETWORK_HEADER } from './declare.ts'
 import type { Deps } from './deps.ts'
+import { allowedBy, screen } from './permit.ts'
 import { JSON_TYPE, NO_STORE, type Reply } from './reply.ts'
 import type { Visit } from './run.ts'
 
 /** Answers 402: the price of exactly this request, sealed into offers, and why we ask (again). */
 export const demand = async (
   deps: Deps,
-  visit: Pick<Visit, 'order' | 'payer' | 'network' | 'signed'>,
+  visit: Pick<Visit, 'order' | 'payer' | 'network' | 'signed' | 'asker'> & { caller: Caller },
   code: Code,
   details: Details = {},
 ): Promise<Reply> => {
-  const quote = deps.quoter.quote(visit.order)
+  const { order, caller, asker } = visit
+  const quote = deps.quoter.quote(order, allowedBy(caller))
+  if (code === 'payment_required') await screen(deps, caller, { ...asker, order }, quote)
   const url = `${deps.publicUrl}${visit.order.door.path}`
   const offers = await offersFor(deps, quote, visit)
   const facts = { ceiling: printUsd(quote.ceiling), expected: printUsd(quote.expected), ...details }
@@ -99,14 +103,17 @@ export const describe = (deps: Deps, quote: Quote, offers: readonly Offer[]) => 
 })
 
 /** A fresh quote and its offers, for `POST /v1/quote` and for payments that carry no seal. */
-export const quoteFor = async (deps: Deps, visit: Pick<Visit, 'order' | 'payer' | 'network'>) => {
-  const quote = deps.quoter.quote(visit.order)
+export const quoteFor = async (
+  deps: Deps,
+  visit: Pick<Visit, 'order' | 'payer' | 'network'> & { caller: Caller },
+) => {
+  const quote = deps.quoter.quote(visit.order, allowedBy(visit.caller))
   const offers = await offersFor(deps, quote, visit)
   return { quote: describe(deps, quote, offers), accepts: offers.map((offer) => offer.requirement) }
 }
 
-export const freshTerms = ({ quoter, formerQuotes, offers }: Deps, order: Order): Terms[] => {
-  const quotes = [quoter.quote(order), ...formerQuotes(order)]
+export const freshTerms = ({ quoter, formerQuotes, offers }: Deps, order: Order, caller: Caller): Terms[] => {
+  const quotes = [quoter.quote(order, allowedBy(caller)), ...formerQuotes(order)]
   return quotes.flatMap((quote) => offers.tills.map((till) => makeTerms(offers, quote, till)))
 }
 

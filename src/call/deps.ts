@@ -1,7 +1,12 @@
+import type { CallApprovals } from '../accounts/approvals.ts'
+import type { Budgets } from '../accounts/budget.ts'
+import type { Directory } from '../accounts/directory.ts'
 import type { SignIn } from '../accounts/sign-in.ts'
 import type { Admission } from '../admit/admit.ts'
 import type { Gates } from '../admit/gate.ts'
+import type { BudgetAlerts } from '../alerts/budget-alerts.ts'
 import type { ChainId } from '../assets.ts'
+import type { Prices } from '../catalog/catalog.ts'
 import type { Settler as Account } from '../chain/transaction.ts'
 import type { Channels } from '../channel/channels.ts'
 import type { Deposits } from '../channel/deposit.ts'
@@ -31,6 +36,8 @@ import type { Order } from '../wire/order.ts'
 import type { Answers } from './answers.ts'
 import type { Cuts } from './cuts.ts'
 import type { Refunds } from './refund.ts'
+import type { Tracer } from './trace.ts'
+import type { Watch } from './trail.ts'
 
 /** Everything that a call needs, by name; main.ts fills it. */
 export type Deps = {
@@ -41,6 +48,8 @@ export type Deps = {
   quoter: Quoter
   /** What a request was quoted at before prices changed, while that may still be paid. */
   formerQuotes: (order: Order) => Quote[]
+  /** The prices of the model that savings are measured against. */
+  flagship: () => Prices | undefined
   offers: OfferFacts
   health: Health
   retries: RetryBudget
@@ -56,6 +65,11 @@ export type Deps = {
   provider: (id: string) => Provider | undefined
   /** How many calls each provider takes at once. */
   gates: Gates
+  /** Who asks, what its budgets are, what it may only do with somebody's yes, and who is told of it. */
+  directory: Directory
+  budgets: Budgets
+  approvals: CallApprovals
+  alerts: BudgetAlerts
   /** How often each caller may ask. */
   admission: Admission
   settler: (chain: ChainId) => Settler
@@ -86,6 +100,10 @@ export type Deps = {
   exposure: { perCall: Usd; newPayer: Usd; perPayer: Usd; total: Usd }
   /** Ends what still streams when the process can wait no longer. */
   cuts: Cuts
+  /** Notes what each paid call goes through. */
+  watch: Watch
+  /** Who keeps traces; undefined where nobody wants any. */
+  tracer: Tracer | undefined
   /** Longest wait for the first byte of a streamed answer, all attempts together, ms. */
   firstByteMs: number
   /** Longest wait for a settlement that must come first, ms. */

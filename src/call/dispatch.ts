@@ -9,6 +9,7 @@ import type { Deps } from './deps.ts'
 import { surely } from './end.ts'
 import { hedged } from './hedge.ts'
 import { limitOf, mostTelling, type Next, nextOf, otherOf, type Standing } from './retries.ts'
+import type { Trail } from './trail.ts'
 import { type Run, standingsOf, takeTurn } from './turn.ts'
 
 /** Asks the routes of a quote until one begins to answer. When none does, everything held is released and nothing is charged. */
@@ -18,6 +19,7 @@ export const dispatch = async (
   terms: Terms,
   order: Order,
   client: AbortSignal,
+  trail?: Trail,
 ): Promise<Attempt> => {
   // Of a call whose money has moved already its payer may ask how far it came. For any other the claim says enough: what a
   // dead process leaves claimed may have been dispatched, and is released as if it was.
@@ -34,11 +36,12 @@ export const dispatch = async (
     full: new Set(),
     errors: [],
     attempts: 0,
+    trail,
   }
   const begun = await ask(run, client).catch(async (error) => {
     throw await release(deps, call, 'internal', error)
   })
-  if (begun) return { ...begun, attempts: run.attempts }
+  if (begun) return { ...begun, attempts: run.attempts, trail }
   if (client.aborted)
     throw await release(deps, call, 'client_left', fail('upstream_failed', { why: 'no provider' }))
   const { why, refusal } = verdictOn(run)
@@ -120,7 +123,7 @@ const besides = (
   const second: Ask = { do: 'ask', route, waitMs: 0, extra: true }
   const beside = (signal: AbortSignal) => {
     deps.retries.spent(route.provider)
-    return takeTurn(run, turnOf(run, second, standingsOf(run), signal))
+    return takeTurn(run, { ...turnOf(run, second, standingsOf(run), signal), beside: true })
   }
   return hedged(
     { clock: deps.clock, outer: client, afterMs },
@@ -132,7 +135,6 @@ const besides = (
 const release = async (deps: Deps, call: Call, why: string, error: unknown): Promise<unknown> => {
   const posted: Posted = await surely(deps, () => deps.ledger.post({ type: 'release', id: call.id, why }))
   const paid = posted.ok && (isSettling(posted.call) || posted.call.settlement.at === 'settled')
-  deps.log.info('call_released', { call: call.id, why })
   // The money has moved already: say so, because "nothing was charged" would be wrong.
   return paid ? fail('upstream_failed_credited', { why, id: call.id }) : error
 }

@@ -1,6 +1,7 @@
 import { sizeOf } from '../quote/quote.ts'
 import type { Lacking, Why } from '../route/fit.ts'
 import type { Scored } from '../route/plan.ts'
+import type { Allowed } from '../route/router.ts'
 import type { Order } from '../wire/order.ts'
 import type { Deps } from './deps.ts'
 
@@ -8,9 +9,9 @@ import type { Deps } from './deps.ts'
 const MOST = 40
 
 /** Why an order would be routed as it would be, now: nothing is asked of anybody, nothing is stored. Dollars are before margin. */
-export const explain = ({ router }: Pick<Deps, 'router'>, order: Order) => {
+export const explain = ({ router }: Pick<Deps, 'router'>, order: Order, allowed?: Allowed) => {
   const size = sizeOf(order)
-  const { strategy, why, routes, rows, able, out } = router.route(order, size)
+  const { strategy, why, routes, rows, able, out } = router.route(order, size, allowed)
   return {
     strategy,
     why,

@@ -1,3 +1,4 @@
+import type { Caller } from '../accounts/caller.ts'
 import type { Hex } from '../assets.ts'
 import { toUsd } from '../assets.ts'
 import { fail, Refusal } from '../errors.ts'
@@ -9,15 +10,18 @@ import { COUNTER } from '../ledger/moves.ts'
 import { NO_MONEY } from '../money.ts'
 import { claimKey } from '../payment/check.ts'
 import type { Agreed } from '../payment/terms.ts'
+import type { Order } from '../wire/order.ts'
 import type { Payment, PaymentChannel } from '../wire/payment.ts'
 import type { Deps } from './deps.ts'
 import { orTakeBack, surely } from './end.ts'
+import { type Permit, refusedBy } from './permit.ts'
 import { nameKey, nameTaken } from './repeat.ts'
 
 /** What is known of a call beside its payment: its request, an allowance that came along, and how its caller calls it. */
 export type HoldFacts = {
-  digest: Hex
-  stream: boolean
+  order: Order
+  caller: Caller
+  granted: Permit
   sponsored?: Call['sponsored']
   name?: string | undefined
 }
@@ -37,12 +41,26 @@ export const hold = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promis
   deps.probe('K0')
   const call = await newCall(deps, agreed, facts)
   let posted = await post(deps, call)
+  const over = budgetRefusal(deps, facts, posted, call)
+  if (over) throw over
   if (!posted.ok && posted.why === 'limit' && call.kind !== 'upto')
     posted = await post(deps, { ...call, settleFirst: true, exposed: NO_MONEY })
   deps.probe('K1')
-  if (posted.ok) return { call: posted.call, counters: posted.counters }
-  throw refusalOf(posted, call)
+  if (!posted.ok) throw budgetRefusal(deps, facts, posted, call) ?? refusalOf(posted, call)
+  deps.alerts.drew(facts.caller, posted.call, posted.counters)
+  return { call: posted.call, counters: posted.counters }
 }
+
+/** What to tell who would pass a budget; undefined when that is not why. */
+export const budgetRefusal = (
+  deps: Deps,
+  { caller, order }: Pick<HoldFacts, 'caller' | 'order'>,
+  posted: Posted,
+  call: Call,
+): Refusal | undefined =>
+  posted.ok || posted.why !== 'limit'
+    ? undefined
+    : refusedBy(deps, caller, posted, { order, ceiling: toUsd(call.ceiling, call.decimals) })
 
 /**
  * What to tell a payer whose quote no longer holds and whose authorization was claimed long ago: a retry that comes too
@@ -108,10 +126,11 @@ const newCall = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Ca
     credit: terms.credit,
     ceiling: terms.ceiling,
     quoteId: terms.id,
-    requestDigest: facts.digest,
+    requestDigest: facts.order.digest,
     asked: terms.asked,
     why: terms.why,
-    stream: facts.stream,
+    stream: facts.order.stream,
+    ...facts.granted,
     ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: first,
     at: deps.clock.now(),
@@ -144,6 +163,7 @@ const refusalOf = (posted: Extract<Posted, { ok: false }>, fresh: Call): Refusal
     const named = posted.call.claim === fresh.claim ? undefined : nameTaken(posted.call, fresh)
     return named ?? taken(posted.call, fresh.requestDigest)
   }
+  if (posted.why === 'approval') return fail('approval_invalid', { problem: 'a call has used it' })
   if (posted.why === 'limit') return fail('exposure_reached')
   return posted.why === 'short' ? fail('credit_spent') : fail('internal')
 }

@@ -2,9 +2,10 @@
  * call/: one call, start to finish. Left of the hold any step may refuse; right of it every path ends in a bill or a
  * release, exactly once. Before dispatch we may answer 402; after it never.
  */
+import { type Caller, NOBODY } from '../accounts/caller.ts'
 import type { ChainId, Hex } from '../assets.ts'
 import { seconds } from '../clock.ts'
-import { fail, Refusal } from '../errors.ts'
+import { type Code, type Details, fail, Refusal } from '../errors.ts'
 import { type Call, isServing } from '../ledger/call.ts'
 import { reasonOf } from '../log.ts'
 import { type Agreed, agree } from '../payment/terms.ts'
@@ -19,11 +20,14 @@ import type { Deps } from './deps.ts'
 import { dispatch } from './dispatch.ts'
 import { surely } from './end.ts'
 import { type Held, hold, reject, usedBefore } from './hold.ts'
+import { type Asker, permit, whoAsks } from './permit.ts'
 import { ending } from './recover.ts'
 import { nameOf, payerOf, repeated, retold } from './repeat.ts'
 import type { Reply } from './reply.ts'
 import { serve } from './serve.ts'
 import { settleFirst } from './settle-first.ts'
+import { type Span, traced, within } from './trace.ts'
+import type { Trail } from './trail.ts'
 
 /** What came through the door. `payment` reads the payment header and may refuse it. `payer`: who it says it is, which only ever lowers a price that this payer must sign. */
 export type Visit = {
@@ -38,32 +42,46 @@ export type Visit = {
   cache?: boolean
   /** Offers are to be signed, as the offer-receipt extension says. */
   signed?: boolean
+  /** Whose key came with it, and from where. */
+  asker?: Asker
   signal: AbortSignal
+  /** When it had been read, ms of `performance.now()`. */
+  began?: number | undefined
+  /** The W3C header that came with it. */
+  traceparent?: string | undefined
 }
 
 /** `proof`: the receipt of the offer-receipt extension is asked for. */
-type Named = Visit & { proof: boolean | undefined }
+type Named = Visit & { caller: Caller; proof: boolean | undefined; trail: Trail }
 
 /** One signature that pays once. */
 type Alone = Exclude<Payment, PaymentChannel>
 
 /** Runs one call: a 402 with offers, or a paid answer, or a refusal that cost nothing. */
-export const run = async (deps: Deps, visit: Visit): Promise<Reply> => {
+export const run = (deps: Deps, visit: Visit): Promise<Reply> =>
+  deps.tracer ? traced(deps.tracer, visit, (span) => answer(deps, visit, span)) : answer(deps, visit)
+
+const answer = async (deps: Deps, visit: Visit, span?: Span): Promise<Reply> => {
+  const began = visit.began ?? performance.now()
+  let caller = NOBODY
+  const quoted = (code: Code, details?: Details) =>
+    within(span, 'quote', () => demand(deps, { ...visit, caller }, code, details))
   try {
     const payment = visit.payment()
     const name = nameOf(visit.name, payment)
     const payer = payment ? payerOf(payment) : visit.payer
     const before = await repeated(deps, { payer, name, digest: visit.order.digest })
     if (before) return before
-    const proof = payment?.version === 2 && payment.proof
-    const named = { ...visit, name, proof }
-    return await (payment ? runPaid(deps, named, payment) : demand(deps, visit, 'payment_required'))
+    caller = await whoAsks(deps, visit.asker ?? {}, payment && payerOf(payment))
+    if (!payment) return await quoted('payment_required')
+    const proof = payment.version === 2 && payment.proof
+    const trail = deps.watch({ span, began })
+    return await runPaid(deps, { ...visit, caller, name, proof, trail }, payment)
   } catch (error) {
     const told = error instanceof Refusal ? await retold(deps, error) : undefined
     if (told) return told
     // Only what was refused before dispatch has this status; the caller gets a fresh quote with the reason.
-    if (error instanceof Refusal && error.status === 402)
-      return demand(deps, visit, error.code, error.details)
+    if (error instanceof Refusal && error.status === 402) return quoted(error.code, error.details)
     throw error
   }
 }
@@ -72,35 +90,38 @@ const runPaid = (deps: Deps, visit: Named, payment: Payment): Promise<Reply> =>
   'channel' in payment ? runOnChannel(deps, visit, payment) : runAlone(deps, visit, payment)
 
 const runOnChannel = (deps: Deps, visit: Named, payment: PaymentChannel): Promise<Reply> => {
-  const { order, signal } = visit
+  const { order, signal, trail, caller, asker = {} } = visit
   const now = chainNow(deps, payment, seconds(deps.clock.now()))
-  const about = { order, signal, now, name: visit.name }
+  const about = { order, signal, now, name: visit.name, trail, caller, asker }
   return onChannel(deps, payment, about, (terms, held) =>
-    runHeld(deps, visit, terms, held).catch((error) => stopped(deps, held.call, error)),
+    runHeld(deps, visit, terms, held).catch((error) => stopped(deps, held.call, error, trail)),
   )
 }
 
 const runAlone = async (deps: Deps, visit: Named, payment: Alone): Promise<Reply> => {
-  const { digest, stream } = visit.order
-  const agreed = await terms(deps, visit, payment)
+  const { order, caller, asker, trail } = visit
+  const agreed = await trail.step('verify', () => terms(deps, visit, payment))
   // After its signature: a stranger cannot use up what a payer may ask.
   await deps.admission.admit('paid', { payer: agreed.authorization.from })
+  const granted = await permit(deps, caller, { ...asker, order }, { ...agreed, asset: agreed.till.asset })
   const served = deps.serving(agreed.till.asset.chain)
   try {
     const sponsored = await deps.sponsor.judge(agreed, payment.version === 2 ? payment.sponsored : undefined)
-    const about = { digest, stream, sponsored, name: visit.name }
-    const held = await hold(deps, agreed, about)
-    return await runHeld(deps, visit, agreed.terms, held).catch((error) => stopped(deps, held.call, error))
+    const about = { order, caller, granted, sponsored, name: visit.name }
+    const held = await trail.step('claim', () => hold(deps, agreed, about))
+    return await runHeld(deps, visit, agreed.terms, held).catch((error) =>
+      stopped(deps, held.call, error, trail),
+    )
   } finally {
     served()
   }
 }
 
 /** The quote that this payment is for, signed for by its payer. What paid for a call before is told how that call stands, and never to pay again. */
-const terms = async (deps: Deps, { order }: Visit, payment: Alone): Promise<Agreed> => {
+const terms = async (deps: Deps, { order, caller }: Named, payment: Alone): Promise<Agreed> => {
   try {
     const { tills, sealer, epoch, signer: settler } = deps.offers
-    const fresh = () => freshTerms(deps, order)
+    const fresh = () => freshTerms(deps, order, caller)
     const ours = seconds(deps.clock.now())
     const now = chainNow(deps, payment, ours)
     return await deps.checkSignature(
@@ -113,20 +134,23 @@ const terms = async (deps: Deps, { order }: Visit, payment: Alone): Promise<Agre
 
 const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Promise<Reply> => {
   const { call, counters, channel: drew } = held
-  const { order, signal } = visit
+  const { order, signal, trail } = visit
+  trail.held(call, terms)
   const cache = visit.cache === true && deps.answers.keeps
   // What a voucher draws on is in its channel already.
   if (call.kind !== 'voucher') {
-    await deps.checkFunds(call, counters).catch(async (error) => {
-      throw await reject(deps, call, error)
-    })
+    await trail
+      .step('chain', () => deps.checkFunds(call, counters))
+      .catch(async (error) => {
+        throw await reject(deps, call, error)
+      })
   }
-  if (call.settleFirst) await settleFirst(deps, call, signal)
+  if (call.settleFirst) await trail.step('settle', () => settleFirst(deps, call, signal))
   deps.probe('K2')
   const kept = cache ? deps.answers.find(call.payer, order.digest) : undefined
   const attempt = kept
-    ? replayed(order, terms, kept, deps.clock.now())
-    : await dispatch(deps, call, terms, order, signal)
+    ? { ...replayed(order, terms, kept, deps.clock.now()), trail }
+    : await dispatch(deps, call, terms, order, signal, trail)
   const served = cache && !kept ? keeping(attempt, keeper(deps, call, attempt)) : attempt
   const reply = await serve(deps, call, served, { proof: visit.proof, drew }).catch((error) => {
     attempt.abort()
@@ -151,25 +175,28 @@ const keeper =
  * What stopped a held call. A refusal has ended it already; after anything else (the ledger, a bug) the answer is not
  * given, so it is ended without a charge. Its caller has signed and is told the id, to look up how it stands.
  */
-const stopped = async (deps: Deps, call: Call, error: unknown): Promise<never> => {
+const stopped = async (deps: Deps, call: Call, error: unknown, trail: Trail): Promise<never> => {
   const { id } = call
-  await surely(deps, () => endUnanswered(deps, call)).catch(() => {})
+  const after = await surely(deps, () => endUnanswered(deps, call)).catch(() => undefined)
+  trail.failed(after ?? call, error instanceof Refusal ? error.code : 'internal')
   if (error instanceof Refusal) throw fail(error.code, { ...error.details, id })
   const stack = error instanceof Error ? error.stack?.slice(0, 1500) : undefined
   deps.log.error('bug', { call: id, why: reasonOf(error), stack })
   throw fail('internal', { id })
 }
 
-/** Ends a call without an answer from where it stands: a move whose reply was lost may have been written. */
-const endUnanswered = async (deps: Deps, { id, stream }: Call): Promise<void> => {
+/** Ends a call without an answer from where it stands: a move whose reply was lost may have been written. Gives the call as it was found or is now. */
+const endUnanswered = async (deps: Deps, { id, stream }: Call): Promise<Call | undefined> => {
   const call = await deps.ledger.call(id)
-  if (!call) return
+  if (!call) return undefined
   if (isServing(call)) {
     const posted = await deps.ledger.post(ending(call, deps.clock, 'not served'))
-    if (posted.ok || posted.why !== 'stale') return
+    if (posted.ok) return posted.call.is === 'call' ? posted.call : undefined
+    if (posted.why !== 'stale') return call
   }
   // Billed already, so its answer is lost.
   if (!stream) await deps.refunds.lost(id, 'not sent')
+  return call
 }
 
 /** Seconds: the later of our clock and the clock of the chain that is paid on. */

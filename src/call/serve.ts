@@ -38,12 +38,11 @@ const serveJson = async (
   attempt.abort()
   const posted = await close(deps, call, attempt, false)
   deps.probe('K4')
+  const receipt = await responseHeader(deps, posted, wanted)
+  attempt.trail?.closed()
   return {
     status: 200,
-    headers: {
-      ...headers(call, attempt, JSON_TYPE),
-      [HEADER.response]: await responseHeader(deps, posted, wanted),
-    },
+    headers: { ...headers(call, attempt, JSON_TYPE), [HEADER.response]: receipt },
     body: text,
   }
 }
@@ -80,6 +79,8 @@ async function* deliver(
   const { meter } = attempt
   // Read, and so billed, before anything could cut it.
   let piece = await events.next()
+  attempt.trail?.first()
+  const span = attempt.span?.child('stream')
   let billed = false
   let ending = false
   let cut: { end: string; posted: Promise<Posted> } | undefined
@@ -129,7 +130,9 @@ async function* deliver(
   } finally {
     for (const stop of stops) stop()
     ending = true
+    span?.end()
     attempt.abort()
+    attempt.trail?.closed()
     if (!billed && !cut) await surely(deps, () => close(deps, call, attempt, true))
   }
 }
@@ -142,7 +145,8 @@ const drain = (deps: Deps, events: Events): Promise<unknown> =>
 const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean): Promise<Posted> => {
   const { route, terms, meter } = attempt
   const usage = meter.usage()
-  if (!partial) deps.tempo.ended(route.provider, route.hostModel, paceOf(attempt, usage, deps.clock.now()))
+  const now = deps.clock.now()
+  if (!partial) deps.tempo.ended(route.provider, route.hostModel, paceOf(attempt, usage, now))
   const charged = minOf(toUnits(price(usage, route.prices, terms.margin), call.decimals), call.ceiling)
   const bill: Bill = {
     charged,
@@ -150,12 +154,16 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
     model: route.model,
     provider: route.provider,
     responseDigest: meter.digest(),
-    at: deps.clock.now(),
+    at: now,
+    ...worthOf(deps, attempt, usage),
+    firstMs: Math.max(0, Math.round(attempt.first - call.at)),
+    ms: now - call.at,
   }
   const billed: Call = { ...call, service: { at: partial ? 'partial' : 'served', bill } }
   // A stream whose payment moves whole is paid for since its first byte.
   const open = isToMove(call) ? attempt.answer.kind === 'json' : call.kind === 'upto' && toMove(billed) > 0n
-  const posted = await pay(deps, billed, { type: 'bill', id: call.id, bill, partial }, open)
+  const write = () => pay(deps, billed, { type: 'bill', id: call.id, bill, partial }, open)
+  const posted = await (attempt.trail ? attempt.trail.step('bill', write) : write())
   if (usage.source === 'reported') {
     deps.prefixes.read(attempt.order, route.provider, route.hostModel, usage.input)
     deps.learner.observe(route.model, {
@@ -165,18 +173,17 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
       textOnly: terms.estimated > 0,
     })
   }
-  deps.log.info('call', {
-    call: call.id,
-    payer: call.payer,
-    model: route.model,
-    provider: route.provider,
-    input: usage.input,
-    output: usage.output,
-    charged: charged.toString(),
-    outcome: partial ? 'partial' : 'served',
-    ms: bill.at - call.at,
-  })
+  attempt.trail?.billed(attempt, bill, partial)
   return posted
+}
+
+/** What the same tokens cost us, and what they would have cost at the flagship, before margin. */
+const worthOf = (deps: Deps, { route, order }: Attempt, usage: Usage): Pick<Bill, 'cost' | 'flagship'> => {
+  const flagship = order.kind === 'chat' ? deps.flagship() : undefined
+  return {
+    cost: price(usage, route.prices, 0n),
+    ...(flagship && { flagship: price(usage, flagship, 0n) }),
+  }
 }
 
 const paceOf = ({ answer, asked, first }: Attempt, { output }: Usage, now: number): Pace =>

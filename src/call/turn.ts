@@ -7,6 +7,7 @@ import { attempt, type Begun } from './attempt.ts'
 import type { Deps } from './deps.ts'
 import { placed } from './place.ts'
 import type { Standing } from './retries.ts'
+import type { Trail } from './trail.ts'
 
 /** One call on its way through its routes. */
 export type Run = {
@@ -21,15 +22,17 @@ export type Run = {
   full: Set<string>
   errors: UpstreamError[]
   attempts: number
+  trail?: Trail | undefined
 }
 
-/** `extra`: asked beyond what calls ask anyway, and paid for by the budget already. `elsewhere`: there is another route, so a place is not waited for long. */
+/** `extra`: asked beyond what calls ask anyway, and paid for by the budget already. `elsewhere`: there is another route, so a place is not waited for long. `beside`: another is being asked and is late. */
 export type Turn = {
   route: Route
   signal: AbortSignal
   limitMs: number
   extra: boolean
   elsewhere: boolean
+  beside?: boolean
 }
 
 /** How every route of a call stands now. */
@@ -60,12 +63,13 @@ export const takeTurn = async (run: Run, turn: Turn): Promise<Begun | undefined>
     if (!signal.aborted) run.full.add(provider)
     return undefined
   }
-  run.attempts++
+  const again =
+    run.attempts++ === 0 ? undefined : turn.beside ? 'hedge' : run.turns.has(route) ? 'retry' : 'failover'
   run.turns.set(route, { asked: (run.turns.get(route)?.asked ?? 0) + 1 })
   if (!extra) deps.retries.asked(provider)
   try {
     const limitMs = Math.min(turn.limitMs, run.until - deps.clock.now())
-    const begun = await placed(slot, signal, () => attempt(deps, { ...run, route, signal, limitMs }))
+    const begun = await placed(slot, signal, () => attempt(deps, { ...run, route, signal, limitMs, again }))
     deps.health.succeeded(provider, hostModel)
     return begun
   } catch (error) {

@@ -20,6 +20,7 @@ export const LIVE = [
   'quoteSecretEnv',
   'refunds',
   'payouts',
+  'desk',
   'log',
 ] as const
 
@@ -39,11 +40,12 @@ const settingsOf = ({
   assets: _assets,
   ...file
 }: Config): Tree => {
-  const { quoteSecrets, settlerKey, providerKeys, facilitator, ...others } = secrets
+  const { quoteSecrets, settlerKey, providerKeys, facilitator, operators, ...others } = secrets
   return {
     ...file,
     catalog: { ...catalogSettings, prices: builtinPrices(catalog) },
     secrets: others,
+    desk: { ...file.desk, operators: { names: file.desk.operators, is: operators } },
     quoteSecretEnv: { name: file.quoteSecretEnv, is: quoteSecrets },
     settler: { ...file.settler, keyEnv: { name: file.settler.keyEnv, is: settlerKey } },
     facilitator: { ...file.facilitator, secrets: facilitator },
@@ -69,7 +71,7 @@ const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigi
 
 type Tree = Readonly<Record<string, unknown>>
 
-const SECRETS = new Set(['quoteSecretEnv', 'settler.keyEnv', 'facilitator.secrets'])
+const SECRETS = new Set(['desk.operators', 'quoteSecretEnv', 'settler.keyEnv', 'facilitator.secrets'])
 
 const differences = (path: string, now: unknown, next: unknown): string[] => {
   if (isDeepStrictEqual(now, next)) return []

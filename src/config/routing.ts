@@ -9,5 +9,9 @@ export const routing = z
       .describe(
         'What counts most: the price, the time to the answer, that there is one, or a balance of them',
       ),
+    flagship: z
+      .string()
+      .optional()
+      .describe('Model that savings are measured against; default: the most able one that is hosted'),
   })
   .prefault({})

@@ -37,8 +37,8 @@ type Common<I> = {
   /** undefined: everybody who is signed in may, for itself. */
   needs: Permission | undefined
   input: z.ZodType<I>
-  /** The node it is about. */
-  at: (input: I, actor: Actor) => NodeId
+  /** The node it is about; what names another thing is looked up there. Throws `not_here` for what there is not. */
+  at: (input: I, actor: Actor, records: Records) => NodeId | Promise<NodeId>
 }
 export type Reading<I, R> = Common<I> & { kind: 'read'; run: (scene: Scene, input: I) => Promise<R> }
 export type Changing<I, R> = Common<I> & {
@@ -76,6 +76,8 @@ export type DeskFacts = {
   ) => Promise<Write[]>
 }
 
+/** The same words for what there is not and for what the actor must not know of. */
+const NOTHING = { what: 'such id' }
 /** How often a change is tried again that others came before. */
 const TRIES = 20
 
@@ -85,10 +87,10 @@ export const createDesk = (facts: DeskFacts): Desk => {
   const sceneOf = async (actor: Actor, needs: Permission | undefined, at: NodeId): Promise<Scene> => {
     const node = at === SITE ? undefined : (await records.get<Node>('nodes', at))?.value
     const path = node ? pathOf(node) : []
-    if (at !== SITE && !node) throw fail('not_here', { what: at })
+    if (at !== SITE && !node) throw fail('not_here', NOTHING)
     const allowed = needs === undefined ? 'yes' : may(actor, needs, path)
     if (allowed === 'hidden')
-      throw at === SITE ? fail('forbidden', { needs: needs! }) : fail('not_here', { what: at })
+      throw at === SITE ? fail('forbidden', { needs: needs! }) : fail('not_here', NOTHING)
     if (allowed === 'no') throw fail('forbidden', { needs: needs! })
     return { actor, node, path, records, clock }
   }
@@ -100,7 +102,7 @@ export const createDesk = (facts: DeskFacts): Desk => {
     ask: { actor: Actor; approval: string | undefined },
   ) => {
     for (let tries = 0; tries < TRIES; tries++) {
-      const scene = await sceneOf(ask.actor, one.needs, one.at(input, ask.actor))
+      const scene = await sceneOf(ask.actor, one.needs, await one.at(input, ask.actor, records))
       const why = await one.approval?.(scene, input)
       const approved =
         why === undefined ? [] : await facts.approve(scene, { name, input, why, approval: ask.approval })
@@ -137,7 +139,7 @@ export const createDesk = (facts: DeskFacts): Desk => {
         throw fail('invalid_request', { problem: `${param}: ${issue?.message}`, param })
       }
       if (one.kind === 'write') return change(one, name, parsed.data, { actor, approval })
-      return one.run(await sceneOf(actor, one.needs, one.at(parsed.data, actor)), parsed.data)
+      return one.run(await sceneOf(actor, one.needs, await one.at(parsed.data, actor, records)), parsed.data)
     },
   }
 }

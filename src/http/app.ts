@@ -110,8 +110,9 @@ const describing = (resources: readonly Resource[], publicUrl: string): Resource
     fixed('/llms.txt', 'This API for agents.', 'text/plain; charset=utf-8', () => text),
   ]
   // They describe themselves too.
-  const document = JSON.stringify(openApi([...resources, ...own], publicUrl))
-  const text = llmsText([...resources, ...own], publicUrl)
+  const told = [...resources.filter(({ hidden }) => !hidden), ...own]
+  const document = JSON.stringify(openApi(told, publicUrl))
+  const text = llmsText(told, publicUrl)
   return own
 }
 

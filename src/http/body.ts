@@ -6,16 +6,18 @@ import { FIRST_MISTAKE } from '../wire/doors.ts'
 import { parseJson } from '../wire/json.ts'
 import { type Env, headerOf } from './send.ts'
 
-/** Reads a JSON body of at most `limit` bytes and parses it by a schema; refuses everything else with the parameter at fault. */
+/** Reads a JSON body of at most `limit` bytes and parses it by a schema; refuses everything else with the parameter at fault. `heard`: all of it is there. */
 export const readBody = async <T>(
   c: Context<Env>,
   schema: { safeParse: (body: unknown, how: object) => z.ZodSafeParseResult<T> },
   limit: number,
+  heard?: () => void,
 ): Promise<T> => {
   checkType(headerOf(c, 'content-type'), headerOf(c, 'content-encoding'))
   const length = Number(headerOf(c, 'content-length') ?? 0)
   if (length > limit) throw fail('body_too_large', { limit })
   const text = await readText(c, limit)
+  heard?.()
   const parsed = schema.safeParse(parseJson(text), FIRST_MISTAKE)
   if (parsed.success) return parsed.data
   throw issueOf(parsed.error)
@@ -26,7 +28,8 @@ const checkType = (type: string | undefined, encoding: string | undefined): void
   if (!json || (encoding !== undefined && encoding !== 'identity')) throw fail('media_type_unsupported')
 }
 
-const readText = async (c: Context<Env>, limit: number): Promise<string> => {
+/** The body as text, of at most `limit` bytes. */
+export const readText = async (c: Context<Env>, limit: number): Promise<string> => {
   const { incoming } = c.env ?? {}
   const bytes = incoming ? await readIncoming(incoming, limit) : await readWeb(c.req.raw.body, limit)
   try {

@@ -1,5 +1,5 @@
 import type { Reply } from '../call/reply.ts'
-import { fail } from '../errors.ts'
+import { type Code, fail } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import { createDoor } from './keys.ts'
 import type { Resource } from './resources.ts'
@@ -30,6 +30,7 @@ export const createRequestMeter = (metrics: Metrics): RequestMeter => {
         answered = true
         const { status, code = '' } = reply
         metrics.count('farebox_http_requests_total', [path, classOf(status), code])
+        if (BOUNDS.has(code)) metrics.count('farebox_budget_refusals_total', [code])
         const seconds = (performance.now() - from) / 1_000
         metrics.observe('farebox_http_first_byte_seconds', [kindOf(status, paid)], seconds)
         return reply
@@ -41,6 +42,15 @@ export const createRequestMeter = (metrics: Metrics): RequestMeter => {
     }
   }
 }
+
+/** What the organisation of a caller does not allow it. */
+const BOUNDS: ReadonlySet<string> = new Set<Code>([
+  'budget_reached',
+  'approval_waiting',
+  'approval_invalid',
+  'key_scope',
+  'key_unusable',
+])
 
 const classOf = (status: number): string => `${Math.trunc(status / 100)}xx`
 

@@ -1,11 +1,13 @@
 /** What costs money: every door, what a channel gives back, and the price of a request without asking for it. */
 import type { Context } from 'hono'
+import { isBearer } from '../accounts/keys.ts'
 import type { ChainId, Hex } from '../assets.ts'
 import { refundDoor } from '../call/channel-refund.ts'
 import { NETWORK_HEADER, SIGN_HEADER } from '../call/declare.ts'
 import { quoteFor } from '../call/demand.ts'
 import type { Deps } from '../call/deps.ts'
 import { explain } from '../call/explain.ts'
+import { APPROVAL_HEADER, type Asker, allowedBy, TAGS_HEADER, whoAsks } from '../call/permit.ts'
 import { NAME_HEADER } from '../call/repeat.ts'
 import type { Reply } from '../call/reply.ts'
 import { run } from '../call/run.ts'
@@ -59,14 +61,21 @@ export const paidResources = (facts: ResourceFacts): Resource[] => [
     paid: false,
     body: chatRequestSchema,
     query: [FOR],
-    answer: async (c) => json(explain(facts.deps, await asked(c, facts))),
+    answer: async (c) => {
+      const caller = await whoAsks(facts.deps, askerOf(c, facts), undefined)
+      return json(explain(facts.deps, await asked(c, facts), allowedBy(caller)))
+    },
   },
 ]
 
 /** A call, from the body to the answer or the price. */
-const paid = async (c: Context<Env>, way: DoorWay, { deps, bodyLimit }: ResourceFacts): Promise<Reply> => {
+const paid = async (c: Context<Env>, way: DoorWay, facts: ResourceFacts): Promise<Reply> => {
+  const { deps, bodyLimit } = facts
   const signal = leaving(c)
-  const order = await readOrder(c, way, bodyLimit)
+  let began: number | undefined
+  const order = await readOrder(c, way, bodyLimit, () => {
+    began = performance.now()
+  })
   const v1 = headerOf(c, HEADER.v1Payment)
   const reply = await run(deps, {
     order,
@@ -76,7 +85,10 @@ const paid = async (c: Context<Env>, way: DoorWay, { deps, bodyLimit }: Resource
     network: networkOf(c, deps),
     signed: headerOf(c, SIGN_HEADER) === 'offers',
     cache: headerOf(c, CACHE_HEADER) === 'on',
+    asker: askerOf(c, facts),
     signal,
+    began,
+    ...(deps.tracer && { traceparent: headerOf(c, 'traceparent') }),
   })
   const response = reply.headers[HEADER.response]
   if (v1 !== undefined && response !== undefined) reply.headers[HEADER.v1Response] = response
@@ -86,7 +98,8 @@ const paid = async (c: Context<Env>, way: DoorWay, { deps, bodyLimit }: Resource
 const priced = async (c: Context<Env>, facts: ResourceFacts): Promise<Reply> => {
   const { deps } = facts
   const order = await asked(c, facts)
-  return json(await quoteFor(deps, { order, payer: payerOf(c), network: networkOf(c, deps) }))
+  const caller = await whoAsks(deps, askerOf(c, facts), undefined)
+  return json(await quoteFor(deps, { order, caller, payer: payerOf(c), network: networkOf(c, deps) }))
 }
 
 /** An order that is only asked about; `?for=` says for which door it is. */
@@ -94,10 +107,10 @@ const asked = (c: Context<Env>, { bodyLimit }: ResourceFacts): Promise<Order> =>
   readOrder(c, doorOf(c.req.query('for') ?? CHAT_PATH), bodyLimit)
 
 /** A strategy in the header is as good as one in the body, which goes first; it is part of what is quoted. */
-const readOrder = (c: Context<Env>, way: DoorWay, limit: number): Promise<Order> => {
+const readOrder = (c: Context<Env>, way: DoorWay, limit: number, heard?: () => void): Promise<Order> => {
   const strategy = headerOf(c, STRATEGY_HEADER)
   const safeParse = (body: unknown) => way.safeParse(withStrategy(body, strategy))
-  return readBody(c, { safeParse }, limit)
+  return readBody(c, { safeParse }, limit, heard)
 }
 
 const doorOf = (path: string): DoorWay => {
@@ -125,6 +138,32 @@ const refund = (c: Context<Env>, deps: Deps): Promise<Reply> => {
 }
 
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+
+/** Whose key came along: as OpenAI's SDKs send keys, or as Anthropic's do. What is no key of ours is nobody's. */
+const askerOf = (c: Context<Env>, { addresses }: ResourceFacts): Asker => {
+  const sent = headerOf(c, 'authorization')?.replace(/^Bearer +/i, '') ?? headerOf(c, 'x-api-key')
+  const remote = c.env?.incoming?.socket.remoteAddress
+  const tags = headerOf(c, TAGS_HEADER)
+  return {
+    bearer: sent !== undefined && isBearer(sent) ? sent : undefined,
+    address: addresses?.addressOf({ remote, forwarded: headerOf(c, 'x-forwarded-for') }),
+    approval: headerOf(c, APPROVAL_HEADER),
+    ...(tags !== undefined && { tags: readTags(tags) }),
+  }
+}
+
+/** Such as `project=apollo, run=17`. */
+const readTags = (header: string): Readonly<Record<string, string>> => {
+  const tags = header.split(',').map((one) => TAG.exec(one.trim()))
+  if (tags.length > MOST_TAGS || tags.some((one) => !one)) {
+    const problem = `${TAGS_HEADER} must be at most ${MOST_TAGS} of name=value, separated by commas`
+    throw fail('invalid_request', { problem, param: TAGS_HEADER })
+  }
+  return Object.fromEntries(tags.map((one) => [one![1]!, one![2]!]))
+}
+
+const TAG = /^([a-z][a-z0-9_.-]{0,39})=([A-Za-z0-9_.:/@+-]{1,64})$/
+const MOST_TAGS = 5
 
 const payerOf = (c: Context<Env>): Hex | undefined => {
   const named = headerOf(c, HEADER.payer)

@@ -1,6 +1,7 @@
 /** http/: the doors. One table of resources gives the routes, /openapi.json and /llms.txt, so that they cannot differ. */
 import type { Context } from 'hono'
 import type { z } from 'zod'
+import type { Addresses } from '../admit/address.ts'
 import type { Kind } from '../admit/admit.ts'
 import type { Deps } from '../call/deps.ts'
 import type { Reply } from '../call/reply.ts'
@@ -9,6 +10,7 @@ import { fail } from '../errors.ts'
 import { billOf, type Call, stateOf } from '../ledger/call.ts'
 import { signReceipt } from '../payment/receipt.ts'
 import { accountResources } from './account.ts'
+import { approvalResource } from './approvals.ts'
 import { describeCall, describeErrand } from './call-state.ts'
 import { wellKnown } from './discovery.ts'
 import { countTokens } from './messages.ts'
@@ -25,6 +27,8 @@ export type Resource = {
   paid: boolean
   /** Only for who signs in. */
   signed?: boolean
+  /** It is for people: /openapi.json and /llms.txt leave it out. */
+  hidden?: true
   /** How its requests are counted, where that is not plain from the above; `free`: never refused. */
   counts?: Kind | 'free'
   body?: z.ZodType
@@ -40,6 +44,8 @@ export type ResourceFacts = {
   catalog: Catalog
   margin: bigint
   bodyLimit: number
+  /** Where callers come from. */
+  addresses?: Addresses
   /** Payment channels are taken, so what is left in one can be asked back. */
   refunds?: boolean
   ready: () => Promise<Readiness>
@@ -98,6 +104,7 @@ export const resources = (facts: ResourceFacts): Resource[] => [
     },
   },
   ...accountResources(facts),
+  approvalResource(facts),
 ]
 
 export { json } from './send.ts'

@@ -27,8 +27,8 @@ export type Verdict = { ok: true; change: Change } | Extract<Posted<Payable>, { 
 
 /** Judges one move by all but the counters and balances, which only their keeper can say at the moment it writes. */
 export const judge = (view: View, move: Move): Verdict => {
-  const holder = heldBy(view, move)
-  if (holder) return { ok: false, why: 'claimed', call: holder }
+  const taken = takenBy(view, move)
+  if (taken) return taken
   const change = decide(move, view.subject)
   if (!change) return { ok: false, why: 'stale', call: aboutOf(view, move) }
   if ('refused' in change) return { ok: false, why: 'channel', channel: change.channel }
@@ -45,9 +45,15 @@ const apply = (books: Books, move: Move): Posted<Payable> => {
   if (!verdict.ok) return verdict
   const { change } = verdict
   const counters: Record<string, bigint> = {}
-  for (const { name, by, limit } of change.bumps) {
-    const value = books.counter(name)
-    counters[name] = value + by
+  const counted = (name: string) => counters[name] ?? books.counter(name)
+  for (const { name, by, limit, beside = [] } of change.bumps) {
+    const own = counted(name)
+    let value = own
+    for (const other of beside) {
+      counters[other] = counted(other)
+      value += counters[other]
+    }
+    counters[name] = own + by
     if (limit !== undefined && value + by > limit)
       return { ok: false, why: 'limit', counter: name, value, limit }
   }
@@ -73,15 +79,19 @@ export const applied = (change: Change, counters: Record<string, bigint>): Poste
   return { ok: true, call: calls[0]!, calls, counters }
 }
 
-/** Who has what a new call or errand wants to claim: its authorization, or its name while that call stands. */
-const heldBy = (books: View, move: Move): Payable | undefined => {
+type Taken = Extract<Posted<Payable>, { why: 'claimed' | 'approval' }>
+
+/** Who has what a new call or errand wants to claim: its authorization, or its name or approval while that call stands. */
+const takenBy = (books: View, move: Move): Taken | undefined => {
   const fresh = freshOf(move)
   if (!fresh || books.subject(fresh.id)) return undefined
   const claimant = fresh.claim === undefined ? undefined : books.claimant(fresh.claim)
-  if (claimant !== undefined) return payable(books.subject(claimant))
+  const holder = claimant === undefined ? undefined : payable(books.subject(claimant))
+  if (claimant !== undefined) return holder && { ok: false, why: 'claimed', call: holder }
   for (const key of keysOf(fresh)) {
     const named = payable(books.subject(books.keeper(key) ?? ''))
-    if (named?.is === 'call' && stands(named)) return named
+    if (named?.is !== 'call' || !stands(named)) continue
+    return { ok: false, why: key === approvalOf(fresh) ? 'approval' : 'claimed', call: named }
   }
   return undefined
 }
@@ -92,7 +102,10 @@ export const freshOf = (move: Move): Payable | undefined =>
 
 /** The names that a new call takes. */
 export const keysOf = (fresh: Payable | undefined): string[] =>
-  fresh?.is === 'call' ? [fresh.key, fresh.name].filter((key) => key !== undefined) : []
+  fresh?.is === 'call' ? [fresh.key, fresh.name, approvalOf(fresh)].filter((key) => key !== undefined) : []
+
+const approvalOf = (fresh: Payable): string | undefined =>
+  fresh.is === 'call' && fresh.approval !== undefined ? `approval:${fresh.approval}` : undefined
 
 /** Its name is taken: it is being served, was served, or its money moved. */
 export const stands = (call: Call): boolean =>

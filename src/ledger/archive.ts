@@ -29,9 +29,13 @@ const PAGE = 200
 const MOST = 2_000
 /** An authorization is remembered for so long after it has ended, seconds. */
 const CLAIM_S = 86_400
+/** A window of a budget is a month at most, and counts in a rolling one for another; a refund may come later still. */
+const WINDOWS_MS = 90 * 86_400_000
+const FORGET_EVERY_MS = 3_600_000
 
 export const createArchive = (facts: ArchiveFacts): Archive => {
   const { ledger, trimmer, archive, clock, log, keepMs } = facts
+  let forgets = 0
   let timer: NodeJS.Timeout | undefined
   let running: Promise<{ copied: number; dropped: number }> | undefined
 
@@ -64,6 +68,10 @@ export const createArchive = (facts: ArchiveFacts): Archive => {
       upTo: last,
     })
     await trimmer.cut({ before, upTo: last })
+    if (clock.now() >= forgets) {
+      await trimmer.forget(clock.now() - WINDOWS_MS)
+      forgets = clock.now() + FORGET_EVERY_MS
+    }
     return dropped
   }
 

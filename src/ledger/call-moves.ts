@@ -1,5 +1,5 @@
 import { toUsd } from '../assets.ts'
-import { minOf, NO_MONEY } from '../money.ts'
+import { minOf, NO_MONEY, type Usd } from '../money.ts'
 import { book, bookOf } from './accounts.ts'
 import { billOf, type Call, fromSigned, isServing } from './call.ts'
 import type { Channel } from './channel.ts'
@@ -7,12 +7,13 @@ import type { Change, Limits, Read, Refused } from './moves.ts'
 import { ACCOUNT, COUNTER } from './names.ts'
 import { type Bump, bound, bump } from './postings.ts'
 
-/** Takes the authorization, and holds exposure, credit and the channel for the call. */
+/** Takes the authorization, and holds budgets, exposure, credit and the channel for the call. */
 export const claim = (call: Call, limits: Limits, read: Read): Change | Refused => {
   const asset = bookOf(call)
   const exposed = call.exposed
   const bumps: Bump[] = [{ name: COUNTER.settled(call.payer), by: 0n }]
   if (call.kind !== 'voucher') bumps.unshift({ name: COUNTER.signed(asset, call.payer), by: call.signed })
+  bumps.push(...held(call))
   if (exposed > 0n) {
     // A payer with an unpaid call gets no service on trust.
     bumps.push({ name: COUNTER.unpaid(call.payer), by: 0n, limit: 0n })
@@ -80,6 +81,7 @@ export const close = (
       ...bump(COUNTER.exposure, exposed - before.exposed),
       ...bump(COUNTER.signed(bookOf(call), payer), -unsigned),
       ...bump(COUNTER.unpaid(payer), lost ? toUsd(signed, before.decimals) : 0n),
+      ...trued(before, toUsd(charged, before.decimals) - worst(before)),
     ],
   }
 }
@@ -126,6 +128,23 @@ export const refund = (call: Call): Change | undefined => {
     bumps: [
       ...bump(COUNTER.payerExposure(payer), exposed - call.exposed),
       ...bump(COUNTER.exposure, exposed - call.exposed),
+      ...trued(call, -toUsd(back, call.decimals)),
     ],
   }
 }
+
+/** The most that a call may take of a budget, micro-dollars: rounded as every charge is, so that it never ends above. */
+const worst = ({ ceiling, decimals }: Call): Usd => toUsd(ceiling, decimals)
+
+/** Its worst case in every budget that it draws on; the first that has no room for it refuses it. */
+const held = (call: Call): Bump[] =>
+  (call.budgets ?? []).map(({ counter, limit, beside }) => ({
+    name: counter,
+    by: worst(call),
+    ...bound(limit),
+    ...(beside && { beside }),
+  }))
+
+/** What becomes of that later; it only goes down, so no limit stands in its way. */
+const trued = ({ budgets = [] }: Call, by: bigint): Bump[] =>
+  budgets.map(({ counter, beside }) => ({ name: counter, by, ...(beside && { beside }) }))

@@ -54,6 +54,13 @@ export type Call = {
   settleFirst: boolean
   /** When it was claimed, ms. */
   at: number
+  /** The node ids of who called, the organisation first, its key last. */
+  account?: readonly string[]
+  tags?: Readonly<Record<string, string>>
+  /** The budgets that it draws on, in the order in which they refuse it. */
+  budgets?: readonly Drawn[]
+  /** The approval it was let through by: one call only may stand on it. */
+  approval?: string
   /** Unpaid service that we risk for this call right now. */
   exposed: Usd
   /** Unused units that become credit when the settlement is proven. */
@@ -61,6 +68,12 @@ export type Call = {
   service: Service
   settlement: Settlement
 }
+
+/**
+ * A budget that a call draws on: the worst case from the claim on, what was charged from the end on. `counter` is that of
+ * its window; `limit` only when it refuses; `beside` are counters that are read and count towards the same limit.
+ */
+export type Drawn = { counter: string; limit?: Usd; beside?: readonly string[] }
 
 export type Service =
   | { at: 'claimed' }
@@ -119,6 +132,12 @@ export type Bill = {
   provider: string
   responseDigest: Hex
   at: number
+  /** What it cost us, and what the dearest model would have cost. */
+  cost?: Usd
+  flagship?: Usd
+  /** ms from the claim to the first byte, and to the end. */
+  firstMs?: number
+  ms?: number
 }
 
 export const isServing = (call: Call): boolean =>

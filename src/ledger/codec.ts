@@ -28,7 +28,13 @@ const BIG = new Set([
   'value',
   'from',
   'over',
+  'limit',
+  'cost',
+  'flagship',
 ])
+
+/** Its fields are named by callers: all of them are text. */
+const THEIRS = 'tags'
 
 const UNITS = /^-?\d+$/
 
@@ -56,6 +62,7 @@ const unpack = (value: unknown): unknown => {
   const object = value as Record<string, unknown>
   for (const key in object) {
     const inner = object[key]
+    if (key === THEIRS) continue
     if (typeof inner === 'object') unpack(inner)
     else if (typeof inner === 'string' && BIG.has(key) && UNITS.test(inner)) object[key] = BigInt(inner)
   }

@@ -67,7 +67,15 @@ const counted = (call: Call): Amount[] => {
     [COUNTER.signed(bookOf(call), payer), open ? toMove(call) : 0n],
     [COUNTER.settled(payer), settlement.at === 'settled' ? 1n : 0n],
     [COUNTER.unpaid(payer), lost ? toUsd(unpaid, call.decimals) : 0n],
+    ...(call.budgets ?? []).map(({ counter }): Amount => [counter, spent(call)]),
   ]
+}
+
+/** What a call takes of each budget that it draws on: all that it may cost, until it is known what it cost. */
+const spent = (call: Call): bigint => {
+  if (isServing(call)) return toUsd(call.ceiling, call.decimals)
+  const bill = billOf(call)
+  return bill === undefined || bill.refunded !== undefined ? 0n : toUsd(bill.charged, call.decimals)
 }
 
 /** The part of the charge that the signed amount pays for; the rest came from credit. */

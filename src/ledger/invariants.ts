@@ -29,7 +29,7 @@ export const INVARIANTS = {
   overdue: 'No call is open ten minutes after its authorization ended.',
   credit:
     'Credit is not spent twice: no account of a payer is below zero, unless a reorganisation took money back.',
-  limits: 'Unpaid service stays within the limits.',
+  limits: 'Unpaid service stays within the limits, and what calls hold and spend within their budgets.',
   channels:
     'In a channel, claimed ≤ charged ≤ what the best voucher signs for; the rest is the payer’s in the books; who has it is at work.',
 } as const satisfies Record<string, string>
@@ -115,7 +115,8 @@ const checkChannel = ({ id, claimed, charged, voucher }: Channel, tell: Tell): v
     tell('channels', id, `claimed ${claimed}, charged ${charged}, signed ${covered}`)
 }
 
-const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> => {
+/** What a call says of itself, and of its claim and its transactions. */
+export const checkCall = async (ledger: Ledger, call: Call, tell: Tell): Promise<void> => {
   const { id, claim, ceiling, signed, credit, service, settlement, settleFirst } = call
   const holder = await ledger.callByClaim(claim)
   if (holder?.id !== id) tell('claims', claim, `it is held by ${holder?.id ?? 'nobody'}, and ${id} used it`)
@@ -151,11 +152,16 @@ const compareFigures = async (ledger: Ledger, replay: Replay, tell: Tell): Promi
 
 const checkOpen = ({ retold }: Replay, { now }: InvariantFacts, tell: Tell): void => {
   for (const call of retold.open.values()) {
-    if (call.is !== 'call' || call.validBefore === 0n) continue
-    const end = (call.validBefore + GRACE_SECONDS) * 1_000n
-    const state = isServing(call) ? call.service.at : call.settlement.at
-    if (BigInt(now) > end) tell('overdue', call.id, `${state} since ${new Date(call.at).toISOString()}`)
+    if (call.is === 'call') checkOverdue(call, now, tell)
   }
+}
+
+/** An open call is not long past the end of its authorization; `now` in ms. */
+export const checkOverdue = (call: Call, now: number, tell: Tell): void => {
+  if (call.validBefore === 0n) return
+  const end = (call.validBefore + GRACE_SECONDS) * 1_000n
+  const state = isServing(call) ? call.service.at : call.settlement.at
+  if (BigInt(now) > end) tell('overdue', call.id, `${state} since ${new Date(call.at).toISOString()}`)
 }
 
 /** Who has a channel is at work, and what the books say of its money is what it says itself. */

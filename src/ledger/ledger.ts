@@ -11,12 +11,14 @@ import type { Move, Payable, Subject } from './moves.ts'
 
 /**
  * What became of a move; `call` is what it was about, as it stands now. `claimed`: another has this authorization, or
- * the same name. `limit`: `counter` would pass its limit. `short`: `account` holds too little. `channel`: the channel is
- * taken, or elsewhere than the voucher says. `stale`: the subject is past that move.
+ * the same name. `approval`: another call stands on its approval. `limit`: `counter` would pass its limit; `value` is what
+ * it and those beside it hold. `short`: `account` holds too little. `channel`: the channel is taken, or elsewhere than the
+ * voucher says. `stale`: the subject is past that move.
  */
 export type Posted<S extends Payable = Call> =
   | { ok: true; call: S; calls: readonly S[]; counters: Readonly<Record<string, bigint>> }
   | { ok: false; why: 'claimed'; call: Payable }
+  | { ok: false; why: 'approval'; call: Call }
   | { ok: false; why: 'limit'; counter: string; value: bigint; limit: bigint }
   | { ok: false; why: 'short'; account: string; balance: bigint }
   | { ok: false; why: 'channel'; channel: Channel | undefined }
@@ -84,7 +86,9 @@ export type Ledger = {
   moveCursor: (chain: string, block: bigint) => Promise<void>
   /** Every call, oldest first, in pages: those after `after` (an id returned before). */
   calls: (after: string | undefined, limit: number) => Promise<Call[]>
-  /** Everything that it holds, in the same way. */
+  /** The newest calls first, in pages: those before `before`, and none when nobody has that id. */
+  recent: (page: { before?: string; limit: number }) => Promise<Call[]>
+  /** Everything that it holds, as `calls` does. */
   subjects: (after: string | undefined, limit: number) => Promise<Subject[]>
   /** The append-only journal after `seq`, in order. */
   journal: (seq: number, limit: number) => Promise<JournalEntry[]>

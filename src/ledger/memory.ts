@@ -107,6 +107,12 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
       if (block > (cursors.get(chain) ?? -1n)) cursors.set(chain, block)
     },
     calls: async (after, limit) => page(all('call', subjects.values()), after, limit),
+    recent: async ({ before, limit }) => {
+      const newest = all('call', subjects.values()).reverse()
+      if (before === undefined) return newest.slice(0, limit)
+      const start = order.get(before)
+      return start === undefined ? [] : newest.filter(({ id }) => order.get(id)! < start).slice(0, limit)
+    },
     subjects: async (after, limit) => page([...subjects.values()], after, limit),
     lines: async () => entries.length,
     journal: async (seq, limit) => entries.slice(seq, seq + limit),

@@ -30,6 +30,9 @@ export const ACCOUNT = {
   channel: (channel: string) => `channel:${channel}`,
 } as const
 
+/** What the counter of every budget begins with. */
+export const BUDGET = 'budget:'
+
 export const COUNTER = {
   exposure: 'exposure',
   payerExposure: (payer: Hex) => `exposure:${payer}`,
@@ -39,4 +42,21 @@ export const COUNTER = {
   settled: (payer: Hex) => `settled:${payer}`,
   /** Units signed and not yet moved, by asset and payer: what its balance must cover. */
   signed: (asset: string, payer: Hex) => `signed:${asset}:${payer}`,
+  /** Micro-dollars that calls hold and have spent of a budget in one of its windows. */
+  budget: (node: string, id: string, window: string) => `${BUDGET}${node}:${id}:${window}`,
 } as const
+
+/** The name of a window by the minute in which it begins, UTC: 20261121T2130Z. Names sort by time. */
+export const windowName = (ms: number): string => {
+  const iso = new Date(ms).toISOString()
+  return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 13)}${iso.slice(14, 16)}Z`
+}
+
+/** When the window of a budget's counter began, ms; undefined for any other counter, and for one without windows. */
+export const windowBegan = (counter: string): number | undefined => {
+  const [, year, month, day, hour, minute] =
+    /^budget:.*:(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)Z$/.exec(counter) ?? []
+  return year === undefined
+    ? undefined
+    : Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute))
+}

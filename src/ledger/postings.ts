@@ -1,8 +1,8 @@
 import type { Usd } from '../money.ts'
 import type { Posting } from './ledger.ts'
 
-/** A change of a control counter; it is refused when `limit` is given and would be passed. */
-export type Bump = { name: string; by: bigint; limit?: bigint }
+/** A change of a control counter; it is refused when `limit` is given and would be passed by it and those `beside` it together. */
+export type Bump = { name: string; by: bigint; limit?: bigint; beside?: readonly string[] }
 
 /** A change of a counter, or none when it changes by nothing. */
 export const bump = (name: string, by: bigint): Bump[] => (by === 0n ? [] : [{ name, by }])

@@ -166,22 +166,31 @@ local function move()
   if seen then i = stop; return {'again', seen} end
   if write == '0' then return {'said'} end
   if fenced(next_arg()) then i = stop; return {'fenced'} end
-  local bumps, names, counters, values = {}, {}, {}, {'done', 0}
+  local bumps, names, beside, now, counters, values = {}, {}, {}, {}, {}, {'done', 0}
   for k = 1, tonumber(next_arg()) do
-    bumps[k] = {next_arg(), next_arg(), next_arg()}
-    names[k] = bumps[k][1]
+    bumps[k] = {next_arg(), next_arg(), next_arg(), {}}
+    names[#names + 1] = bumps[k][1]
+    for b = 1, tonumber(next_arg()) do
+      local name = next_arg()
+      bumps[k][4][b], names[#names + 1], beside[#beside + 1] = name, name, name
+    end
   end
   local held = #names > 0 and redis.call('HMGET', p .. 'counters', unpack(names)) or {}
+  for k, name in ipairs(names) do now[name] = held[k] or '0' end
   for k, bump in ipairs(bumps) do
-    local value = held[k] or '0'
+    local value = now[bump[1]]
     local sum = add(value, bump[2])
-    if bump[3] ~= '' and add(bump[3], minus(sum)):sub(1, 1) == '-' then i = stop; return {'limit', k, value} end
-    values[k + 2] = sum
+    if bump[3] ~= '' then
+      for _, name in ipairs(bump[4]) do value = add(value, now[name]) end
+      if add(bump[3], minus(add(value, bump[2]))):sub(1, 1) == '-' then i = stop; return {'limit', k, value} end
+    end
+    now[bump[1]], values[k + 2] = sum, sum
     if bump[2] ~= '0' then
       counters[#counters + 1] = bump[1]
       counters[#counters + 1] = sum
     end
   end
+  for _, name in ipairs(beside) do values[#values + 1] = now[name] end
   local guard = next_arg()
   local keys, deltas, balances = {}, {}, {}
   for k = 1, tonumber(next_arg()) do keys[k], deltas[k] = next_arg(), next_arg() end

@@ -60,7 +60,13 @@ const writesOf = (cache: Cache, move: Move, change: Change, puts: readonly Name[
   return [
     tx ? '1' : '0',
     String(bumps.length),
-    ...bumps.flatMap(({ name, by, limit }) => [name, by.toString(), limit?.toString() ?? '']),
+    ...bumps.flatMap(({ name, by, limit, beside = [] }) => [
+      name,
+      by.toString(),
+      limit?.toString() ?? '',
+      String(beside.length),
+      ...beside,
+    ]),
     guarded ?? '',
     String(deltas.size),
     ...[...deltas].flatMap(([key, by]) => [key, by.toString()]),
@@ -152,8 +158,14 @@ export const settleAnswer = (
   const [, seq, ...values] = answer
   for (const one of change.put) cache.put(one, String(seq))
   for (const [kind, name, holder] of namesOf(move)) cache.named(kind, name, holder)
-  return applied(change, Object.fromEntries(change.bumps.map(({ name }, i) => [name, BigInt(values[i]!)])))
+  return applied(change, Object.fromEntries(countedBy(change).map((name, i) => [name, BigInt(values[i]!)])))
 }
+
+/** The counters that the script answers with, in its order. */
+const countedBy = ({ bumps }: Change): string[] => [
+  ...bumps.map(({ name }) => name),
+  ...bumps.flatMap(({ beside = [] }) => beside),
+]
 
 /** A stored subject: its version, a space, and itself. */
 export const parseStored = (text: string): { version: string; value: Subject } | undefined => {

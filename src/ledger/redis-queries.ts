@@ -46,11 +46,11 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
       await list('ZRANGE', key(`open:${kind}`), 0, limit === undefined ? -1 : limit - 1),
     )) as S[]
   const page = async (after: string | undefined, limit: number) => {
-    const from =
-      after === undefined ? null : ((await store.read('ZSCORE', key('all'), after)) as string | null)
+    const from = after === undefined ? null : await orderOf(after)
     const ids = await list('ZRANGEBYSCORE', key('all'), `(${from ?? 0}`, '+inf', 'LIMIT', 0, limit)
     return subjectsOf(ids)
   }
+  const orderOf = async (id: string) => (await store.read('ZSCORE', key('all'), id)) as string | null
   const txsOf = async (hashes: readonly string[]): Promise<Tx[]> => {
     if (hashes.length === 0) return []
     const rows = await list('MGET', ...hashes.map((hash) => key(`t:${hash}`)))
@@ -121,6 +121,22 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
         calls.push(...some.filter((one) => one.is === 'call'))
         last = some.at(-1)?.id
         if (some.length < PAGE) break
+      }
+      return calls.slice(0, limit)
+    },
+    recent: async ({ before, limit }) => {
+      const calls: Call[] = []
+      let last = before === undefined ? '+inf' : await orderOf(before)
+      let many = limit
+      while (last !== null && calls.length < limit) {
+        const bound = last === '+inf' ? last : `(${last}`
+        const ids = await list('ZREVRANGEBYSCORE', key('all'), bound, '-inf', 'LIMIT', 0, many)
+        const some = await subjectsOf(ids)
+        calls.push(...some.filter((one) => one.is === 'call'))
+        if (calls.length >= limit || ids.length < many) break
+        last = await orderOf(ids.at(-1)!)
+        // Much else lies between.
+        many = PAGE
       }
       return calls.slice(0, limit)
     },

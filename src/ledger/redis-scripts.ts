@@ -121,6 +121,9 @@ redis.call('DEL', p .. 'i:' .. id)
 return 1
 `)
 
+/** Drops counters. KEYS: meta, the counters. ARGV: their names. Returns how many there were. */
+export const FORGET = script(`return redis.call('HDEL', KEYS[2], unpack(ARGV))`)
+
 /** Cuts off the journal before a line. KEYS: meta, the journal. ARGV: the number of the first line that stays. */
 export const CUT = script(`
 redis.call('HSET', KEYS[1], 'first', ARGV[1])

@@ -3,10 +3,11 @@ import { bookOf } from './accounts.ts'
 import { keysOf } from './apply.ts'
 import { decode } from './codec.ts'
 import type { Subject } from './moves.ts'
+import { BUDGET, windowBegan } from './names.ts'
 import { parseStored } from './redis-move.ts'
-import { CUT, DROP } from './redis-scripts.ts'
+import { CUT, DROP, FORGET } from './redis-scripts.ts'
 
-/** Takes out of a ledger in Redis what is old and at rest. Balances, counters, channels and open work always stay. */
+/** Takes out of a ledger in Redis what is old and at rest. Balances, all other counters, channels and open work always stay. */
 export type Trimmer = {
   /** Which life of the store this is, and after which line it began: a store that was lost begins another. */
   incarnation: () => Promise<{ inc: string; cut: number }>
@@ -21,6 +22,8 @@ export type Trimmer = {
   }) => Promise<number>
   /** Cuts off journal lines older than a time in ms, up to a line. */
   cut: (wish: { before: number; upTo: number }) => Promise<void>
+  /** Drops the counters of budgets whose windows began before a time in ms; it looks at every counter. */
+  forget: (before: number) => Promise<number>
 }
 
 const PAGE = 200
@@ -77,6 +80,18 @@ export const createTrimmer = (store: Store): Trimmer => {
       }
       // The last line stays: it says where the journal is.
       if (first > 0) await store.run(CUT, [meta, key('journal')], [Math.min(first, upTo)])
+    },
+    forget: async (before) => {
+      let forgotten = 0
+      let cursor = '0'
+      do {
+        const scan = [cursor, 'MATCH', `${BUDGET}*`, 'COUNT', PAGE] as const
+        const [next, flat] = (await store.read('HSCAN', key('counters'), ...scan)) as [string, string[]]
+        const old = flat.filter((name, i) => i % 2 === 0 && (windowBegan(name) ?? before) < before)
+        if (old.length > 0) forgotten += Number(await store.run(FORGET, [meta, key('counters')], old))
+        cursor = next
+      } while (cursor !== '0')
+      return forgotten
     },
   }
 }

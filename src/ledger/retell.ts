@@ -97,10 +97,11 @@ const post = ({ tell, posted }: Retold, postings: readonly Posting[]): string[] 
   })
 
 const count = ({ tell, posted }: Retold, bumps: readonly Bump[]): string[] =>
-  bumps.map(({ name, by, limit }) => {
+  bumps.map(({ name, by, limit, beside = [] }) => {
     const key = counterKey(name)
     add(posted, key, by)
-    const value = posted.get(key)!
+    let value = posted.get(key)!
+    for (const other of beside) value += posted.get(counterKey(other)) ?? 0n
     if (limit !== undefined && value > limit) tell('limits', key, `${value} after a claim within ${limit}`)
     return key
   })

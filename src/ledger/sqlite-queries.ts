@@ -33,6 +33,10 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
   const after = 'n > coalesce((SELECT n FROM subjects WHERE id = ?), 0) ORDER BY n LIMIT ?'
   const page = rows(`SELECT json FROM subjects WHERE ${after}`)
   const pageOfCalls = rows(`SELECT json FROM subjects WHERE kind = 'call' AND ${after}`)
+  const newest = rows("SELECT json FROM subjects WHERE kind = 'call' ORDER BY n DESC LIMIT ?")
+  const older = rows(
+    "SELECT json FROM subjects WHERE kind = 'call' AND n < (SELECT n FROM subjects WHERE id = ?) ORDER BY n DESC LIMIT ?",
+  )
   const journal = rows('SELECT seq, line, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?')
 
   const lines = rows('SELECT max(seq) AS seq FROM journal')
@@ -91,6 +95,7 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
       return Number(note('epoch')[0]?.['value'])
     },
     calls: (after, limit) => parsed<Call>(pageOfCalls(after ?? '', limit)),
+    recent: ({ before, limit }) => parsed<Call>(before === undefined ? newest(limit) : older(before, limit)),
     subjects: (after, limit) => parsed<Subject>(page(after ?? '', limit)),
     lines: () => (lines()[0]?.['seq'] as number | null) ?? 0,
     journal: (seq, limit) =>

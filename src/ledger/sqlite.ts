@@ -97,6 +97,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     counters: query('counters'),
     transfers: query('transfers'),
     calls: query('calls'),
+    recent: query('recent'),
     subjects: query('subjects'),
     bookedBlocks: query('bookedBlocks'),
     sent: query('sent'),

@@ -12,10 +12,12 @@ import { openTills } from '../payment/tills.ts'
 import type { Till } from '../quote/offers.ts'
 import { createElected } from '../settle/elected.ts'
 import { createSettler, type Settler } from '../settle/settler.ts'
+import type { Records } from '../store/records.ts'
 import { openRelay, settlerExtras } from './facilitator.ts'
 import { type Fleet, openStore } from './fleet.ts'
 import { countFailures } from './gauges.ts'
-import { countLedger, countLog } from './metrics.ts'
+import { countLedger, countLog, countRecords } from './metrics.ts'
+import { openTraces, type Traces } from './traces.ts'
 
 /** What a program that embeds the router, or a test, may put in. */
 export type Options = { clock?: Clock; log?: Log; probe?: (point: string) => void }
@@ -25,8 +27,11 @@ export type Base = {
   clock: Clock
   log: Log
   metrics: Metrics
+  /** Undefined where nobody wants any. */
+  traces: Traces | undefined
   probe: (point: string) => void
   ledger: Ledger
+  records: Records
   account: { key: Uint8Array; address: Hex }
   chains: ReadonlyMap<ChainId, Chain>
   tills: Till[]
@@ -42,8 +47,13 @@ export const openBase = async (config: Config, options: Options): Promise<Base> 
   const metrics = createMetrics()
   const log = countLog(options.log ?? jsonLog(() => config.log.level), metrics)
   const probe = options.probe ?? (() => {})
-  const { ledger, fleet, close: closeStore } = await openStore(config, clock, log)
+  const { ledger, records, fleet, close: closeStore } = await openStore(config, clock, log)
   countLedger(ledger, metrics, clock)
+  countRecords(records, metrics)
+  const traces = await openTraces({ settings: config.traces, ledger, log }).catch(async (error) => {
+    await closeStore()
+    throw error
+  })
   const account = { key: config.secrets.settlerKey, address: addressOf(config.secrets.settlerKey) }
   const chains = new Map(
     config.chains.map(({ id, rpc }) => [
@@ -52,6 +62,7 @@ export const openBase = async (config: Config, options: Options): Promise<Base> 
     ]),
   )
   const close = async () => {
+    await traces?.close()
     await closeStore()
     await Promise.all([...chains.values()].map((one) => one.close()))
     await relay?.close()
@@ -75,7 +86,22 @@ export const openBase = async (config: Config, options: Options): Promise<Base> 
   try {
     for (const chain of chains.values()) await chain.checkId()
     tills.push(...(await openTills(config.assets, chains, log)))
-    return { clock, log, metrics, probe, ledger, account, chains, tills, settlers, serving, fleet, close }
+    return {
+      clock,
+      log,
+      metrics,
+      traces,
+      probe,
+      ledger,
+      records,
+      account,
+      chains,
+      tills,
+      settlers,
+      serving,
+      fleet,
+      close,
+    }
   } catch (error) {
     await close()
     throw error

@@ -2,6 +2,7 @@ import type { ChainId } from '../assets.ts'
 import { createAnswers } from '../call/answers.ts'
 import { createCuts } from '../call/cuts.ts'
 import type { Deps } from '../call/deps.ts'
+import { createWatch } from '../call/trail.ts'
 import { toHex } from '../chain/signatures.ts'
 import { type ChannelDesk, createChannelDesk } from '../channel/desk.ts'
 import type { Clock } from '../clock.ts'
@@ -29,6 +30,7 @@ import { needsTwo } from './facilitator.ts'
 import type { Providers } from './providers.ts'
 import { liveDeps } from './reload.ts'
 import type { Lookups } from './routing.ts'
+import type { Tree } from './tree.ts'
 
 /** Longest wait for a settlement that must come first, ms. */
 export const SETTLE_FIRST_MS = 60_000
@@ -43,6 +45,7 @@ export type Doors = {
   desk: ChannelDesk
   admit: Admit
   closed: number
+  tree: Tree
 }
 
 /** Everything about channels. */
@@ -60,7 +63,7 @@ export const openDesk = ({ chains, channels, payers }: Config, base: Base): Chan
 export const createDeps = (
   config: Config,
   base: Base,
-  { providers, sealer, publicUrl, desk, admit, closed }: Doors,
+  { providers, sealer, publicUrl, desk, admit, closed, tree }: Doors,
 ): Deps => {
   const { ledger, clock, log, probe, account, tills, chains, settlers } = base
   const contracts = config.payers.contracts === 'settle-first'
@@ -149,8 +152,11 @@ export const createDeps = (
     }),
     recheckMs: RECHECK_MS,
     account,
+    ...tree,
     ...openAccounts(config, { ...base, publicUrl, closed }),
     cuts: createCuts(),
+    watch: createWatch(base),
+    tracer: base.traces?.tracer,
     answers: createAnswers({
       clock,
       ttlMs: config.cache.ttlSeconds * 1_000,

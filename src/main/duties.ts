@@ -6,6 +6,7 @@ import { createIntake } from '../settle/intake.ts'
 import type { Base } from './base.ts'
 
 /** What only one instance does at a time: settle, claim channels, pay out, reconcile, and end what dead ones left. */
+export type Duty = { start: () => void; stop: () => Promise<void> }
 export type Duties = { start: () => Promise<void>; stop: () => Promise<void> }
 
 export type DutyFacts = {
@@ -14,6 +15,8 @@ export type DutyFacts = {
   payouts: Payouts
   /** Compares chains and ledger until it is stopped. */
   reconcile: () => { stop: () => Promise<void> }
+  /** What else is done beside. */
+  beside: readonly Duty[]
 }
 
 /** How often it is looked whether an instance has died, ms. */
@@ -24,15 +27,17 @@ const SILENT_MS = 4_000
 const SWEEP_MS = 60_000
 
 /** The duties of one who is alone: what an earlier process left was taken over before the first call. */
-export const loneDuties = ({ keeper, payouts, reconcile }: Omit<DutyFacts, 'base'>): Duties => {
+export const loneDuties = ({ keeper, payouts, reconcile, beside }: Omit<DutyFacts, 'base'>): Duties => {
   let reconcilers: { stop: () => Promise<void> } | undefined
   return {
     start: async () => {
       keeper.start()
       payouts.start()
       reconcilers = reconcile()
+      for (const one of beside) one.start()
     },
     stop: async () => {
+      await Promise.all(beside.map((one) => one.stop()))
       await reconcilers?.stop()
       await payouts.stop()
       await keeper.stop()

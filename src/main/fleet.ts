@@ -12,6 +12,9 @@ import { type Log, quietLog } from '../log.ts'
 import { type Alive, aloneAlive, redisAlive } from '../store/alive.ts'
 import { type Board, memoryBoard, redisBoard } from '../store/board.ts'
 import { type Lease, ownLease, redisLease } from '../store/lease.ts'
+import { memoryRecords, type Records } from '../store/records.ts'
+import { redisRecords } from '../store/records-redis.ts'
+import { sqliteRecords } from '../store/records-sqlite.ts'
 import { openRedis } from '../store/redis.ts'
 import type { Store } from '../store/store.ts'
 import { memoryTally, redisTally, type Tally } from '../store/tally.ts'
@@ -32,18 +35,25 @@ export const openStore = async (
   { store: address, archive: { file, keepDays } }: Pick<Config, 'store' | 'archive'>,
   clock: Clock,
   log: Log,
-): Promise<{ ledger: Ledger; fleet: Fleet; close: () => Promise<void> }> => {
+): Promise<{ ledger: Ledger; records: Records; fleet: Fleet; close: () => Promise<void> }> => {
   const me = `i_${randomBytes(6).toString('hex')}`
   if (!isRedis(address)) {
     const path = sqlitePath(address)
     const lock = path === undefined ? undefined : lockLedger(path)
     const ledger = await openLedger(address, clock)
+    const records = await openRecords(address, clock).catch(async (error: unknown) => {
+      await ledger.close()
+      lock?.release()
+      throw error
+    })
     const close = async () => {
+      await records.close()
       await ledger.close()
       lock?.release()
     }
     const lone = { tally: memoryTally({ clock }), board: memoryBoard({ clock }) }
-    return { ledger, fleet: { alive: aloneAlive(me), lease: ownLease(), store: undefined, ...lone }, close }
+    const fleet = { alive: aloneAlive(me), lease: ownLease(), store: undefined, ...lone }
+    return { ledger, records, fleet, close }
   }
   const store = await openRedis({ url: address, log })
   const lease = redisLease({ store, log, holder: me })
@@ -61,7 +71,8 @@ export const openStore = async (
       await alive.stop()
       await store.close()
     }
-    return { ledger, fleet: { alive, lease, store, tally: redisTally({ store }), board }, close }
+    const records = redisRecords({ store, clock })
+    return { ledger, records, fleet: { alive, lease, store, tally: redisTally({ store }), board }, close }
   } catch (error) {
     await store.close()
     throw error
@@ -106,6 +117,16 @@ export const openLedger = async (address: string, clock: Clock): Promise<Ledger>
   }
   // Not a spread: the epoch is a getter.
   return Object.defineProperty(ledger, 'close', { value: close })
+}
+
+/** Opens the records that a config names beside whoever serves from them; what is written here is seen there at once. */
+export const openRecords = async (address: string, clock: Clock): Promise<Records> => {
+  const path = sqlitePath(address)
+  // A file of its own: its writes must not wait for those of the ledger.
+  if (path !== undefined) return sqliteRecords({ path: `${path}-desk`, clock })
+  if (!isRedis(address)) return memoryRecords({ clock })
+  const store = await openRedis({ url: address, log: quietLog })
+  return { ...redisRecords({ store, clock }), close: store.close }
 }
 
 const isRedis = (address: string): boolean => /^redis(s|\+sentinel|\+cluster)?:/.test(address)

@@ -1,3 +1,4 @@
+import { DELIVERIES, type Delivery } from '../alerts/delivery.ts'
 import { toUsd } from '../assets.ts'
 import type { Clock } from '../clock.ts'
 import { billOf, type Call, fromSigned, toMove } from '../ledger/call.ts'
@@ -5,7 +6,7 @@ import type { Ledger, Posted } from '../ledger/ledger.ts'
 import type { Move, Payable } from '../ledger/moves.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Provider } from '../providers/provider.ts'
+import type { Records } from '../store/records.ts'
 
 /** The same log, counted by the names of its lines, which are ours. */
 export const countLog = (log: Log, metrics: Metrics): Log => {
@@ -19,18 +20,6 @@ export const countLog = (log: Log, metrics: Metrics): Log => {
     }
   return { info: counted('info'), warn: counted('warn'), error: counted('error') }
 }
-
-/** The same provider, counted and timed. */
-export const countProvider = (provider: Provider, metrics: Metrics): Provider => ({
-  ...provider,
-  ask: async (ask) => {
-    const from = performance.now()
-    metrics.count('farebox_provider_attempts_total', [provider.id])
-    const answer = await provider.ask(ask)
-    metrics.observe('farebox_provider_answer_seconds', [provider.id], (performance.now() - from) / 1_000)
-    return answer
-  },
-})
 
 /** Counts and times what is posted from now on, by whoever holds this ledger: a move that was applied, once. */
 export const countLedger = (ledger: Ledger, metrics: Metrics, clock: Clock): void => {
@@ -49,6 +38,27 @@ export const countLedger = (ledger: Ledger, metrics: Metrics, clock: Clock): voi
   }
   // In its place and not a copy: the epoch of a ledger may be a getter.
   Object.assign(ledger, { post: counted })
+}
+
+/** Counts how attempts to deliver webhooks ended, as they are written down. */
+export const countRecords = (records: Records, metrics: Metrics): void => {
+  const write = records.write.bind(records)
+  const counted: Records['write'] = async (writes) => {
+    const written = await write(writes)
+    if (!written.ok) return written
+    for (const one of writes) {
+      if (one.table !== DELIVERIES || !('value' in one)) continue
+      const outcome = outcomeOf(one.value as unknown as Delivery)
+      if (outcome) metrics.count('farebox_webhook_deliveries_total', [outcome])
+    }
+    return written
+  }
+  Object.assign(records, { write: counted })
+}
+
+const outcomeOf = ({ state, tries }: Delivery): string | undefined => {
+  if (state === 'waiting') return tries > 0 ? 'failed' : undefined
+  return state === 'failed' ? 'given_up' : state
 }
 
 const countMove = (metrics: Metrics, move: Move, item: Payable, now: number): void => {
@@ -109,6 +119,7 @@ const countSettled = (metrics: Metrics, call: Call, now: number): void => {
   metrics.count('farebox_settled_microusd_total', [call.chain], microOf(call, toMove(call)))
   const lag = bill ? Math.max(0, now - bill.at) / 1_000 : 0
   metrics.observe('farebox_settlement_lag_seconds', [call.chain], lag)
+  metrics.observe('farebox_settlement_age_seconds', [call.chain], Math.max(0, now - call.at) / 1_000)
 }
 
 const chargedFor = (call: Call): bigint => billOf(call)?.charged ?? 0n

@@ -6,7 +6,7 @@ import { createQuoter, type Quote, type Quoter } from '../quote/quote.ts'
 import { createSealer } from '../quote/seal.ts'
 import type { Order } from '../wire/order.ts'
 import type { Providers } from './providers.ts'
-import { type Lookups, openRouter } from './routing.ts'
+import { type Lookups, openFlagship, openRouter } from './routing.ts'
 
 /** Settings that were changed by their names, or why nothing was. */
 export type Reloaded = { ok: true; changed: readonly string[] } | { ok: false; problems: readonly string[] }
@@ -29,7 +29,7 @@ export type ReloadFacts = {
 export const liveDeps = (
   config: Config,
   lookups: Lookups,
-): Pick<Deps, 'router' | 'quoter' | 'exposure' | 'firstByteMs'> => {
+): Pick<Deps, 'router' | 'quoter' | 'flagship' | 'exposure' | 'firstByteMs'> => {
   const router = openRouter(config, lookups)
   const quoter = createQuoter({
     router,
@@ -43,6 +43,7 @@ export const liveDeps = (
   return {
     router,
     quoter,
+    flagship: openFlagship(config, lookups),
     exposure: config.exposure,
     firstByteMs: Math.max(...config.providers.map((one) => one.firstByteMs)),
   }

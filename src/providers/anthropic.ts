@@ -27,7 +27,8 @@ export const anthropicProvider = (facts: AnthropicFacts): Provider => {
     const { format, claude } = abilities
     const hide = !claude && ask.body.reasoning?.exclude === true
     const telling: Telling = { created: seconds(facts.clock.now()), format, hide }
-    const asked = { path, body: JSON.stringify(messagesBody(ask, abilities)), signal: ask.signal }
+    const { signal, trace } = ask
+    const asked = { path, body: JSON.stringify(messagesBody(ask, abilities)), signal, trace }
     if (ask.body.stream) return { kind: 'stream', events: chunksOf(await host.events(asked), telling) }
     const message: Message & { type?: unknown } = parseObject(await host.whole(asked)) as object
     if (message.type === 'error') throw eventFault(message)

@@ -26,9 +26,9 @@ export const geminiProvider = (facts: GeminiFacts): Provider => {
     id: facts.id,
     lacks: (model) => abilitiesOf(model).lacks,
     ask: async (ask) => {
-      const { body, model, signal } = ask
+      const { body, model, signal, trace } = ask
       const created = seconds(facts.clock.now())
-      const asked = { body: JSON.stringify(contentBody(ask, abilitiesOf(model))), signal }
+      const asked = { body: JSON.stringify(contentBody(ask, abilitiesOf(model))), signal, trace }
       if (body.stream) {
         const events = await host.events({ ...asked, path: pathOf(model, 'streamGenerateContent?alt=sse') })
         return { kind: 'stream', events: chunksOf(events, { created, choices: body.n ?? 1 }) }
@@ -38,10 +38,11 @@ export const geminiProvider = (facts: GeminiFacts): Provider => {
       return { kind: 'json', text: JSON.stringify(answer), body: answer }
     },
     embed: async (ask) => {
+      const { signal, trace } = ask
       const path = pathOf(ask.model, 'batchEmbedContents')
       const batches: object[] = []
       for (const body of embedBodies(ask, nameOf(ask.model))) {
-        const batch = parseObject(await host.whole({ path, body: JSON.stringify(body), signal: ask.signal }))
+        const batch = parseObject(await host.whole({ path, body: JSON.stringify(body), signal, trace }))
         if (batch.error) throw eventFault(batch)
         batches.push(batch)
       }

@@ -31,8 +31,8 @@ export type HostFacts = {
   keepAlive?: EventsFacts['keepAlive']
 }
 
-/** `path` from the root of the host, with its query; `body` is JSON. */
-export type HostAsk = { path: string; body: string; signal: AbortSignal }
+/** `path` from the root of the host, with its query; `body` is JSON; `trace` is sent as `traceparent`. */
+export type HostAsk = { path: string; body: string; signal: AbortSignal; trace?: string | undefined }
 
 /** A server that is asked by POST with JSON; every function throws `UpstreamError`. */
 export type Host = {
@@ -50,12 +50,13 @@ const LARGEST_REFUSAL = 65_536
 /** Connections to one host: as many as calls; how many those are is for the gate to say. */
 export const openHost = (facts: HostFacts): Host => {
   const pool = new Pool(new URL(facts.baseUrl).origin, { bodyTimeout: facts.idleMs })
-  const headers = {
+  const own = {
     'content-type': 'application/json',
     'accept-encoding': 'identity',
     ...facts.headers,
   }
-  const send = async ({ path, body, signal }: HostAsk, headersTimeout: number): Promise<Incoming> => {
+  const send = async ({ path, body, signal, trace }: HostAsk, headersTimeout: number): Promise<Incoming> => {
+    const headers = trace === undefined ? own : { ...own, traceparent: trace }
     const reply = await post(pool, { path, headers, body, headersTimeout, signal }).catch(
       (error: unknown) => {
         throw faultOf(error)

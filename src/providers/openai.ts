@@ -30,9 +30,9 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
   const plain = mendFor(quirks, false)
 
   const ask = async (ask: Ask): Promise<Answer> => {
-    const { body, model, signal } = ask
+    const { body, model, signal, trace } = ask
     const request = requestFor(ask, { quirks, lacks: lacks(model), capField })
-    const asked = { path: pathOf(model, 'chat/completions'), body: JSON.stringify(request), signal }
+    const asked = { path: pathOf(model, 'chat/completions'), body: JSON.stringify(request), signal, trace }
     // Reasoning that is not wanted is left out by us: few hosts have a word for that.
     const mend = body.reasoning?.exclude === true ? mendFor(quirks, true) : plain
     if (body.stream) {
@@ -80,7 +80,7 @@ const whole = (text: string): WireAnswer => {
 
 const embed = async (
   host: Host,
-  { body, model, signal }: EmbedAsk,
+  { body, model, signal, trace }: EmbedAsk,
   pathOf: PathOf,
   quirks: Quirks,
 ): Promise<Extract<Answer, { kind: 'json' }>> => {
@@ -89,6 +89,7 @@ const embed = async (
     path: pathOf(model, 'embeddings'),
     body: JSON.stringify(request),
     signal,
+    trace,
   })
   const answer = whole(text)
   const changed = countInput(answer)

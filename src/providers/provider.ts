@@ -3,8 +3,14 @@ import type { EmbeddingsBody } from '../wire/embeddings.ts'
 import type { Feature } from '../wire/features.ts'
 import type { ForwardBody, WireAnswer } from '../wire/openai.ts'
 
-/** What a provider is asked: the caller's body, its model's name there, and the cap on output tokens per choice. */
-export type Ask = { body: ForwardBody; model: string; maxOutput: number; signal: AbortSignal }
+/** What a provider is asked: the caller's body, its model's name there, and the cap on output tokens per choice. `trace`: the `traceparent` to send. */
+export type Ask = {
+  body: ForwardBody
+  model: string
+  maxOutput: number
+  signal: AbortSignal
+  trace?: string | undefined
+}
 
 export type Answer =
   /** `text` is the JSON as it came, `body` the same parsed. */
@@ -15,7 +21,7 @@ export type Answer =
 /** A JSON answer's first byte comes after its last token: it may take so many times as long as that of a stream. */
 export const WHOLE_ANSWER = 5
 
-export type EmbedAsk = { body: EmbeddingsBody; model: string; signal: AbortSignal }
+export type EmbedAsk = Omit<Ask, 'body' | 'maxOutput'> & { body: EmbeddingsBody }
 
 export type Provider = {
   id: string

@@ -5,7 +5,7 @@ import { fail } from '../errors.ts'
 import { randomId } from '../ids.ts'
 import { maxOf, minOf, NO_MONEY, printUsd, type Usd } from '../money.ts'
 import type { Route } from '../route/plan.ts'
-import type { Router, Size } from '../route/router.ts'
+import type { Allowed, Router, Size } from '../route/router.ts'
 import type { Strategy } from '../route/strategies.ts'
 import type { Order } from '../wire/order.ts'
 import { maxPrice } from '../wire/steering.ts'
@@ -35,7 +35,8 @@ export type Quote = {
 }
 
 export type Quoter = {
-  quote: (order: Order) => Quote
+  /** `allowed`: what the caller's key allows. */
+  quote: (order: Order, allowed?: Allowed) => Quote
   fits: (quote: Pick<Quote, 'routes' | 'input' | 'choices' | 'measured'>, budget: Usd) => number
 }
 
@@ -56,11 +57,11 @@ export type QuoterFacts = {
 export const createQuoter = (facts: QuoterFacts): Quoter => {
   const { router, catalog, learner, clock, margin } = facts
 
-  const quote = (order: Order): Quote => {
+  const quote = (order: Order, allowed?: Allowed): Quote => {
     const measured = measure(order)
     const size = sizeOf(order, measured)
     const { input: rough, output: asked, choices } = size
-    const { routes, strategy, why } = router.route(order, size)
+    const { routes, strategy, why } = router.route(order, size, allowed)
     const places = routes.map((route) => placeOf(catalog, route))
     const inputs = places.map(({ model }) => inputTokens(measured, model, learner.factor(model.id)))
     const input = {

@@ -22,16 +22,22 @@ export const strategyOf = (
 
 /**
  * The models that may answer, in groups: of a group the best is taken, and the next group only when no host of the one
- * before can answer. Beside `auto`, `models` is what it may choose from; beside a model, what may answer instead, in order.
+ * before can answer. Only those that the caller's key allows. Beside `auto`, `models` is what it may choose from; beside a model, what may answer instead, in order.
  */
-export const namedModels = (request: Steered, name: string, catalog: Catalog): Model[][] => {
+export const namedModels = (
+  request: Steered,
+  name: string,
+  catalog: Catalog,
+  allows: (model: string) => boolean = () => true,
+): Model[][] => {
   const find = (asked: string, param: string): Model => {
     const model = catalog.find(asked) ?? catalog.find(strategyOf({ model: asked }, 'balanced').name)
     if (!model) throw fail('model_not_found', { model: asked, param })
+    if (!allows(model.id)) throw fail('key_scope', { problem: `This key may not use ${model.id}.`, param })
     return model
   }
   const others = (request.models ?? []).map((one) => find(one, 'models'))
-  if (name === AUTO) return [others.length > 0 ? [...new Set(others)] : [...catalog.models]]
+  if (name === AUTO) return [others.length > 0 ? [...new Set(others)] : catalog.models.filter(({ id }) => allows(id))]
   const first = catalog.find(request.model) ?? find(name, 'model')
   return [...new Set([first, ...others])].map((model) => [model])
 }

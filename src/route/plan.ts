@@ -31,6 +31,8 @@ export type PlanFacts = {
   catalog: Catalog
   /** The strategy of who does not choose one. */
   usual: Strategy
+  /** The models that the caller's key allows; all when undefined. */
+  allows?: ((model: string) => boolean) | undefined
   /** What `auto` judges models by. */
   judged: Judged | undefined
   hosts: HostFacts
@@ -49,7 +51,7 @@ export const plan = (facts: PlanFacts): Plan => {
   const request: Steered = facts.order.request
   const { name, strategy } = strategyOf(request, facts.usual)
   const out: Lacking[] = []
-  const groups = namedModels(request, name, facts.catalog).map((models) => ableOf(facts, models, out))
+  const groups = namedModels(request, name, facts.catalog, facts.allows).map((models) => ableOf(facts, models, out))
   const able = groups.flat().reduce((sum, one) => sum + one.hosts.length, 0)
   if (able === 0) throw tooMuch(out, needs, request)
   const rows = groups.flatMap((group) => {

@@ -11,7 +11,13 @@ import type { Strategy } from './strategies.ts'
 
 export type Router = {
   /** Who answers an order, and why; refuses when nobody can. */
-  route: (order: Order, size: Size) => Decision
+  route: (order: Order, size: Size, allowed?: Allowed) => Decision
+}
+
+/** What the caller's key allows, and the strategy that it has when none is chosen. */
+export type Allowed = {
+  allows?: ((model: string) => boolean) | undefined
+  usual?: Strategy | undefined
 }
 
 /** What is known of an order's size: of its input in tokens, of its output the asked cap per choice. */
@@ -32,16 +38,18 @@ export type RouterFacts = {
 }
 
 export const createRouter = (facts: RouterFacts): Router => ({
-  route: (order, size) => {
+  route: (order, size, allowed) => {
+    const usual = allowed?.usual ?? facts.usual
     const asked = needed(order)
-    const { name } = strategyOf(order.request, facts.usual)
+    const { name } = strategyOf(order.request, usual)
     const judged = name === AUTO ? facts.judge(order, { ...asked, input: size.input }) : undefined
     const expected = order.kind === 'chat' ? facts.usualOutput(name) : 0
     const made = plan({
       order,
       needs: { ...size, ...asked, expected },
       catalog: facts.catalog,
-      usual: facts.usual,
+      usual,
+      allows: allowed?.allows,
       judged,
       hosts: { ...facts.hosts, cached: facts.prefixes.cached(order, size.input) },
     })

@@ -50,9 +50,37 @@ export type Records = {
   list: <T = Json>(table: string, range: Range) => Promise<Row<T>[]>
   /** All of it or none, durable when resolved. Rejects with `ledger_unavailable` when nobody can say. Rows of one write must be different ones. */
   write: (writes: readonly Write[]) => Promise<Written>
-  /** Goes up with each write to a table; what was read before may be kept as long as it stays. */
+  /** Goes up with each write to a table; what was read before may be kept as long as it stays, and no row's `until` comes. Says nothing to another process. */
   revision: (table: string) => Promise<number>
   close: () => Promise<void>
+}
+
+const NAME = /^[a-z]{1,40}$/
+const ID = /^[!-~]{1,200}$/
+
+/** Throws for a name or an id that the twins would not keep in the same order: a bug of the writer, nothing is refused by it. */
+export const checkWrites = (writes: readonly Write[]): void => {
+  for (const one of writes) {
+    const keys = 'drop' in one ? [] : Object.entries(one.keys ?? {})
+    const names = [one.table, ...keys.map(([name]) => name)]
+    const ids = [one.id, ...keys.map(([, value]) => value)]
+    const bad = [...names.filter((name) => !NAME.test(name)), ...ids.filter((id) => !ID.test(id))]
+    if (bad.length > 0) throw new Error(`not a name or an id of records: ${JSON.stringify(bad)}`)
+  }
+}
+
+/** A range as the least id in it and the least beyond it. Ids hold no character below "!" and none above "~". */
+export const boundsOf = ({
+  prefix = '',
+  after,
+  from,
+  to,
+  backwards,
+}: Range): { low: string; high: string } => {
+  const low = [' ', prefix, from ?? '', after === undefined || backwards ? '' : `${after} `]
+  const high = [`${prefix}\x7f`, to ?? '\x7f', after === undefined || !backwards ? '\x7f' : after]
+  const sorted = (list: string[]) => list.sort((a, b) => (a < b ? -1 : 1))
+  return { low: sorted(low).at(-1)!, high: sorted(high)[0]! }
 }
 
 type Kept = { value: string; version: number; keys: Readonly<Record<string, string>>; until: number }
@@ -89,6 +117,7 @@ export const memoryRecords = ({ clock }: { clock: Clock }): Records => {
         .map((id) => rowOf(id, alive(table, id)!))
     },
     write: async (writes) => {
+      checkWrites(writes)
       for (const { table, id, if: wanted } of writes)
         if (wanted !== undefined && (alive(table, id)?.version ?? 0) !== wanted)
           return { ok: false, stale: { table, id } }

@@ -12,6 +12,7 @@ import {
 import { DiscoveryDocument, validate } from 'mppx/discovery'
 import type { LocalAccount } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NOBODY } from '../../src/accounts/caller.ts'
 import type { Asset, ChainId, Hex } from '../../src/assets.ts'
 import { HEADER_BUDGET } from '../../src/call/declare.ts'
 import { demand } from '../../src/call/demand.ts'
@@ -231,7 +232,7 @@ describe('PAYMENT-REQUIRED', () => {
   }
   const ask = async (chains: readonly ChainId[], hosts = 1, network?: ChainId, signed = true) => {
     const deps = await depsOf(chains, hosts)
-    const visit = { order: orderOf(), payer: undefined, network, signed }
+    const visit = { order: orderOf(), payer: undefined, caller: NOBODY, network, signed }
     const reply = await demand(deps, visit, 'payment_required')
     const text = reply.headers['PAYMENT-REQUIRED']!
     const required = decoded(text)
@@ -284,7 +285,7 @@ describe('PAYMENT-REQUIRED', () => {
     const few = { ...deps.offers, tills: [{ ...deps.offers.tills[0]!, ways: [WAYS['USDC']![2]!] }] }
     const reply = await demand(
       { ...deps, offers: few },
-      { order: orderOf(), payer: undefined, signed: true },
+      { order: orderOf(), payer: undefined, caller: NOBODY, signed: true },
       'payment_required',
     )
     const { extensions } = decoded(reply.headers['PAYMENT-REQUIRED']!)
@@ -303,7 +304,7 @@ describe('PAYMENT-REQUIRED', () => {
     })
     const deps = { ...(await depsOf(THREE.slice(0, 1), 1)), notary }
     const signed = async () => {
-      const visit = { order: orderOf(), payer: undefined, signed: true }
+      const visit = { order: orderOf(), payer: undefined, caller: NOBODY, signed: true }
       const { extensions } = JSON.parse((await demand(deps, visit, 'payment_required')).body as string)
       return extensions['offer-receipt'].info.offers.length > 0
     }

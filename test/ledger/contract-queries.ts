@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { encode } from '../../src/ledger/codec.ts'
 import { chainHash } from '../../src/ledger/memory.ts'
 import type { LedgerTest } from './contract.ts'
+import { aDeposit, errandMoves } from './errands.ts'
 import { aCall, address, aTx, BOOK, moves, PAY_TO, postAll, usd, word } from './fixtures.ts'
 
 /** What can be asked of a ledger. */
@@ -83,6 +84,27 @@ export const queryContract = (on: LedgerTest): void => {
       after = read.at(-1)
     }
     expect(read).toEqual(calls.map((call) => call.id))
+  })
+
+  on('the newest calls come first, a page at a time, and errands are not among them', async (ledger) => {
+    const calls = Array.from({ length: 7 }, () => aCall())
+    for (const [n, call] of calls.entries()) {
+      await ledger.post(moves(call).claim())
+      if (n % 2 === 0) await ledger.post(errandMoves(aDeposit(1, 5n)).order)
+    }
+    await ledger.post(moves(calls[6]!).release)
+    const later = Array.from({ length: 60 }, () => errandMoves(aDeposit(1, 5n)).order)
+    await Promise.all(later.map((move) => ledger.post(move)))
+    const read: string[] = []
+    for (let before: string | undefined; ; before = read.at(-1)) {
+      const page = await ledger.recent({ ...(before !== undefined && { before }), limit: 3 })
+      expect(page.length).toBeLessThanOrEqual(3)
+      if (page.length === 0) break
+      read.push(...page.map((call) => call.id))
+    }
+    expect(read).toEqual(calls.map((call) => call.id).toReversed())
+    expect((await ledger.recent({ limit: 1 })).map((call) => call.service.at)).toEqual(['released'])
+    expect(await ledger.recent({ before: 'call_nobody', limit: 3 })).toEqual([])
   })
 
   on('stored transactions stay, the replaced ones too, and the last nonce is known', async (ledger) => {

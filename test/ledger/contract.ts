@@ -4,6 +4,7 @@ import { checkInvariants } from '../../src/ledger/invariants.ts'
 import type { Ledger, Posted } from '../../src/ledger/ledger.ts'
 import { COUNTER, type Payable } from '../../src/ledger/moves.ts'
 import { batchContract } from './contract-batch.ts'
+import { budgetContract } from './contract-budgets.ts'
 import { channelContract } from './contract-channels.ts'
 import { errandContract } from './contract-errands.ts'
 import { lifeContract } from './contract-life.ts'
@@ -54,6 +55,7 @@ export const ledgerContract = (name: string, open: () => Promise<Opened>): void 
     errandContract(on)
     payoutContract(on)
     queryContract(on)
+    budgetContract(on)
   })
 }
 

@@ -1,4 +1,5 @@
 import { toUsd } from '../../src/assets.ts'
+import type { Call, Drawn } from '../../src/ledger/call.ts'
 import type { Channel } from '../../src/ledger/channel.ts'
 import type { Errand } from '../../src/ledger/errand.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
@@ -42,6 +43,26 @@ export const TOKENS = [
 /** Both in the first token: one of ANN, one of BOB. */
 export const CHANNELS = [1, 2] as const
 
+/** Two of an organisation, of which one only tells, one of a team, and a rolling one of a key in three pieces. */
+const budgetsOf = (wish: Wish): Partial<Call> => {
+  if (wish.block % 3 === 0) return {}
+  const pieces = [0, 1, 2].map((n) => `budget:key_1:b4:${n}`)
+  const [counter, ...beside] = [...pieces.slice(wish.pick % 3), ...pieces.slice(0, wish.pick % 3)] as [string]
+  const all: Drawn[] = [
+    { counter: 'budget:org_1:b1:total', limit: usd(900) },
+    { counter: 'budget:org_1:b2:total' },
+    { counter: `budget:team_${wish.pick % 2}:b3:total`, limit: usd(500) },
+    { counter, beside, limit: usd(450) },
+  ]
+  return { budgets: all.filter((_, i) => (wish.block >> i) % 2 === 0) }
+}
+
+/** What calls draw on, and at times an approval. */
+const desk = (wish: Wish): Partial<Call> => ({
+  ...budgetsOf(wish),
+  ...(wish.block % 5 === 0 && { approval: `approval ${wish.pick % 3}` }),
+})
+
 const PAID_BY = ['eip3009', 'permit2', 'upto', 'voucher'] as const
 
 /** A number that was never used before. */
@@ -78,6 +99,7 @@ export const newCall = async (known: readonly Known[], ledger: Ledger, wish: Wis
     settleFirst,
     exposed: settleFirst ? usd(0) : toUsd(signed, decimals),
     claim: claimOf(known, wish),
+    ...desk(wish),
     ...(wish.charged % 4 === 0 && { key: `name ${wish.pick % 3}` }),
   })
   return { type: 'claim', call, limits: LIMITS }
@@ -86,7 +108,11 @@ export const newCall = async (known: readonly Known[], ledger: Ledger, wish: Wis
 const voucher = (channel: Channel, wish: Wish) => {
   const left = channel.balance - channel.charged
   const signed = left > 0n && !wish.reuse ? minOf(left, BigInt(wish.signed + 1)) : BigInt(wish.signed + 1)
-  return aVoucher(channel, { signed, ...(wish.wild && { cumulative: channel.charged + signed + 1n }) })
+  return aVoucher(channel, {
+    signed,
+    ...desk(wish),
+    ...(wish.wild && { cumulative: channel.charged + signed + 1n }),
+  })
 }
 
 const claimOf = (known: readonly Known[], wish: Wish): string => {

@@ -190,6 +190,7 @@ const everything = async (ledger: Ledger, sealed: boolean) => {
   const books = TOKENS.map(({ token }) => `eip155:8453/${token}`)
   return {
     calls: await ledger.calls(undefined, 1000),
+    recent: await ledger.recent({ limit: 1000 }),
     subjects: await ledger.subjects(undefined, 1000),
     open: await ledger.open(),
     errands: await ledger.openErrands(),

@@ -1,0 +1,82 @@
+/** Calls as people look at them: what they were, never what was said in them. */
+import type { NodeId } from '../accounts/node.ts'
+import { type Asset, assetKey, toUsd } from '../assets.ts'
+import { billOf, type Call, stateOf } from '../ledger/call.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { printUsd } from '../money.ts'
+import type { Scene } from './desk.ts'
+
+/** Calls that are looked through for those of one node; then the rest is asked for with `next`. */
+const MOST_SCANNED = 5_000
+
+/** The newest calls of a node, and from where to go on. */
+export const callsOf = async (
+  { ledger, assets }: { ledger: Pick<Ledger, 'recent'>; assets: () => readonly Asset[] },
+  { path }: Pick<Scene, 'path'>,
+  asked: {
+    at: NodeId
+    before?: string | undefined
+    limit: number
+    state?: string | undefined
+    model?: string | undefined
+  },
+) => {
+  const { at, limit, state, model } = asked
+  const symbols = new Map(assets().map((one) => [assetKey(one), one.symbol]))
+  const calls: ReturnType<typeof callView>[] = []
+  let before = asked.before
+  let more = true
+  for (let scanned = 0; more && calls.length < limit && scanned < MOST_SCANNED; ) {
+    const page = await ledger.recent({ limit: 200, ...(before !== undefined && { before }) })
+    more = page.length === 200
+    for (const call of page) {
+      if (calls.length === limit) {
+        more = true
+        break
+      }
+      before = call.id
+      scanned++
+      const view = callView(call, symbols)
+      const mine = path.length === 0 || call.account?.includes(at)
+      if (
+        mine &&
+        (!state || view.state === state) &&
+        (!model || view.model === model || view.asked === model)
+      )
+        calls.push(view)
+    }
+  }
+  return { calls, ...(more && before !== undefined && { next: before }) }
+}
+
+const callView = (call: Call, symbols: ReadonlyMap<string, string>) => {
+  const bill = billOf(call)
+  const usd = (units: bigint) => printUsd(toUsd(units, call.decimals))
+  return {
+    id: call.id,
+    time: call.at,
+    state: stateOf(call),
+    account: call.account ?? [],
+    payer: call.payer,
+    asked: call.asked,
+    stream: call.stream,
+    kind: call.kind,
+    chain: call.chain,
+    symbol: symbols.get(assetKey({ chain: call.chain, address: call.token })) ?? call.token,
+    ceiling: usd(call.ceiling),
+    ...(call.why !== undefined && { why: call.why }),
+    ...(call.tags && { tags: call.tags }),
+    ...('why' in call.service && { failed: call.service.why }),
+    ...(bill && {
+      model: bill.model,
+      provider: bill.provider,
+      input: bill.usage.input,
+      cached: bill.usage.cached,
+      output: bill.usage.output,
+      charged: usd(bill.charged),
+      ...(bill.refunded !== undefined && { refunded: usd(bill.refunded) }),
+      ms: bill.ms ?? bill.at - call.at,
+      ...(bill.firstMs !== undefined && { firstMs: bill.firstMs }),
+    }),
+  }
+}

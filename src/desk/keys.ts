@@ -1,0 +1,99 @@
+/** Keys: what agents call with. A bearer key, a wallet, or both. */
+import { z } from 'zod'
+import { type Bearer, newBearer } from '../accounts/keys.ts'
+import { budgetSchema, identified, rulesSchema } from '../accounts/limits.ts'
+import { type Node, pathOf } from '../accounts/node.ts'
+import { NAMES, NODES } from '../accounts/tables.ts'
+import { fail } from '../errors.ts'
+import type { Write } from '../store/records.ts'
+import { changing, type Scene } from './desk.ts'
+import {
+  added,
+  adding,
+  below,
+  idSchema,
+  nameFor,
+  nameSchema,
+  nodeOf,
+  nodePut,
+  shown,
+  walletSchema,
+} from './tree.ts'
+
+const kept = ({ prefix, hash }: Bearer) => ({ prefix, hash })
+
+/** Some node on a path asks for a second person. */
+export const needsTwo = async ({ records, path }: Pick<Scene, 'records' | 'path'>): Promise<boolean> => {
+  const rows = await records.many<Node>(NODES, path)
+  return rows.some((row) => row?.value.rules.fourEyes === true)
+}
+
+export const keyOperations = () => ({
+  'key.create': changing({
+    summary: 'A new key of a user: a bearer key (shown once), the wallet that pays for it, or both.',
+    needs: 'key.write',
+    input: z.strictObject({
+      user: idSchema,
+      name: nameSchema,
+      bearer: z.stringbool().or(z.boolean()).default(true),
+      wallet: walletSchema.optional(),
+      rules: rulesSchema.default({}),
+      budgets: z.array(budgetSchema).max(20).default([]),
+    }),
+    at: ({ user }) => user,
+    approval: async (scene, { rules, budgets }) => {
+      const limited =
+        rules.models ?? rules.maxPerCall ?? (budgets.some(({ kind }) => kind === 'hard') || undefined)
+      return limited === undefined && (await needsTwo(scene)) ? 'a key without limits of its own' : undefined
+    },
+    run: async ({ records, clock, node }, { name, bearer, wallet, rules, budgets }) => {
+      const parent = below(node, ['user'])
+      if (!bearer && wallet === undefined)
+        throw fail('invalid_request', {
+          problem: 'a key is a bearer key, a wallet, or both',
+          param: 'wallet',
+        })
+      const made = bearer ? newBearer() : undefined
+      const key = adding('key', {
+        name,
+        parent,
+        clock,
+        rules: rules as Node['rules'],
+        budgets: identified(budgets, []),
+        key: { ...(made && kept(made)), ...(wallet !== undefined && { wallet }) },
+      })
+      const names = [
+        ...(made ? [await nameFor(records, `bearer:${made.prefix}`, key.id, 'prefix')] : []),
+        ...(wallet === undefined ? [] : [await nameFor(records, `wallet:${wallet}`, key.id, 'wallet')]),
+      ]
+      return added(key, names, made ? { secret: made.secret } : {})
+    },
+  }),
+
+  'key.rotate': changing({
+    summary: 'A new bearer key in the place of the old one, which ends at once; shown once.',
+    needs: 'key.write',
+    input: z.strictObject({ id: idSchema }),
+    at: ({ id }) => id,
+    run: async ({ records }, { id }) => {
+      const { node, version } = await nodeOf(records, id)
+      if (node.level !== 'key' || node.deleted !== undefined)
+        throw fail('taken_here', { problem: 'Only a key that stands can be rotated.' })
+      const made = newBearer()
+      const next: Node = { ...node, key: { ...node.key, ...kept(made) } }
+      const old = node.key?.prefix
+      const writes: Write[] = [
+        nodePut(next, version),
+        { table: NAMES, id: `bearer:${made.prefix}`, value: id, if: 0 },
+        ...(old === undefined ? [] : [{ table: NAMES, id: `bearer:${old}`, drop: true as const }]),
+      ]
+      return {
+        result: { node: shown(next), secret: made.secret },
+        writes,
+        before: { prefix: old ?? null },
+        after: { prefix: made.prefix },
+        about: { id, path: pathOf(node) },
+      }
+    },
+  }),
+})

@@ -1,0 +1,115 @@
+/** Operations that give and take roles. Nobody gives or takes what it does not have itself, and an organisation keeps an owner. */
+import { z } from 'zod'
+import { levelOf, type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
+import { covers, nodePut } from '../accounts/operators.ts'
+import { may, ROLES, type Role } from '../accounts/roles.ts'
+import { NODES } from '../accounts/tables.ts'
+import { fail } from '../errors.ts'
+import type { Put, Records, Row } from '../store/records.ts'
+import { type Change, changing, type Operations, type Scene } from './desk.ts'
+
+const input = z.strictObject({
+  user: z.string().max(200).meta({ description: 'The user who has the role.' }),
+  role: z.enum(ROLES),
+  at: z
+    .string()
+    .max(200)
+    .meta({ description: 'Where it has it: an organisation, a team, a user, or `site`.' }),
+})
+type Input = z.output<typeof input>
+
+/** What `role.*` do. */
+export const roleOperations = (): Operations => ({
+  'role.grant': changing({
+    summary: 'Gives a user a role at a node and everywhere below it.',
+    needs: 'role.write',
+    input,
+    at: ({ at }) => at,
+    run: (scene, asked) =>
+      changeGrants(scene, asked, (grants) => {
+        if (grants.length >= MOST) throw fail('taken_here', { problem: `A user has at most ${MOST} roles.` })
+        return [...grants, { role: asked.role, at: asked.at }]
+      }),
+  }),
+  'role.revoke': changing({
+    summary: 'Takes a role from a user.',
+    needs: 'role.write',
+    input,
+    at: ({ at }) => at,
+    run: async (scene, asked) => {
+      const done = await changeGrants(scene, asked, (grants) => grants)
+      const kept = asked.role === 'owner' ? await keepOwner(scene.records, asked.at, asked.user) : []
+      return { ...done, writes: [...done.writes, ...kept] }
+    },
+  }),
+})
+
+const MOST = 50
+
+/** A user with its grants as they become, the asked one taken out first. */
+const changeGrants = async (
+  scene: Scene,
+  { user, role, at }: Input,
+  become: (others: NonNullable<Node['grants']>) => NonNullable<Node['grants']>,
+): Promise<Change<object>> => {
+  const { actor, records, node } = scene
+  if (node && levelOf(node.id) === 'key')
+    throw fail('invalid_request', { problem: 'at: a key has no roles below it', param: 'at' })
+  const row = await records.get<Node>(NODES, user)
+  // Of who is out of sight nothing is said, not even that there is such a user.
+  if (row?.value.level !== 'user' || may(actor, 'tree.read', pathOf(row.value)) !== 'yes')
+    throw fail('not_here', { what: 'such id' })
+  if (!covers(actor.grants, role, scene.path))
+    throw fail('forbidden', { needs: `the role ${role} there yourself` })
+  const before = row.value.grants ?? []
+  const after = become(before.filter((one) => one.role !== role || one.at !== at))
+  return {
+    result: { user, grants: after },
+    writes: [nodePut({ ...row.value, grants: after }, row.version)],
+    before: { user, grants: before },
+    after: { user, grants: after },
+  }
+}
+
+/** One row an organisation: who takes an owner away has seen the others, and nobody else took one meanwhile. */
+const OWNERS = 'owners'
+
+/**
+ * Writes that belong to any change by which a user stops being an owner of an organisation (its role taken, or itself
+ * frozen or deleted): refuses with `taken_here` when it is the last one. Nothing for other places.
+ */
+export const keepOwner = async (records: Records, org: NodeId, user: NodeId): Promise<Put[]> => {
+  if (levelOf(org) !== 'org') return []
+  const guard = await records.get<number>(OWNERS, org)
+  const users = await usersOf(records, org)
+  const owns = ({ value }: Row<Node>) =>
+    (value.grants ?? []).some(({ role, at }) => role === ('owner' satisfies Role) && at === org)
+  const was = users.some((one) => one.id === user && owns(one))
+  const active = ({ value }: Row<Node>) => !value.frozen && value.deleted === undefined
+  const others = users.filter((one) => one.id !== user && owns(one) && active(one))
+  if (was && others.length === 0)
+    throw fail('taken_here', { problem: 'The last owner of an organisation cannot be removed.' })
+  const value = (guard?.value ?? 0) + 1
+  return was ? [{ table: OWNERS, id: org, value, if: guard?.version ?? 0 }] : []
+}
+
+const PAGE = 500
+
+// Users of this organisation: an owner from elsewhere does not keep it in its own hands.
+const usersOf = async (records: Records, org: NodeId): Promise<Row<Node>[]> => {
+  const found: Row<Node>[] = []
+  for (let after: string | undefined; ; after = found.at(-1)?.id) {
+    const rows = await records.list<Node>(NODES, {
+      prefix: 'user_',
+      key: ['org', org],
+      limit: PAGE,
+      ...(after !== undefined && { after }),
+    })
+    found.push(...rows)
+    if (rows.length < PAGE) return found
+  }
+}
+
+/** Every organisation of which a user is an owner. */
+export const ownedBy = (user: Node): NodeId[] =>
+  (user.grants ?? []).flatMap(({ role, at }) => (role === 'owner' && at !== SITE ? [at] : []))
