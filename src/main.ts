@@ -6,6 +6,7 @@ import { isOffered } from './channel/agree.ts'
 import type { ChannelDesk } from './channel/desk.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config.ts'
+import type { Desk } from './desk/desk.ts'
 import { createApp } from './http/app.ts'
 import { createDrain } from './http/drain.ts'
 import { createRequestMeter, metricsResource } from './http/metrics.ts'
@@ -42,6 +43,8 @@ export type Farebox = {
   app: ReturnType<typeof createApp>
   /** Of the instances that share its store, this one settles. */
   leads: () => boolean
+  /** What operators and organisations do beside calling. */
+  desk: Desk
   /** Who gets in, and what was turned away. */
   admit: Admit
   /** Takes over what changed in a configuration, or says why it cannot. */
@@ -166,7 +169,8 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
     also: [() => fleet.lease.isHeld() && deps.payouts.start()],
   })
   const prices = watchPrices({ live: config, reload, clock })
-  return { leads: fleet.lease.isHeld, url, deps, keeper: desk.keeper, admit, app, reload, close }
+  const { keeper } = desk
+  return { leads: fleet.lease.isHeld, url, deps, keeper, desk: operators.desk, admit, app, reload, close }
 }
 
 /** The command line; returns the exit code. */

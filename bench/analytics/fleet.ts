@@ -23,7 +23,7 @@ const MODELS = 40
 const HOSTS = 10
 /** Models that one key asks for, and hours of a day in which it does. */
 const MODELS_OF_KEY = 6
-const HOURS = 12
+const HOURS = 6
 const STRATEGIES = ['balanced', 'cost', 'latency', 'availability']
 const CHAINS = ['eip155:8453', 'eip155:137']
 const DAY_MS = 86_400_000
@@ -72,21 +72,21 @@ export const rowsOfDay = (
     for (let part = 0; part < HOURS; part++) {
       const n = key * 31 + day * 17 + part
       const marks: Marks = {
-        at: today - day * DAY_MS + (8 + part) * 3_600_000,
+        at: today - day * DAY_MS + (8 + 2 * part) * 3_600_000,
         path: pathOf(key),
         chain: CHAINS[key % 2]!,
         strategy: STRATEGIES[part % 4]!,
         tags: [],
         model: `lab-${(key + (part % MODELS_OF_KEY)) % 7}/model-${(key + (part % MODELS_OF_KEY)) % MODELS}`,
         host: `host-${(key + part) % HOSTS}`,
-        outcome: part === 11 ? 'partial' : 'served',
+        outcome: part === 5 ? 'partial' : 'served',
       }
       const sums = someCalls(n, calls)
       const bare = untimed(sums)
       const tag = `team=${key % 30}`
       const places = placesOf(marks)
       const day10 = places[0]!.bucket
-      for (const scope of scopesOf(marks.path))
+      for (const scope of scopesOf(marks.path).filter(isWide))
         places.push({ scope, grain: 'd', dim: 'tag', bucket: day10, value: tag })
       for (const place of places) {
         if (!wanted(place.scope) || (place.grain === 'h' && day >= HOURS_KEPT)) continue

@@ -46,7 +46,7 @@ export const createPasswords = ({
       return written({ cost, salt, hash: await derive(password, salt, cost) })
     },
     verify: async (password, kept) => {
-      if (kept === undefined) return false; const known = read(kept)
+      const known = kept === undefined ? undefined : read(kept)
       const { cost: given, salt, hash } = known ?? nobody
       const right = timingSafeEqual(await derive(password, salt, given), hash)
       return known !== undefined && right

@@ -173,7 +173,9 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
       textOnly: terms.estimated > 0,
     })
   }
-  attempt.trail?.billed(attempt, bill, partial)
+  // Another may have ended it meanwhile, and less may be booked than was wanted.
+  const after = posted.ok || posted.why === 'stale' ? posted.call : undefined
+  attempt.trail?.billed(attempt, after ?? billed)
   return posted
 }
 

@@ -18,7 +18,8 @@ export type Trail = {
   asks: (provider: string, why: Again | undefined) => (outcome: Asked) => void
   /** Its answer begins to leave; only the first time counts. */
   first: () => void
-  billed: (attempt: Attempt, bill: Bill, partial: boolean) => void
+  /** Its end is written; `call` as it stands then. */
+  billed: (attempt: Attempt, call: Call) => void
   /** Nothing more leaves; the end is told when it is billed too. */
   closed: () => void
   /** It was stopped by `code`; `call` as it stands then. */
@@ -102,8 +103,8 @@ export const createWatch =
         }
       },
       first,
-      billed: (attempt, bill, partial) => {
-        end ??= { outcome: partial ? 'partial' : 'served', attempt, bill }
+      billed: (attempt, call) => {
+        end ??= { outcome: call.service.at, attempt, bill: billOf(call) }
         if (closed) tell()
       },
       closed: () => {

@@ -85,9 +85,9 @@ const nanos = ([seconds, nano]: readonly [number, number]): string =>
 const attributesOf = (attributes: Readonly<Record<string, unknown>>) =>
   Object.entries(attributes)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => ({ key, value: valueOf(value) }))
+    .map(([key, value]) => ({ key, value: typedOf(value) }))
 
-const valueOf = (value: unknown) => {
+const typedOf = (value: unknown) => {
   if (typeof value === 'boolean') return { boolValue: value }
   if (typeof value === 'number')
     return Number.isSafeInteger(value) ? { intValue: value.toString() } : { doubleValue: value }

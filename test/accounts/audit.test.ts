@@ -86,15 +86,14 @@ test.each<[string, (records: Records) => Promise<unknown>, RegExp]>([
   expect(problems.join('\n')).toMatch(problem)
 })
 
-test('thirty changes at once all land in the log, one after the other', async () => {
+/** A desk with one thing that can be set. */
+const thingDesk = (records: Records) => {
   const clock = { now: Date.now, sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)) }
-  const records = slow(memoryRecords({ clock }))
-  const input = z.strictObject({ n: z.int() })
   const operations = {
     'thing.set': changing({
       summary: 'A thing.',
       needs: 'tree.write',
-      input,
+      input: z.strictObject({ n: z.int() }),
       at: () => 'site',
       run: async (_, { n }) => ({
         result: n,
@@ -103,12 +102,30 @@ test('thirty changes at once all land in the log, one after the other', async ()
       }),
     }),
   }
-  const desk = createDesk({ operations, records, clock, approve: async () => [] })
-  const all = Array.from({ length: 30 }, (_, n) => retried(() => desk.run(ROOT, 'thing.set', { n })))
+  return createDesk({ operations, records, clock, approve: async () => [] })
+}
+
+test('thirty changes at once all land in the log, one after the other', async () => {
+  const records = slow(memoryRecords({ clock: handClock() }))
+  const desk = thingDesk(records)
+  const all = Array.from({ length: 30 }, (_, n) => desk.run(ROOT, 'thing.set', { n }))
   expect(await Promise.all(all)).toEqual(Array.from({ length: 30 }, (_, n) => n))
-  const verdict = await verifyAudit(records)
-  expect(verdict).toMatchObject({ rows: 30, problems: [] })
+  expect(await verifyAudit(records)).toMatchObject({ rows: 30, problems: [] })
   expect(await records.list('things', { limit: 100 })).toHaveLength(30)
+})
+
+test('a change that others always come before is given up whole, and may be tried again', async () => {
+  const records = memoryRecords({ clock: handClock() })
+  const write: Records['write'] = async ([first]) => ({
+    ok: false,
+    stale: { table: first!.table, id: first!.id },
+  })
+  const desk = thingDesk({ ...records, write })
+  await expect(desk.run(ROOT, 'thing.set', { n: 1 })).rejects.toMatchObject({
+    code: 'busy_here',
+    status: 503,
+  })
+  expect(await verifyAudit(records)).toMatchObject({ rows: 0, problems: [] })
 })
 
 /** Everybody reads before anybody writes. */
@@ -120,14 +137,3 @@ const slow = (records: Records): Records => ({
     return row as never
   },
 })
-
-/** What a client does with a 503 that may be repeated. */
-const retried = async <T>(act: () => Promise<T>): Promise<T> => {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await act()
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'busy_here' || tries === 20) throw error
-    }
-  }
-}

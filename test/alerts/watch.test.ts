@@ -236,8 +236,9 @@ test('a payment that the chain took back, and what a reconciliation finds, are t
   for (let i = 0; i < 2; i++)
     log.error('reconcile_differs', { chain: 'eip155:1', kind: 'missing', hash: '0xd', units: '5' })
   log.error('something_else', {})
-  for (let i = 0; i < 20; i++) await clock.sleep(0)
-  const events = (await records.list<Event>(OUTBOX, { limit: 9 })).map(({ value }) => value)
+  const all = async () => (await records.list<Event>(OUTBOX, { limit: 9 })).map(({ value }) => value)
+  await expect.poll(async () => (await all()).length).toBe(2)
+  const events = await all()
   expect(events.map(({ type }) => type).toSorted()).toEqual(['payment.reversed', 'reconcile.finding'])
   expect(events.find(({ type }) => type === 'payment.reversed')!.about).toEqual({
     item: 'call_1',

@@ -44,7 +44,8 @@ export const browserPath = (): string => {
   return after
 }
 
-const install = (): boolean => apt('install', '-y', '--no-install-recommends', 'chromium', 'fonts-dejavu-core')
+const install = (): boolean =>
+  apt('install', '-y', '--no-install-recommends', 'chromium', 'fonts-dejavu-core')
 
 const apt = (...args: string[]): boolean =>
   spawnSync('apt-get', args, {

@@ -1,10 +1,10 @@
 /** Figures that look like days of a router: the same each time, the more of them the later. */
-import type { Hex } from '../../src/assets.ts'
-import { packed, type Sums } from '../../src/analytics/sums.ts'
+
 import { ROLLUPS } from '../../src/analytics/fold.ts'
 import { timed } from '../../src/analytics/histogram.ts'
 import { placesOf, rowId, TIMED } from '../../src/analytics/places.ts'
-import { NOTHING, plus } from '../../src/analytics/sums.ts'
+import { NOTHING, packed, plus, type Sums } from '../../src/analytics/sums.ts'
+import type { Hex } from '../../src/assets.ts'
 import type { Call, Settlement } from '../../src/ledger/call.ts'
 import type { Usd } from '../../src/money.ts'
 import type { Put, Records } from '../../src/store/records.ts'
@@ -50,11 +50,15 @@ export const writeRollups = async (
     const at = about.now - hour * HOUR
     const clock = new Date(at).getUTCHours()
     const weekday = new Date(at).getUTCDay()
-    const busy = (0.35 + Math.max(0, Math.sin(((clock - 6) / 24) * 2 * Math.PI))) * (weekday % 6 === 0 ? 0.55 : 1)
+    const busy =
+      (0.35 + Math.max(0, Math.sin(((clock - 6) / 24) * 2 * Math.PI))) * (weekday % 6 === 0 ? 0.55 : 1)
     const growth = 0.6 + 0.4 * (1 - hour / hours)
     for (let n = 0; n < 14; n++) {
       const kind = pick(roll())
-      const path = about.paths.length > 0 && roll() < 0.82 ? about.paths[Math.floor(roll() ** 1.6 * about.paths.length)]! : []
+      const path =
+        about.paths.length > 0 && roll() < 0.82
+          ? about.paths[Math.floor(roll() ** 1.6 * about.paths.length)]!
+          : []
       const calls = Math.max(1, Math.round(90 * busy * growth * (0.6 + roll() * 0.8)))
       const failed = roll() < 0.5 ? Math.round(calls * 0.02 * roll()) : 0
       const charged = BigInt(Math.round((calls - failed) * kind.micros * (0.7 + roll() * 0.6)))
@@ -85,7 +89,10 @@ export const writeRollups = async (
       }
       for (const place of placesOf(marks)) {
         const id = rowId(place)
-        rows.set(id, plus(rows.get(id) ?? NOTHING, TIMED.has(place.dim) ? sums : { ...sums, first: {}, whole: {} }))
+        rows.set(
+          id,
+          plus(rows.get(id) ?? NOTHING, TIMED.has(place.dim) ? sums : { ...sums, first: {}, whole: {} }),
+        )
       }
     }
   }
@@ -95,10 +102,21 @@ export const writeRollups = async (
   await records.write([{ table: 'rollupcursor', id: 'cursor', value: place }])
 }
 
-const SETTLEMENTS: readonly Settlement['at'][] = ['settled', 'settled', 'settled', 'settling', 'included', 'due']
+const SETTLEMENTS: readonly Settlement['at'][] = [
+  'settled',
+  'settled',
+  'settled',
+  'settling',
+  'included',
+  'due',
+]
 
 /** The newest calls, the newest first. */
-export const someCalls = (about: { now: number; many: number; paths: readonly (readonly string[])[] }): Call[] => {
+export const someCalls = (about: {
+  now: number
+  many: number
+  paths: readonly (readonly string[])[]
+}): Call[] => {
   const roll = dice(11)
   const hex = (length: number) =>
     `0x${Array.from({ length }, () => Math.floor(roll() * 16).toString(16)).join('')}` as Hex
@@ -108,10 +126,18 @@ export const someCalls = (about: { now: number; many: number; paths: readonly (r
     const kind = pick(roll())
     const took = Math.round(kind.ms * (0.6 + roll()))
     const charged = BigInt(Math.round(kind.micros * (0.5 + roll())))
-    const path = about.paths.length > 0 && roll() < 0.8 ? about.paths[Math.floor(roll() * about.paths.length)]! : undefined
+    const path =
+      about.paths.length > 0 && roll() < 0.8
+        ? about.paths[Math.floor(roll() * about.paths.length)]!
+        : undefined
     const bill = {
       charged,
-      usage: { input: Math.round(400 + roll() * 4_000), cached: 0, output: Math.round(40 + roll() * 900), source: 'reported' as const },
+      usage: {
+        input: Math.round(400 + roll() * 4_000),
+        cached: 0,
+        output: Math.round(40 + roll() * 900),
+        source: 'reported' as const,
+      },
       model: kind.model,
       provider: kind.host,
       responseDigest: hex(64),

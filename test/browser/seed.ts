@@ -27,7 +27,10 @@ export const seed = async (site: Site, { days = 60, many = 240 } = {}): Promise<
       const team = (await run('team.create', { org: id, name })).node
       await run('node.budgets', {
         id: team.id,
-        budgets: [{ per: 'month', limit: String(600 - at * 150) }, ...(at === 0 ? [{ per: 'day', limit: '40' }] : [])],
+        budgets: [
+          { per: 'month', limit: String(600 - at * 150) },
+          ...(at === 0 ? [{ per: 'day', limit: '40' }] : []),
+        ],
       })
       const who = PEOPLE[person++ % PEOPLE.length]!
       const user = (await run('user.create', { in: team.id, name: who })).node
@@ -43,7 +46,10 @@ export const seed = async (site: Site, { days = 60, many = 240 } = {}): Promise<
     }
   }
   await run('node.freeze', { id: made.keys.at(-1)!, frozen: true })
-  await run('node.rules', { id: made.orgs[0]!, rules: { approveAbove: '0.50', models: KINDS.map(({ model }) => model) } })
+  await run('node.rules', {
+    id: made.orgs[0]!,
+    rules: { approveAbove: '0.50', models: KINDS.map(({ model }) => model) },
+  })
   await askFor(site, made)
   const now = site.clock.now()
   await writeRollups(site.records, { now, days, paths: made.paths })
@@ -52,7 +58,11 @@ export const seed = async (site: Site, { days = 60, many = 240 } = {}): Promise<
 }
 
 /** One call that waits for somebody's yes. */
-export const askFor = async (site: Site, { paths }: Pick<Seeded, 'paths'>, what = 'anthropic/claude-sonnet-4.5') => {
+export const askFor = async (
+  site: Site,
+  { paths }: Pick<Seeded, 'paths'>,
+  what = 'anthropic/claude-sonnet-4.5',
+) => {
   const path = paths[0]!
   const { approval, writes } = asking(
     {
@@ -74,6 +84,8 @@ export const askFor = async (site: Site, { paths }: Pick<Seeded, 'paths'>, what 
 
 /** What was used of a budget, by its limit: some little, some nearly all. */
 export const usedOf = ({ id, limit }: { id: string; limit: string }): string => {
-  const share = [0.31, 0.58, 0.83, 0.12, 0.97, 0.44, 0.66][[...id].reduce((sum, one) => sum + one.charCodeAt(0), 0) % 7]!
+  const share = [0.31, 0.58, 0.83, 0.12, 0.97, 0.44, 0.66][
+    [...id].reduce((sum, one) => sum + one.charCodeAt(0), 0) % 7
+  ]!
   return (Number(limit) * share).toFixed(2)
 }

@@ -157,7 +157,10 @@ export const changesOf = async ({ records }: Pick<Site, 'records'>): Promise<num
 
 const PROVIDERS = ['openai', 'anthropic', 'google', 'deepseek', 'mistral', 'groq']
 
-const routerOf = (calls: readonly Call[], ledger: SiteFacts['ledger']): Parameters<typeof routerOperations>[0] => {
+const routerOf = (
+  calls: readonly Call[],
+  ledger: SiteFacts['ledger'],
+): Parameters<typeof routerOperations>[0] => {
   const providers = new Map(PROVIDERS.map((id) => [id, [id]]))
   const models = builtinModels({ builtin: readBuiltin(), providers, day: '2026-11-21' })
   return {
@@ -167,7 +170,10 @@ const routerOf = (calls: readonly Call[], ledger: SiteFacts['ledger']): Paramete
         return calls.slice(from, from + limit)
       },
       open: async (limit = 100) =>
-        calls.filter(({ settlement }) => settlement.at !== 'settled').toReversed().slice(0, limit),
+        calls
+          .filter(({ settlement }) => settlement.at !== 'settled')
+          .toReversed()
+          .slice(0, limit),
       openErrands: async () => [],
       counter: async () => 1_310_000n,
     },
@@ -179,17 +185,16 @@ const routerOf = (calls: readonly Call[], ledger: SiteFacts['ledger']): Paramete
     tempo: { expectMs: (provider) => (provider === 'groq' ? 620 : 2_150) },
     catalog: () => ({ models }) as never,
     providers: () => PROVIDERS.map((id) => ({ id, type: id === 'anthropic' ? 'anthropic' : 'openai' })),
-    assets: () => [
-      {
-        chain: 'eip155:8453',
+    assets: () =>
+      (['eip155:8453', 'eip155:137'] as const).map((chain) => ({
+        chain,
         address: TOKEN,
         symbol: 'USDC',
         decimals: 6,
         name: 'USD Coin',
         version: '2',
         methods: ['eip3009'],
-      },
-    ],
+      })),
     exposureLimit: () => parseUsd('50') as Usd,
     ready: async () => ({
       ready: true,

@@ -10,32 +10,17 @@ import {
   type Role,
 } from '../../src/accounts/roles.ts'
 import { newToken } from '../../src/accounts/tokens.ts'
-import { analyticsOperations } from '../../src/desk/analytics.ts'
-import { approvalOperations } from '../../src/desk/approvals.ts'
-import { auditOperations } from '../../src/desk/audit.ts'
 import type { Operations } from '../../src/desk/desk.ts'
-import { hookOperations } from '../../src/desk/hooks.ts'
-import { keyOperations } from '../../src/desk/keys.ts'
-import { nodeOperations } from '../../src/desk/nodes.ts'
-import { roleOperations } from '../../src/desk/roles.ts'
-import { routerOperations } from '../../src/desk/router.ts'
-import { sessionOperations } from '../../src/desk/sessions.ts'
-import { treeOperations } from '../../src/desk/tree.ts'
+import { operationsOf } from '../../src/desk/operations.ts'
 import { errorBody, Refusal } from '../../src/errors.ts'
 import { actorOf, type DeskWorld, deskWorld, ROOT } from '../support/desk.ts'
 
-/** All operations there are, as main joins them. */
-const operations: Operations = {
-  ...treeOperations({ hashPassword: async () => 'x', spent: async () => ({ used: '0', resets: undefined }) }),
-  ...nodeOperations(),
-  ...keyOperations(),
-  ...approvalOperations(),
-  ...hookOperations({ targets: () => ({ allowPrivate: true, allowHosts: [] }), resolve: async () => [] }),
-  ...analyticsOperations(),
-  ...auditOperations(),
-  ...roleOperations(),
-  ...sessionOperations(),
-  ...routerOperations({
+/** All operations there are. */
+const operations: Operations = operationsOf({
+  hashPassword: async () => 'x',
+  spent: async () => ({ used: '0', resets: undefined }),
+  webhooks: { targets: () => ({ allowPrivate: true, allowHosts: [] }), resolve: async () => [] },
+  router: {
     ledger: {
       recent: async () => [],
       open: async () => [],
@@ -50,8 +35,8 @@ const operations: Operations = {
     exposureLimit: () => 0n as never,
     ready: async () => ({}),
     findings: async () => [],
-  }),
-}
+  },
+})
 
 /** One operation tried at one place. `at`: where its permission counts; `own`: what everybody may; `also`: what it needs besides. */
 type Sample = { input: unknown; at: NodeId; own?: true; also?: readonly Permission[] }

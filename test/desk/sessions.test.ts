@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Actor, Grant } from '../../src/accounts/roles.ts'
-import { actorOf, auditRows, type DeskWorld, deskWorld, ROOT } from '../support/desk.ts'
+import { memoryRecords } from '../../src/store/records.ts'
+import { actorOf, auditRows, type DeskWorld, deskWorld, handClock, ROOT } from '../support/desk.ts'
 
 const OWNER_A = actorOf([{ role: 'owner', at: 'org_a' }], 'user_owner')
 const DEVELOPER = actorOf([{ role: 'developer', at: 'org_a' }], 'user_a1')
@@ -179,6 +180,35 @@ test.each<[string, Actor, string, string, string, string]>([
   for (const operation of ['role.grant', 'role.revoke'])
     expect(await outcome(world.run(actor, operation, { user, role, at }))).toBe(expected)
   expect(await grantsOf(world, user)).toEqual(before)
+})
+
+test('two owners who leave at once, each having seen the other, do not both leave', async () => {
+  const clock = handClock()
+  const records = memoryRecords({ clock })
+  let leaving = 0
+  const seen: (() => void)[] = []
+  const world = await deskWorld({
+    records: {
+      ...records,
+      // Both have counted the owners before either writes, and the second writes upon the first.
+      list: async (table, range) => {
+        const rows = await records.list(table, range)
+        if (leaving === 0 || table !== 'nodes' || seen.length === 2) return rows as never
+        await new Promise<void>((go) => {
+          seen.push(go)
+          if (seen.length < 2) return
+          seen[0]!()
+          setTimeout(seen[1]!, 30)
+        })
+        return rows as never
+      },
+    },
+  })
+  const wish = (user: string) => ({ user, role: 'owner', at: 'org_a' })
+  for (const user of ['user_a1', 'user_a2']) await world.desk.run(ROOT, 'role.grant', wish(user))
+  leaving = 2
+  const leave = (user: string) => outcome(world.desk.run(ROOT, 'role.revoke', wish(user)))
+  expect((await Promise.all([leave('user_a1'), leave('user_a2')])).toSorted()).toEqual(['done', 'taken_here'])
 })
 
 test('an organisation keeps an owner, also when two leave at once', async () => {

@@ -19,6 +19,8 @@ import { sharedRedis } from './redis.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import { deployUsdt, mintUsdt, placeX402, x402 } from './x402-contracts.ts'
 
+/** Of the operator that a test may name: `desk: { operators: [{ name: root, passwordEnv: FAREBOX_ADMIN_PASSWORD }] }`. */
+export const ADMIN_PASSWORD = 'a password for tests'
 export const PAY_TO = '0x1111111111111111111111111111111111111111'
 const SECRET = 'a-quote-secret-that-is-long-enough-for-tests'
 
@@ -96,6 +98,7 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
   const config = readConfig(yaml(net, assetsOf(token, usdt, wanted), upstream, store, wanted), {
     FAREBOX_QUOTE_SECRET: SECRET,
     FAREBOX_SETTLER_KEY: net.accounts[1]!.privateKey,
+    FAREBOX_ADMIN_PASSWORD: ADMIN_PASSWORD,
   })
   if (wanted.x402 && !wanted.delegate) config.settler.delegate = 'never'
   const start = (options?: Options) => startFarebox(config, { log: quietLog, ...wanted.options, ...options })

@@ -103,8 +103,7 @@
 
   const draw = (at, { line, text, inks, font }) => {
     const { unit, times, series } = JSON.parse(at.dataset.chart)
-    const digits = (value) => {
-      const most = Math.abs(value) >= 100 || unit === '' ? 0 : 2
+    const digits = (value, most = unit === '' ? 0 : 2) => {
       const body = Math.abs(value).toLocaleString('en-US', {
         minimumFractionDigits: most,
         maximumFractionDigits: most,
@@ -139,7 +138,7 @@
     return new window.uPlot(
       {
         width: Math.max(at.clientWidth, 200),
-        height: 240,
+        height: at.clientHeight,
         legend: { show: false },
         tzDate: (at) => window.uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
         cursor: { y: false, points: { size: 6 } },
@@ -152,7 +151,12 @@
             space: 72,
             values: (_, splits) => splits.map((one) => tick(one, splits)),
           },
-          { ...axis, size: 72, space: 40, values: (_, splits) => splits.map(digits) },
+          {
+            ...axis,
+            size: 64,
+            space: 40,
+            values: (_, splits) => splits.map((one) => digits(one, splits.every(Number.isInteger) ? 0 : 2)),
+          },
         ],
         series: [
           {},
@@ -193,7 +197,8 @@
     addEventListener('resize', () => {
       clearTimeout(timer)
       timer = setTimeout(() => {
-        for (const [at, plot] of plots) plot.setSize({ width: Math.max(at.clientWidth, 200), height: 240 })
+        for (const [at, plot] of plots)
+          plot.setSize({ width: Math.max(at.clientWidth, 200), height: at.clientHeight })
       }, 100)
     })
   }

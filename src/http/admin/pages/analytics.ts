@@ -5,7 +5,7 @@ import { bucketLabel, bucketTime, daysBack } from './periods.ts'
 import type { Figures, SeriesView, Summary, TopView } from './router-views.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
-import { count, dollars, duration, micros, percent, shareOf, UNKNOWN, usd } from './words.ts'
+import { chainName, count, dollars, duration, micros, percent, shareOf, UNKNOWN, usd } from './words.ts'
 
 const { a, article, div, h2, p, span } = tags
 
@@ -47,7 +47,7 @@ export const analyticsPage = async (scene: Scene): Promise<Page> => {
       filters(scene, {
         label: 'What is counted',
         fields: [
-          { name: 'at', label: 'Organisation, team, user or key', value: at, placeholder: 'site' },
+          { name: 'at', label: 'Account', value: at, placeholder: 'site' },
           { name: 'from', label: 'From', type: 'date', value: period.from },
           { name: 'to', label: 'To', type: 'date', value: period.to },
           { name: 'by', label: 'Told apart by', value: by, options: BY },
@@ -81,7 +81,7 @@ const tiles = (now: Summary): Child => {
     )
   const { latency, firstByte } = now
   return div(
-    { class: 'tiles' },
+    { class: 'tiles six' },
     tile('Spent', usd(now.spend), `${usd(now.before.spend)} in the period before`),
     now.margin !== undefined &&
       tile('Margin', usd(now.margin), `${percent(shareOf(now.margin, now.spend))} of what was spent`),
@@ -97,12 +97,9 @@ const tiles = (now: Summary): Child => {
       `${short(now.inputTokens)} in, ${short(now.outputTokens)} out`,
     ),
     tile(
-      'Half of the calls took less than',
+      'Median time',
       latency === undefined ? UNKNOWN : duration(latency.p50),
-      [
-        latency && `99 % less than ${duration(latency.p99)}`,
-        firstByte && `first byte ${duration(firstByte.p50)}`,
-      ]
+      [latency && `99 % in ${duration(latency.p99)}`, firstByte && `first byte ${duration(firstByte.p50)}`]
         .filter(Boolean)
         .join(' · '),
     ),
@@ -110,7 +107,7 @@ const tiles = (now: Summary): Child => {
 }
 
 const short = (many: number): string =>
-  many.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 1 })
+  many.toLocaleString('en-US', { notation: 'compact', maximumSignificantDigits: 3 })
 
 const NONE = () => empty('No call ended in these days.', p('Choose other days, or another place.'))
 
@@ -203,6 +200,7 @@ const topTable = ({ values, rest }: TopView, by: string): Child => {
 
 const nameOf = ({ value, name }: { value: string; name?: string }, by: string): Child => {
   if (value === '-') return span({ class: 'muted' }, by === 'child' ? 'without an account' : 'not known')
+  if (by === 'chain') return span({ title: value }, chainName(value))
   if (by === 'child' || by === 'key')
     return a({ href: `/admin/analytics?at=${value}&by=child`, dir: 'auto' }, name ?? value)
   return name ?? value

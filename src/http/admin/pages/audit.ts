@@ -39,7 +39,7 @@ export const auditPage = async (scene: Scene): Promise<Page> => {
           label: 'Filter the audit log',
           fields: [
             { name: 'what', label: 'Operation', placeholder: 'key.create, or key. for all', value: what },
-            { name: 'at', label: 'Organisation, team, user or key', value: at, placeholder: 'site' },
+            { name: 'at', label: 'Account', value: at, placeholder: 'site' },
           ],
         }),
         shown(listed, ({ rows, next }) => [

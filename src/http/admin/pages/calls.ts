@@ -3,7 +3,7 @@ import { badge, card, empty, filters, grid, pager, type Tone, unavailable } from
 import type { CallList, CallView } from './router-views.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
-import { ago, count, duration, fineUsd, short, UNKNOWN } from './words.ts'
+import { ago, chainName, count, duration, fineUsd, short, UNKNOWN } from './words.ts'
 
 const { a, code, p, span } = tags
 
@@ -45,7 +45,7 @@ export const callsPage = async (scene: Scene): Promise<Page> => {
       filters(scene, {
         label: 'Filter the calls',
         fields: [
-          { name: 'at', label: 'Organisation, team, user or key', value: at, placeholder: 'site' },
+          { name: 'at', label: 'Account', value: at, placeholder: 'site' },
           { name: 'state', label: 'State', options: STATES },
           { name: 'model', label: 'Model', placeholder: 'openai/gpt-4o-mini', maxlength: 200 },
         ],
@@ -99,7 +99,7 @@ export const callTable = async (scene: Scene, calls: readonly CallView[]): Promi
     ],
     rows: calls.map((one) => [
       ago(one.time, scene.now),
-      [one.model ?? one.asked ?? UNKNOWN, routed(one)],
+      [span({ class: 'nowrap' }, one.model ?? one.asked ?? UNKNOWN), routed(one)],
       [one.provider ?? UNKNOWN, took(one)],
       payerOf(one, names),
       [
@@ -109,7 +109,7 @@ export const callTable = async (scene: Scene, calls: readonly CallView[]): Promi
       count(one.input),
       count(one.output),
       charged(one),
-      code({ title: one.id }, short(one.id, 9, 4)),
+      code({ title: one.id, class: 'nowrap' }, short(one.id.replace(/^call_/, ''), 6, 4)),
     ]),
     none: empty('No call matches.', p('Paid calls are listed here as soon as their payment is taken.')),
   })
@@ -120,12 +120,15 @@ const routed = ({ asked, model, why }: CallView): Child => {
     asked !== undefined && model !== undefined && asked !== model ? `asked for ${asked}` : '',
     why ?? '',
   ].filter((one) => one !== '')
-  return text.length > 0 && span({ class: 'sub why' }, text.join(' · '))
+  return text.length > 0 && span({ class: 'sub cut', title: text.join(' · ') }, text.join(' · '))
 }
 
 const took = ({ ms, firstMs }: CallView): Child =>
   ms !== undefined &&
-  span({ class: 'sub' }, `${duration(ms)}${firstMs === undefined ? '' : `, first byte ${duration(firstMs)}`}`)
+  span(
+    { class: 'sub nowrap' },
+    `${duration(ms)}${firstMs === undefined ? '' : `, first byte ${duration(firstMs)}`}`,
+  )
 
 const charged = ({ charged: sum, refunded, ceiling }: CallView): Child => [
   sum === undefined ? UNKNOWN : fineUsd(sum),
@@ -142,7 +145,10 @@ const payerOf = ({ account, payer, chain, symbol }: CallView, names: ReadonlyMap
       : payer === undefined
         ? UNKNOWN
         : code({ title: payer }, short(payer, 6, 4)),
-    span({ class: 'sub' }, [symbol, chain].filter(Boolean).join(' on ')),
+    span(
+      { class: 'sub nowrap', title: chain },
+      [symbol, chain && chainName(chain)].filter(Boolean).join(' on '),
+    ),
   ]
 }
 

@@ -70,6 +70,7 @@ export const chart = (about: {
   labels: readonly string[]
   series: readonly Series[]
   unit: string
+  tall?: boolean
 }): Html => {
   const drawn = {
     unit: about.unit,
@@ -83,7 +84,11 @@ export const chart = (about: {
       ...about.series.map((one, at) => span({ class: `key s${at}` }, one.label)),
       span({ class: 'hidden' }, `${about.title}; the same as a table follows.`),
     ),
-    div({ class: 'plot', 'data-chart': JSON.stringify(drawn), 'aria-hidden': 'true' }),
+    div({
+      class: about.tall ? 'plot tall' : 'plot',
+      'data-chart': JSON.stringify(drawn),
+      'aria-hidden': 'true',
+    }),
     div(
       { class: 'chart-table', tabindex: 0, role: 'region', 'aria-label': about.title },
       table(

@@ -98,22 +98,17 @@ export const changeForms = (scene: Scene, node: NodeView): Child[] => {
   const mayBudget = allowed(scene.actor, 'budget.write', path)
   const mayKey = allowed(scene.actor, 'key.write', path)
   const keyOf = node.level === 'key' && node.key?.prefix !== undefined && mayKey
+  if (!mayBudget && !mayTree && !keyOf) return []
   return [
-    mayBudget &&
-      card(
-        { title: 'Change budgets' },
-        folded(scene, 'Edit the budgets', 'budgets-set', budgetsForm(scene, node)),
-      ),
-    mayBudget &&
-      card({ title: 'Change rules' }, folded(scene, 'Edit the rules', 'rules-set', rulesForm(scene, node))),
-    (mayTree || keyOf) &&
-      card(
-        { title: 'Rename, move, delete' },
-        keyOf && folded(scene, 'Give it a new secret', 'rotate', rotateForm(scene, node)),
-        mayTree && folded(scene, 'Rename', 'rename', renameForm(scene, node)),
-        mayTree && node.level !== 'org' && folded(scene, 'Move', 'move', moveForm(scene, node)),
-        mayTree && folded(scene, 'Delete', 'delete', deleteForm(scene, node)),
-      ),
+    card(
+      { title: 'Change', wide: node.level === 'key' },
+      mayBudget && folded(scene, 'Edit the budgets', 'budgets-set', budgetsForm(scene, node)),
+      mayBudget && folded(scene, 'Edit the rules', 'rules-set', rulesForm(scene, node)),
+      keyOf && folded(scene, 'Give it a new secret', 'rotate', rotateForm(scene, node)),
+      mayTree && folded(scene, 'Rename', 'rename', renameForm(scene, node)),
+      mayTree && node.level !== 'org' && folded(scene, 'Move', 'move', moveForm(scene, node)),
+      mayTree && folded(scene, 'Delete', 'delete', deleteForm(scene, node)),
+    ),
   ]
 }
 

@@ -7,7 +7,19 @@ import { bucketLabel, bucketTime, daysBack } from './periods.ts'
 import type { CallList, HostView, OverviewView, SeriesView, Summary } from './router-views.ts'
 import { type Asked, allowed, allowedSomewhere, type Scene } from './scene.ts'
 import { type Child, type Html, tags } from './tags.ts'
-import { ago, count, dollars, duration, micros, percent, plural, shareOf, UNKNOWN, usd } from './words.ts'
+import {
+  ago,
+  chainName,
+  count,
+  dollars,
+  duration,
+  micros,
+  percent,
+  plural,
+  shareOf,
+  UNKNOWN,
+  usd,
+} from './words.ts'
 
 const { a, article, div, h2, li, p, span, ul } = tags
 
@@ -131,6 +143,7 @@ const moneyChart = ({ points, grain }: SeriesView): Child => {
   return chart({
     title: `Revenue${margin ? ' and margin' : ''} by the ${grain}`,
     unit: '$',
+    tall: true,
     times: points.map(({ at }) => bucketTime(at)),
     labels: points.map(({ at }) => bucketLabel(at)),
     series: [
@@ -208,7 +221,7 @@ const providers = ({ providers: { all, up } }: OverviewView, hosts: readonly Hos
 const FEW = 100
 
 const gas = (chain: string, { settlements }: { settlements?: string | undefined }): Check => ({
-  name: `Settler’s gas on ${chain}`,
+  name: `Settler’s gas on ${chainName(chain)}`,
   tone: settlements === undefined ? 'plain' : Number(settlements) < FEW ? 'warn' : 'good',
   state: settlements === undefined ? UNKNOWN : `for ${count(settlements)}`,
   about: settlements === undefined ? 'Not known now' : 'settlements, at the present fees',

@@ -3,7 +3,7 @@ import { badge, card, empty, grid, shown } from './parts.ts'
 import type { FindingView, SettlementList, SettlementView } from './router-views.ts'
 import type { Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
-import { ago, count, fineUsd, short, UNKNOWN } from './words.ts'
+import { ago, chainName, count, fineUsd, short, UNKNOWN } from './words.ts'
 
 const { article, code, div, h2, p, span } = tags
 
@@ -94,4 +94,4 @@ const findingTable = (findings: readonly FindingView[]): Child =>
   })
 
 const cut = (id: string | undefined, head: number): Child =>
-  id === undefined ? UNKNOWN : code({ title: id }, short(id, head, 4))
+  id === undefined ? UNKNOWN : code({ title: id, class: 'nowrap' }, short(id, head, 4))

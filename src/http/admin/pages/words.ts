@@ -1,4 +1,5 @@
 /** How the pages print what they know: money, counts, times. What is not known is a dash, never a guess. */
+import { V1_NETWORKS } from '../../../assets.ts'
 import { type Html, tags } from './tags.ts'
 
 const { time } = tags
@@ -68,6 +69,7 @@ const UNITS = [
 export const duration = (ms: number): string => {
   if (!Number.isFinite(ms)) return UNKNOWN
   if (Math.abs(ms) < 1_000) return `${Math.round(ms)} ms`
+  if (Math.abs(ms) < 10_000) return `${(ms / 1_000).toFixed(1)} s`
   let rest = Math.abs(ms)
   const parts: string[] = []
   for (const [unit, size] of UNITS) {
@@ -96,6 +98,10 @@ const coarse = (ms: number): string => {
   const many = Math.floor(ms / size)
   return `${many} ${unit === 'day' && many > 1 ? 'days' : unit}`
 }
+
+/** A chain by the name that people know, or its id. */
+export const chainName = (chain: string): string =>
+  V1_NETWORKS[Number(/^eip155:(\d+)$/.exec(chain)?.[1])] ?? chain
 
 /** A long id or address, its ends. */
 export const short = (id: string, head = 10, tail = 4): string =>
