@@ -20,7 +20,7 @@ import { createDeps, openDesk, openProvider, SETTLE_FIRST_MS } from './main/deps
 import { openOperatorDesk } from './main/desk.ts'
 import { leadDuties, loneDuties } from './main/duties.ts'
 import { facilitatorDoors } from './main/facilitator.ts'
-import { openLedger } from './main/fleet.ts'
+import { openLedger, openRecords } from './main/fleet.ts'
 import { openGauges } from './main/gauges.ts'
 import { watchPrices } from './main/prices.ts'
 import { createProviders } from './main/providers.ts'
@@ -180,5 +180,10 @@ export const main = async (
 ): Promise<number> => {
   // Loaded here, so that a program which embeds the router does not carry the commands.
   const { runProgram } = await import('./cli/program.ts')
-  return runProgram(args, { start: startFarebox, openLedger: (store) => openLedger(store, systemClock), env })
+  return runProgram(args, {
+    start: startFarebox,
+    openLedger: (store) => openLedger(store, systemClock),
+    openRecords: (store) => openRecords(store, systemClock),
+    env,
+  })
 }

@@ -12,7 +12,7 @@ import {
   startOf,
   TIMED,
 } from '../../src/analytics/places.ts'
-import { NOTHING, packed, plus, type Sums, untimed, without } from '../../src/analytics/sums.ts'
+import { NOTHING, packed, plus, type Sums, unpaying, untimed } from '../../src/analytics/sums.ts'
 import type { Put } from '../../src/store/records.ts'
 
 export const ORGS = 50
@@ -56,8 +56,10 @@ const someCalls = (n: number, calls: number): Sums => ({
   whole: { ...timed(900 + (n % 4_000)), ...timed(2_000 + (n % 9_000)) },
 })
 
+const modelOf = (n: number): string => `lab-${(n % MODELS) % 7}/model-${n % MODELS}`
+
 const keptAt = (dim: Dim, sums: Sums, bare: Sums): Sums =>
-  without(TIMED.has(dim) ? sums : bare, { times: false, payment: !PAID.has(dim) })
+  PAID.has(dim) ? (TIMED.has(dim) ? sums : bare) : unpaying(TIMED.has(dim) ? sums : bare)
 
 /** The rows of one day, the newest being day 0: what the follower would have written for `perDay` calls. */
 export const rowsOfDay = (
@@ -77,7 +79,7 @@ export const rowsOfDay = (
         chain: CHAINS[key % 2]!,
         strategy: STRATEGIES[part % 4]!,
         tags: [],
-        model: `lab-${(key + (part % MODELS_OF_KEY)) % 7}/model-${(key + (part % MODELS_OF_KEY)) % MODELS}`,
+        model: modelOf(key + (part % MODELS_OF_KEY)),
         host: `host-${(key + part) % HOSTS}`,
         outcome: part === 5 ? 'partial' : 'served',
       }

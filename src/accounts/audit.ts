@@ -1,6 +1,6 @@
 /** Who changed what: a chain of rows, each sealed with the one before, so that none can be taken out or altered unseen. */
 import { hash } from 'node:crypto'
-import type { Json, Put, Records } from '../store/records.ts'
+import type { Json, Put, Records, Row } from '../store/records.ts'
 import type { NodeId } from './node.ts'
 
 export const AUDIT = 'audit'
@@ -24,9 +24,15 @@ export type AuditRow = Entry & { seq: number; hash: string }
 type Head = { seq: number; hash: string }
 const START: Head = { seq: 0, hash: '' }
 
+/** Where the log ends now; undefined before the first row. Whoever looks at it before anything else finds its own write stale when anything was changed meanwhile. */
+export const auditHead = (records: Records): Promise<Row<Head> | undefined> => records.get<Head>(HEAD, 'head')
+
 /** The writes that append an entry, for the same write as the change itself. Stale when somebody else appended meanwhile: then all is done again. */
-export const appending = async (records: Records, entry: Entry): Promise<Put[]> => {
-  const head = await records.get<Head>(HEAD, 'head')
+export const appending = async (records: Records, entry: Entry): Promise<Put[]> =>
+  appended(await auditHead(records), entry)
+
+/** The same behind where the log ended when it was looked at. */
+export const appended = (head: Row<Head> | undefined, entry: Entry): Put[] => {
   const { seq, hash: before } = head?.value ?? START
   const next = { ...entry, seq: seq + 1 }
   const sealed: AuditRow = { ...next, hash: sealOf(before, next) }

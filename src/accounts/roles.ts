@@ -21,6 +21,8 @@ export type Permission = (typeof PERMISSIONS)[number]
 export const ROLES = ['owner', 'admin', 'finance', 'developer', 'auditor'] as const
 export type Role = (typeof ROLES)[number]
 
+export const isRole = (text: string): text is Role => ROLES.some((role) => role === text)
+
 /** What each role may do at its node and everywhere below it. */
 export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
   owner: PERMISSIONS,

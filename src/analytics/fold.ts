@@ -1,28 +1,29 @@
 import type { JournalEntry, Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { Drop, Put, Records } from '../store/records.ts'
+import { type Added, kindsOf, put } from './added.ts'
 import {
   dayOf,
   isLong,
   isWide,
   OTHER,
-  PAID,
   type Place,
   placeOf,
   placesOf,
   prefixOf,
-  rowId,
   scopesOf,
   sitePlaces,
   startOf,
-  TIMED,
 } from './places.ts'
-import { isNothing, NOTHING, type Packed, packed, plus, type Sums, unpacked, without } from './sums.ts'
+import { NOTHING, type Packed, packed, plus, type Sums, unpacked } from './sums.ts'
 import { addedBy, claimedOf, counts, endedBy, isCall, isEnd, type Known, knownOf, subjectOf } from './told.ts'
 
 export const ROLLUPS = 'rollups'
 /** What is known of calls that have not ended: gas that was spent before. */
 export const WAITING = 'rollupwait'
+
+/** By day, the seal of the last journal line that changed a row of it: as long as that is the same, so are they. */
+export const DAYS = 'rollupdays'
 
 export type FoldFacts = {
   records: Records
@@ -52,8 +53,6 @@ const MOST_KNOWN = 10_000
 const MOST_CACHED = 50_000
 
 type Cached = { sums: Sums; version: number }
-/** What is added to a row. */
-type Added = { place: Place; sums: Sums }
 /** One line and the call it is about; `site`: it is about none. */
 type Told = { line: JournalEntry; id: string; known: Known | 'site' }
 
@@ -195,10 +194,10 @@ export const createFold = (facts: FoldFacts): Fold => {
       await read([...added.keys()])
       const rows = [...added].flatMap(([id, { place, sums }]) => written(id, place, sums))
       const late = [...wait].flatMap(([id, sums]) => waits(id, sums, waiting.get(id)))
-      return {
-        writes: [...rows, ...late],
-        lines: done === told.length ? lines.length : lines.indexOf(told[done]!.line),
-      }
+      const count = done === told.length ? lines.length : lines.indexOf(told[done]!.line)
+      const days = new Set([...added.values()].map(({ place }) => place.bucket.slice(0, 10)))
+      const seals = [...days].map((id): Put => ({ table: DAYS, id, value: lines[count - 1]!.hash }))
+      return { writes: [...rows, ...late, ...seals], lines: count }
     },
     forget: () => {
       known.clear()
@@ -212,30 +211,6 @@ const cachedOf = ({ value, version }: { value: Packed; version: number }): Cache
   sums: unpacked(value),
   version,
 })
-
-/** Adds sums to a place, as far as they are kept there. */
-const put = (added: Map<string, Added>, place: Place, kinds: Kinds): void => {
-  const sums = (PAID.has(place.dim) ? kinds.paid : kinds.unpaid)[TIMED.has(place.dim) ? 'timed' : 'untimed']
-  if (!sums) return
-  const id = rowId(place)
-  const before = added.get(id)
-  if (before) before.sums = plus(before.sums, sums)
-  else added.set(id, { place, sums })
-}
-
-/** What is added to places of each kind; undefined where that is nothing. */
-type Kinds = Record<'paid' | 'unpaid', Record<'timed' | 'untimed', Sums | undefined>>
-
-const kindsOf = (sums: Sums): Kinds => {
-  const kind = (times: boolean, payment: boolean): Sums | undefined => {
-    const kept = without(sums, { times, payment })
-    return isNothing(kept) ? undefined : kept
-  }
-  return {
-    paid: { timed: kind(false, false), untimed: kind(true, false) },
-    unpaid: { timed: kind(false, true), untimed: kind(true, true) },
-  }
-}
 
 const tagPrefixes = ({ claimed }: Known): string[] =>
   tagScopes(claimed.path).map((scope) =>

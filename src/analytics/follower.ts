@@ -1,7 +1,7 @@
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { Put, Records, Row, Write } from '../store/records.ts'
-import { createFold, type FoldFacts, ROLLUPS, WAITING } from './fold.ts'
+import { createFold, DAYS, type FoldFacts, ROLLUPS, WAITING } from './fold.ts'
 
 /** Adds what the journal tells to the rollups, each line once: the place in the journal is written with the sums. */
 export type Follower = {
@@ -63,7 +63,7 @@ export const createFollower = (facts: FollowerFacts): Follower => {
   }
 
   const clear = async (): Promise<void> => {
-    for (const table of [ROLLUPS, WAITING]) {
+    for (const table of [DAYS, ROLLUPS, WAITING]) {
       const rows = await records.list(table, { limit: DROPPED })
       if (rows.length === 0) continue
       await write(

@@ -55,11 +55,16 @@ export const NOTHING: Sums = {
 export const plus = (a: Sums, b: Sums): Sums => {
   if (a === NOTHING) return b
   const sum = { ...a }
+  gain(sum, b)
+  return sum
+}
+
+/** Adds to sums that are nobody else's. */
+export const gain = (sum: Sums, b: Sums): void => {
   for (const name of COUNTS) sum[name] += b[name]
   for (const name of MONEY) sum[name] += b[name]
   for (const chain in b.gas) sum.gas = { ...sum.gas, [chain]: (sum.gas[chain] ?? 0n) + b.gas[chain]! }
-  for (const name of TIMES) if (!isEmpty(b[name])) sum[name] = joined(a[name], b[name])
-  return sum
+  for (const name of TIMES) if (!isEmpty(b[name])) sum[name] = joined(sum[name], b[name])
 }
 
 export const sumOf = (all: Iterable<Sums>): Sums => {
@@ -69,14 +74,13 @@ export const sumOf = (all: Iterable<Sums>): Sums => {
 }
 
 /** The same without the times. */
-export const untimed = (sums: Sums): Sums => without(sums, { times: true, payment: false })
+export const untimed = (sums: Sums): Sums =>
+  isEmpty(sums.first) && isEmpty(sums.whole) ? sums : { ...sums, first: {}, whole: {} }
 
-/** The same without what is kept in some places only: the times, or what became of the payment. */
-export const without = (sums: Sums, { times, payment }: { times: boolean; payment: boolean }): Sums => ({
-  ...sums,
-  ...(times && { first: {}, whole: {} }),
-  ...(payment && { gas: {}, unpaid: 0n }),
-})
+/** The same without what became of the payment. */
+export const unpaying = (sums: Sums): Sums => ({ ...sums, gas: {}, unpaid: 0n })
+
+export const hasPayment = ({ gas, unpaid }: Sums): boolean => unpaid !== 0n || !isEmpty(gas)
 
 /** Nothing would be added by it. */
 export const isNothing = (sums: Sums): boolean =>

@@ -49,7 +49,13 @@ export const onChannel = async (
   const agreed = await trail.step('verify', () => agreedOn(deps, payment, visit.order.digest))
   await deps.admission.admit('paid', { payer: agreed.payment.config.payer })
   const { caller, asker, order } = visit
-  const granted = await permit(deps, caller, { ...asker, order }, { ...agreed, asset: agreed.till.asset })
+  const used = () => usedBefore(deps, payment, order.digest)
+  const granted = await permit(
+    deps,
+    caller,
+    { ...asker, order },
+    { ...agreed, asset: agreed.till.asset, used },
+  )
   const leave = await deps.turns.enter(agreed.id, visit.signal)
   try {
     const { channel, deposited } = await trail.step('chain', () => funded(deps, agreed, payment, visit))

@@ -50,25 +50,19 @@ export const screen = async (
   const now = deps.clock.now()
   for (const { bound, budget, drawn } of drawsOf(deps, caller, now)) {
     if (drawn.limit === undefined) continue
-    const counters = Object.fromEntries(
-      await Promise.all(
-        [drawn.counter, ...(drawn.beside ?? [])].map(
-          async (name) => [name, await deps.ledger.counter(name)] as const,
-        ),
-      ),
-    )
+    const counters = await deps.ledger.countersOf([drawn.counter, ...(drawn.beside ?? [])])
     const used = usedOf(drawn, counters)
     if (used + ceiling > drawn.limit)
       throw reached(deps, { caller, order, now, bound, budget, used, ceiling })
   }
 }
 
-/** What the call of a payment carries of its caller; refuses when it may not be made. */
+/** What the call of a payment carries of its caller; refuses when it may not be made. `used`: why a payment cannot be taken again, which who shows it again is told before all else. */
 export const permit = async (
   deps: Deps,
   caller: Caller,
   { order, ...asker }: Asker & { order: Order },
-  { terms, asset }: { terms: Terms; asset: Asset },
+  { terms, asset, used }: { terms: Terms; asset: Asset; used: () => Promise<Refusal | undefined> },
 ): Promise<Permit> => {
   const { tags } = asker
   const plain = tags && Object.keys(tags).length > 0 ? { tags } : {}
@@ -76,15 +70,16 @@ export const permit = async (
   const ceiling = toUsd(terms.ceiling, asset.decimals)
   const models = terms.routes.map(({ model }) => model)
   const { chain, address, symbol } = asset
-  check(deps, caller, asker, {
-    models,
-    strategy: terms.strategy,
-    ceiling,
-    paidIn: { chain, address, symbol },
-  })
-  for (const { id, rules } of caller.bounds)
-    if (rules.perMinute !== undefined)
-      await deps.admission.within(id, { perSecond: rules.perMinute / 60, burst: rules.perMinute })
+  const paidIn = { chain, address, symbol }
+  try {
+    check(deps, caller, asker, { models, strategy: terms.strategy, ceiling, paidIn })
+    await paced(deps, caller)
+    // Nobody is to be asked for the approval of what has run already.
+    const taken = approvalNeeded(caller, ceiling) && (await used())
+    if (taken) throw taken
+  } catch (error) {
+    throw (await used()) ?? error
+  }
   const approval = await approved(deps, caller, asker, { order, ceiling, asked: terms.asked })
   const budgets = drawsOf(deps, caller, deps.clock.now()).map(({ drawn }) => drawn)
   return {
@@ -118,6 +113,13 @@ const check = (
 ): void => {
   const refusal = barred(caller, deps.clock.now(), address) ?? beyond(caller, asking)
   if (refusal) throw refusal
+}
+
+/** Counts the call by the rates of its key and of all above it. */
+const paced = async ({ admission }: Deps, { bounds }: Caller): Promise<void> => {
+  for (const { id, rules } of bounds)
+    if (rules.perMinute !== undefined)
+      await admission.within(id, { perSecond: rules.perMinute / 60, burst: rules.perMinute })
 }
 
 const approved = async (

@@ -103,7 +103,13 @@ const runAlone = async (deps: Deps, visit: Named, payment: Alone): Promise<Reply
   const agreed = await trail.step('verify', () => terms(deps, visit, payment))
   // After its signature: a stranger cannot use up what a payer may ask.
   await deps.admission.admit('paid', { payer: agreed.authorization.from })
-  const granted = await permit(deps, caller, { ...asker, order }, { ...agreed, asset: agreed.till.asset })
+  const used = () => usedBefore(deps, payment, order.digest)
+  const granted = await permit(
+    deps,
+    caller,
+    { ...asker, order },
+    { ...agreed, asset: agreed.till.asset, used },
+  )
   const served = deps.serving(agreed.till.asset.chain)
   try {
     const sponsored = await deps.sponsor.judge(agreed, payment.version === 2 ? payment.sponsored : undefined)

@@ -5,7 +5,9 @@ import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { type Config, readConfig } from '../config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { Records } from '../store/records.ts'
 import { configHelp } from './config-help.ts'
+import { deskCommands } from './program-desk.ts'
 import type { ReconcileOptions } from './reconcile-chains.ts'
 import { type ServeFacts, serve } from './serve.ts'
 import { COLUMNS_HELP as RECONCILE_HELP } from './statement-columns.ts'
@@ -14,6 +16,7 @@ import { wordsFor } from './words.ts'
 export type Wiring = {
   start: ServeFacts['start']
   openLedger: (store: string) => Promise<Ledger>
+  openRecords: (store: string) => Promise<Records>
   env: Readonly<Record<string, string | undefined>>
 }
 
@@ -23,7 +26,7 @@ const out = (line: string) => console.log(line)
 /** Runs one command line; returns the exit code: 0 done, 1 findings or a refusal, 2 could not run. */
 export const runProgram = async (
   args: readonly string[],
-  { start, openLedger, env }: Wiring,
+  { start, openLedger, openRecords, env }: Wiring,
 ): Promise<number> => {
   let code = 0
   const program = new Command('farebox')
@@ -135,6 +138,10 @@ export const runProgram = async (
         ledgerRestore({ ledger, open: openLedger, from: options.from, out }),
       )
     })
+  const end = (done: number) => {
+    code = done
+  }
+  deskCommands(program, { openRecords, openLedger, env, load: (file) => load(file, env), out, end })
   withConfig(command('doctor', 'Check the configuration, chains, assets, settler and providers.')).action(
     async (options: { config: string }) => {
       const { doctor } = await import('./doctor.ts')

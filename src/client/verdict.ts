@@ -39,6 +39,8 @@ const KNOWN = {
   idempotency_conflict: 'dead',
   payment_in_flight: 'in_flight',
   settlement_pending: 'pending',
+  // No answer, though its status is of the two hundreds.
+  approval_waiting: 'dead',
   // The token says that it moved already, and we never saw an answer for it.
   authorization_used: 'open',
   // Nobody has looked at it.

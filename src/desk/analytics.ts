@@ -4,7 +4,7 @@ import { type Node, type NodeId, SITE } from '../accounts/node.ts'
 import { may } from '../accounts/roles.ts'
 import { NODES } from '../accounts/tables.ts'
 import { placeNow } from '../analytics/follower.ts'
-import { DIMS, type Dim, type Grain } from '../analytics/places.ts'
+import { DIMS, type Dim, type Grain, isWide, NARROW } from '../analytics/places.ts'
 import {
   before,
   bucketsOf,
@@ -18,7 +18,7 @@ import {
   top,
   type UsdOfGas,
 } from '../analytics/query.ts'
-import { type Cell, readBuckets } from '../analytics/read.ts'
+import { type Cell, createReader, type Reader, readBuckets } from '../analytics/read.ts'
 import { fail } from '../errors.ts'
 import type { Records } from '../store/records.ts'
 import { csvOf, isOfBooks, shownOf } from './analytics-shown.ts'
@@ -49,7 +49,10 @@ const MOST_HOURLY_DAYS = 31
 const USUAL_DAYS = 30
 
 /** What `analytics.*` do. Figures of the router's own books are told to those who may read money at the site. */
-export const analyticsOperations = ({ usdOfGas }: { usdOfGas?: UsdOfGas } = {}): Operations => ({
+export const analyticsOperations = ({ usdOfGas }: { usdOfGas?: UsdOfGas } = {}): Operations =>
+  operations(usdOfGas, asking(createReader()))
+
+const operations = (usdOfGas: UsdOfGas | undefined, read: Asker): Operations => ({
   'analytics.summary': reading({
     summary: 'What the calls of a node came to in some days, and in as many days before.',
     needs: 'analytics.read',
@@ -174,13 +177,23 @@ const periodOf = (
   return period
 }
 
-const read = (scene: Scene, short: Grain, dim: Dim, period: Period): Promise<Cell[]> => {
-  const scope = scene.node?.id ?? SITE
-  // Right below a user are its keys.
-  const kept = dim === 'key' && scene.node?.level === 'user' ? 'child' : dim
-  const buckets = short === 'd' ? [period.from, period.to] : bucketsOf(period, 'h')
-  return readBuckets(scene.records, { scope, grain: short, dim: kept }, buckets[0]!, buckets.at(-1)!)
-}
+type Asker = (scene: Scene, grain: Grain, dim: Dim, period: Period) => Promise<Cell[]>
+
+const asking =
+  (days: Reader): Asker =>
+  async ({ node, records }, short, dim, period) => {
+    const scope = node?.id ?? SITE
+    // Right below a user are its keys.
+    const kept = dim === 'key' && node?.level === 'user' ? 'child' : dim
+    if (!isWide(scope) && !NARROW.has(kept))
+      throw fail('invalid_request', {
+        problem: `by: of users and keys only ${[...NARROW].filter((one) => one !== 'total').join(' and ')} are kept`,
+        param: 'by',
+      })
+    const buckets = bucketsOf(period, short)
+    if (short === 'd') return days(records, { scope, dim: kept }, buckets)
+    return readBuckets(records, { scope, grain: short, dim: kept }, buckets[0]!, buckets.at(-1)!)
+  }
 
 /** What nodes are called, where the values are nodes. */
 const namesOf = async (

@@ -3,7 +3,7 @@
  * dashboard and the command line; each is parsed, allowed, done and written to the audit log here and nowhere else.
  */
 import type { z } from 'zod'
-import { appending } from '../accounts/audit.ts'
+import { appended, auditHead } from '../accounts/audit.ts'
 import { type Event, told } from '../accounts/events.ts'
 import { type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
 import { type Actor, may, type Permission } from '../accounts/roles.ts'
@@ -102,6 +102,8 @@ export const createDesk = (facts: DeskFacts): Desk => {
     ask: { actor: Actor; approval: string | undefined },
   ) => {
     for (let tries = 0; tries < TRIES; tries++) {
+      // Before all that is looked at: what others change from here on makes the write stale.
+      const head = await auditHead(records)
       const scene = await sceneOf(ask.actor, one.needs, await one.at(input, ask.actor, records))
       const why = await one.approval?.(scene, input)
       const approved =
@@ -119,7 +121,7 @@ export const createDesk = (facts: DeskFacts): Desk => {
         after: done.after ?? null,
       }
       const events = (done.events ?? []).flatMap((event) => told({ ...event, time }))
-      const writes = [...done.writes, ...approved, ...(await appending(records, entry)), ...events]
+      const writes = [...done.writes, ...approved, ...appended(head, entry), ...events]
       if ((await records.write(writes)).ok) return done.result
       // Somebody was faster: a little apart, so that two do not meet again and again.
       await clock.sleep(Math.random() * 4 * (tries + 1))

@@ -8,6 +8,7 @@ import { fail } from '../errors.ts'
 import type { Json, Records, Row, Write } from '../store/records.ts'
 import { type Change, changing, type Scene } from './desk.ts'
 import { needsTwo } from './keys.ts'
+import { keepOwner } from './roles.ts'
 import { below, idSchema, nameSchema, nodeOf, nodePut, shown } from './tree.ts'
 
 type Edit = { before: Json; after: Json; events?: Change<unknown>['events']; more?: readonly Write[] }
@@ -85,8 +86,10 @@ export const nodeOperations = () => ({
     run: async (scene, { id, frozen }) => {
       // Who makes keys may stop one; to let it go on, or to stop more than a key, takes more.
       if (!frozen || scene.node?.level !== 'key') allowed(scene.actor, 'tree.write', scene.path)
+      const owners = frozen ? await keptOwners(scene, id) : []
       return edited(scene, id, (node) => ({
         node: { ...node, frozen },
+        more: owners,
         before: { frozen: node.frozen === true },
         after: { frozen },
         ...(frozen && {
@@ -108,8 +111,9 @@ export const nodeOperations = () => ({
     needs: 'tree.write',
     input: z.strictObject({ id }),
     at: (input) => input.id,
-    run: (scene, { id }) =>
-      edited(scene, id, (node) => {
+    run: async (scene, { id }) => {
+      const owners = await keptOwners(scene, id)
+      return edited(scene, id, (node) => {
         const { key, login } = node
         const names = [
           key?.prefix && `bearer:${key.prefix}`,
@@ -122,9 +126,13 @@ export const nodeOperations = () => ({
           node: { ...node, deleted },
           before: { deleted: null },
           after: { deleted },
-          more: names.flatMap((name) => (name ? [{ table: NAMES, id: name, drop: true as const }] : [])),
+          more: [
+            ...owners,
+            ...names.flatMap((name) => (name ? [{ table: NAMES, id: name, drop: true as const }] : [])),
+          ],
         }
-      }),
+      })
+    },
   }),
 
   'node.rules': changing({
@@ -168,6 +176,12 @@ export const nodeOperations = () => ({
       }),
   }),
 })
+
+/** What belongs to the end of users: an organisation that stands keeps an owner. */
+const keptOwners = async ({ records, path, node }: Scene, id: NodeId): Promise<Write[]> =>
+  node?.level === 'org' || node?.level === 'key'
+    ? []
+    : keepOwner(records, path[0]!, (user) => user.id === id || user.above.includes(id))
 
 /** Refuses who may not do something at a path beside the one that was asked about. */
 const allowed = (actor: Scene['actor'], needs: Permission, path: readonly NodeId[]): void => {

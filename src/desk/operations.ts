@@ -7,21 +7,24 @@ import { auditOperations } from './audit.ts'
 import type { Operations } from './desk.ts'
 import { hookOperations } from './hooks.ts'
 import { keyOperations } from './keys.ts'
+import { type LoginDeskFacts, loginOperations } from './logins.ts'
 import { nodeOperations } from './nodes.ts'
 import { roleOperations } from './roles.ts'
 import { type RouterDeskFacts, routerOperations } from './router.ts'
 import { sessionOperations } from './sessions.ts'
 import { type TreeFacts, treeOperations } from './tree.ts'
 
-export type OperationFacts = TreeFacts & {
-  router: RouterDeskFacts
-  webhooks: SendFacts
-  usdOfGas?: UsdOfGas
-}
+export type OperationFacts = TreeFacts &
+  LoginDeskFacts & {
+    router: RouterDeskFacts
+    webhooks: SendFacts
+    usdOfGas?: UsdOfGas
+  }
 
 export const operationsOf = (facts: OperationFacts): Operations => ({
   ...treeOperations(facts),
   ...nodeOperations(),
+  ...loginOperations(facts),
   ...keyOperations(),
   ...roleOperations(),
   ...approvalOperations(),

@@ -1,11 +1,11 @@
 /** Operations that give and take roles. Nobody gives or takes what it does not have itself, and an organisation keeps an owner. */
 import { z } from 'zod'
-import { levelOf, type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
+import { levelOf, type Node, type NodeId, pathOf } from '../accounts/node.ts'
 import { covers, nodePut } from '../accounts/operators.ts'
-import { may, ROLES, type Role } from '../accounts/roles.ts'
+import { may, ROLES } from '../accounts/roles.ts'
 import { NODES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
-import type { Put, Records, Row } from '../store/records.ts'
+import type { Put, Records } from '../store/records.ts'
 import { type Change, changing, type Operations, type Scene } from './desk.ts'
 
 const input = z.strictObject({
@@ -38,7 +38,8 @@ export const roleOperations = (): Operations => ({
     at: ({ at }) => at,
     run: async (scene, asked) => {
       const done = await changeGrants(scene, asked, (grants) => grants)
-      const kept = asked.role === 'owner' ? await keepOwner(scene.records, asked.at, asked.user) : []
+      const kept =
+        asked.role === 'owner' ? await keepOwner(scene.records, asked.at, ({ id }) => id === asked.user) : []
       return { ...done, writes: [...done.writes, ...kept] }
     },
   }),
@@ -75,29 +76,36 @@ const changeGrants = async (
 const OWNERS = 'owners'
 
 /**
- * Writes that belong to any change by which a user stops being an owner of an organisation (its role taken, or itself
- * frozen or deleted): refuses with `taken_here` when it is the last one. Nothing for other places.
+ * Writes that belong to any change by which users stop being owners of an organisation (a role taken; themselves or what
+ * is above them frozen or deleted): refuses with `taken_here` when nobody is left who can sign in. Nothing for other
+ * places.
  */
-export const keepOwner = async (records: Records, org: NodeId, user: NodeId): Promise<Put[]> => {
+export const keepOwner = async (
+  records: Records,
+  org: NodeId,
+  goes: (user: Node) => boolean,
+): Promise<Put[]> => {
   if (levelOf(org) !== 'org') return []
   const guard = await records.get<number>(OWNERS, org)
-  const users = await usersOf(records, org)
-  const owns = ({ value }: Row<Node>) =>
-    (value.grants ?? []).some(({ role, at }) => role === ('owner' satisfies Role) && at === org)
-  const was = users.some((one) => one.id === user && owns(one))
-  const active = ({ value }: Row<Node>) => !value.frozen && value.deleted === undefined
-  const others = users.filter((one) => one.id !== user && owns(one) && active(one))
-  if (was && others.length === 0)
+  const owners = (await usersOf(records, org)).filter(({ grants = [] }) =>
+    grants.some(({ role, at }) => role === 'owner' && at === org),
+  )
+  if (!owners.some(goes)) return []
+  const others = owners.filter((one) => !goes(one) && isActive(one))
+  const teams = await records.many<Node>(NODES, [...new Set(others.flatMap(({ above }) => above.slice(1)))])
+  const closed = new Set(teams.flatMap((row) => (row && !isActive(row.value) ? [row.id] : [])))
+  if (others.every(({ above }) => above.some((id) => closed.has(id))))
     throw fail('taken_here', { problem: 'The last owner of an organisation cannot be removed.' })
-  const value = (guard?.value ?? 0) + 1
-  return was ? [{ table: OWNERS, id: org, value, if: guard?.version ?? 0 }] : []
+  return [{ table: OWNERS, id: org, value: (guard?.value ?? 0) + 1, if: guard?.version ?? 0 }]
 }
+
+const isActive = ({ frozen, deleted }: Node): boolean => !frozen && deleted === undefined
 
 const PAGE = 500
 
 // Users of this organisation: an owner from elsewhere does not keep it in its own hands.
-const usersOf = async (records: Records, org: NodeId): Promise<Row<Node>[]> => {
-  const found: Row<Node>[] = []
+const usersOf = async (records: Records, org: NodeId): Promise<Node[]> => {
+  const found: Node[] = []
   for (let after: string | undefined; ; after = found.at(-1)?.id) {
     const rows = await records.list<Node>(NODES, {
       prefix: 'user_',
@@ -105,11 +113,7 @@ const usersOf = async (records: Records, org: NodeId): Promise<Row<Node>[]> => {
       limit: PAGE,
       ...(after !== undefined && { after }),
     })
-    found.push(...rows)
+    found.push(...rows.map(({ value }) => value))
     if (rows.length < PAGE) return found
   }
 }
-
-/** Every organisation of which a user is an owner. */
-export const ownedBy = (user: Node): NodeId[] =>
-  (user.grants ?? []).flatMap(({ role, at }) => (role === 'owner' && at !== SITE ? [at] : []))

@@ -10,6 +10,7 @@ import {
   pathOf,
   SITE,
 } from '../accounts/node.ts'
+import { newPassword } from '../accounts/password.ts'
 import { NAMES, NODES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
 import { randomId } from '../ids.ts'
@@ -55,7 +56,8 @@ export const walletSchema = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address')
   .transform((text) => text.toLowerCase())
-const loginSchema = z
+/** A name to sign in by, in lower case. */
+export const loginSchema = z
   .string()
   .trim()
   .toLowerCase()
@@ -213,7 +215,7 @@ export const treeOperations = ({ hashPassword, spent }: TreeFacts) => {
         in: idSchema,
         name: nameSchema,
         login: loginSchema.optional(),
-        password: z.string().min(12).max(200).optional(),
+        password: newPassword.optional(),
         wallet: walletSchema.optional(),
       }),
       at: (input) => input.in,

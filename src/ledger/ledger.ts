@@ -75,6 +75,8 @@ export type Ledger = {
   balances: () => Promise<Balance[]>
   counter: (name: string) => Promise<bigint>
   counters: () => Promise<Record<string, bigint>>
+  /** Some of them, at one moment; 0 where there is none. */
+  countersOf: (names: readonly string[]) => Promise<Record<string, bigint>>
   transfers: (asset: string, fromBlock: bigint, toBlock: bigint) => Promise<BookedTransfer[]>
   /** The blocks of the oldest and the newest booked transfer of an asset. */
   bookedBlocks: (asset: string) => Promise<{ first: bigint; last: bigint } | undefined>

@@ -92,6 +92,7 @@ export const memoryLedger = ({ clock }: { clock: Clock }): Ledger => {
     balances: async () => [...balances.values()],
     counter: async (name) => books.counter(name),
     counters: async () => Object.fromEntries(counters),
+    countersOf: async (names) => Object.fromEntries(names.map((name) => [name, books.counter(name)])),
     transfers: async (asset, from, to) => booked(asset).filter((row) => row.block >= from && row.block <= to),
     bookedBlocks: async (asset) => {
       const all = booked(asset)

@@ -95,6 +95,11 @@ export const redisQueries = (store: Store, cache: Cache): Queries => {
       Object.fromEntries(
         (await fields(store, key('counters'))).map(([name, value]) => [name, BigInt(value)]),
       ),
+    countersOf: async (names) => {
+      if (names.length === 0) return {}
+      const values = (await store.read('HMGET', key('counters'), ...names)) as (string | null)[]
+      return Object.fromEntries(names.map((name, i) => [name, BigInt(values[i] ?? 0)]))
+    },
     transfers: async (asset, from, to) => {
       const ids = await list('ZRANGEBYSCORE', key(`booked:${asset}`), from.toString(), to.toString())
       return (await subjectsOf(ids)).map(bookedTransfer).filter((row) => row !== undefined)

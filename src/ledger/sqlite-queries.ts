@@ -75,6 +75,10 @@ export const queries = (db: DatabaseSync, books: LiveBooks): SyncBooks['query'] 
     },
     counters: () =>
       Object.fromEntries(counters().map((row) => [row['name'] as string, BigInt(row['value'] as string)])),
+    countersOf: (names) => {
+      books.refresh()
+      return Object.fromEntries(names.map((name) => [name, books.counter(name)]))
+    },
     transfers: (asset, from, to) =>
       parsed<Subject>(settled(asset, Number(from), Number(to)))
         .map(bookedTransfer)

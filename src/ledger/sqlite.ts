@@ -95,6 +95,7 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
     balances: query('balances'),
     counter: query('counter'),
     counters: query('counters'),
+    countersOf: query('countersOf'),
     transfers: query('transfers'),
     calls: query('calls'),
     recent: query('recent'),

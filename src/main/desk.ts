@@ -11,6 +11,7 @@ import type { Config } from '../config.ts'
 import { operationApprovals } from '../desk/approvals.ts'
 import { createDesk, type Desk } from '../desk/desk.ts'
 import { operationsOf } from '../desk/operations.ts'
+import { spentOf } from '../desk/spent.ts'
 import { adminResources } from '../http/admin/api.ts'
 import { createGuard } from '../http/admin/guard.ts'
 import { pageResources } from '../http/admin/pages.ts'
@@ -20,7 +21,7 @@ import type { Admit } from './admit.ts'
 import type { Base } from './base.ts'
 import type { Duty } from './duties.ts'
 import { findingsOf, noting } from './findings.ts'
-import { approvalMs, spentOf } from './tree.ts'
+import { approvalMs } from './tree.ts'
 import { createWatch } from './watch.ts'
 import { hostsDown, settlementsLate, settlerLow, spendAnomalies, spendersIn } from './watch-sources.ts'
 
@@ -54,6 +55,7 @@ export const openOperatorDesk = (
   const desk = createDesk({
     operations: operationsOf({
       hashPassword: passwords.hash,
+      verifyPassword: passwords.verify,
       spent: spentOf({ ledger, budgets: deps.budgets, clock }),
       webhooks: { targets },
       router: {

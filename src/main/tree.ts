@@ -1,13 +1,11 @@
 import { createCallApprovals } from '../accounts/approvals.ts'
-import { type Budgets, createBudgets, usedOf } from '../accounts/budget.ts'
+import { createBudgets } from '../accounts/budget.ts'
 import { createDirectory } from '../accounts/directory.ts'
 import { createBudgetAlerts } from '../alerts/budget-alerts.ts'
 import type { Deps } from '../call/deps.ts'
 import { walletPolicy } from '../config/desk.ts'
 import type { Config } from '../config.ts'
-import type { TreeFacts } from '../desk/tree.ts'
 import { stands } from '../ledger/apply.ts'
-import { printUsd } from '../money.ts'
 import type { Base } from './base.ts'
 
 /** Who asks, what binds it, and who is told. */
@@ -47,15 +45,3 @@ export const openTree = (config: Config, { records, clock, log, ledger }: Base):
     alerts: createBudgetAlerts({ records, clock, log, budgets }),
   }
 }
-
-/** What was spent and is held of a budget in its present window. */
-export const spentOf =
-  ({ ledger, budgets, clock }: Pick<Base, 'ledger' | 'clock'> & { budgets: Budgets }): TreeFacts['spent'] =>
-  async ({ id }, budget) => {
-    const draw = budgets.drawOf(id, budget, clock.now())
-    if (!draw) return { used: '0', resets: undefined }
-    const { counter, beside = [] } = draw.drawn
-    const names = [counter, ...beside]
-    const values = await Promise.all(names.map(async (name) => [name, await ledger.counter(name)] as const))
-    return { used: printUsd(usedOf(draw.drawn, Object.fromEntries(values))), resets: draw.window.resets }
-  }

@@ -189,7 +189,7 @@ test('a call counts on the day of its claim once it has ended, and gas that was 
   expect(await waiting(records)).toHaveLength(1)
   await postAll(ledger, stream(), bill(30n))
   await toTheEnd(one)
-  expect((await rolled(records))['key_1/d/model/2023-11-15/test/small']).toMatchObject({
+  expect((await rolled(records))['org_a/d/chain/2023-11-15/eip155:8453']).toMatchObject({
     calls: 1,
     gas: '21',
   })
@@ -236,7 +236,7 @@ test('callers cannot make endless rows: beyond so many tags of a day all others 
   const rows = await records.list<{ calls: number }>('rollups', { prefix: 'org_a/d/tag/', limit: 100 })
   expect(rows).toHaveLength(11)
   const byName = Object.fromEntries(rows.map(({ id, value }) => [id.split('/')[4], value.calls]))
-  expect(byName['run%3Dr0']).toBe(2)
+  expect(byName['run=r0']).toBe(2)
   // Each call once, though both of its tags are among the others.
   expect(byName['other']).toBe(25)
   await toTheEnd(createFollower({ ...most, records: again }))

@@ -35,7 +35,11 @@ export const KINDS: readonly Kind[] = [
 
 const pick = (roll: number): Kind => {
   let left = roll * KINDS.reduce((sum, { weight }) => sum + weight, 0)
-  return KINDS.find(({ weight }) => (left -= weight) < 0) ?? KINDS[0]!
+  for (const kind of KINDS) {
+    left -= kind.weight
+    if (left < 0) return kind
+  }
+  return KINDS[0]!
 }
 
 /** Writes what the calls of `days` days came to; `paths`: who called, each from its organisation to its key. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Refusal } from '../../src/errors.ts'
 import type { Call } from '../../src/ledger/call.ts'
 import { made, OTHER, OWNER, organisation, seen } from '../support/organisation.ts'
-import { buy, offersOf, post } from '../support/pay.ts'
+import { buy, header, offersOf, post, signOffer } from '../support/pay.ts'
 import { told } from '../support/refused.ts'
 import { goodAnswer } from '../support/upstream.ts'
 import { hello, startWorld, type World } from '../support/world.ts'
@@ -238,7 +238,7 @@ test('a larger budget waits for a second person, who is not the first', async ()
   await run('node.budgets', budgets('4', own))
   const asked = await run('node.budgets', budgets('50', own)).catch((error: Refusal) => error)
   expect(asked).toMatchObject({ code: 'approval_waiting', status: 202 })
-  const { approval } = (asked as Refusal).details
+  const approval = String((asked as Refusal).details['approval'])
   await expect(run('approval.decide', { id: approval, approve: true })).rejects.toMatchObject({
     code: 'forbidden',
   })
@@ -284,4 +284,19 @@ test('a rotated key ends the old one', async () => {
   await seen()
   expect((await post(world.chat, hello(), auth)).status).toBe(401)
   expect((await post(world.chat, hello(), { authorization: `Bearer ${secret}` })).status).toBe(402)
+})
+
+test('a payment that has served its call is told so, also when its key may do nothing any more', async () => {
+  const { key, auth } = await organisation(world)
+  const payer = await world.payer()
+  const offer = offersOf(await post(world.chat, hello(), auth))[0]!
+  const paid = { ...auth, 'payment-signature': header(await signOffer(payer, offer)) }
+  const served = await post(world.chat, hello(), paid)
+  expect(served.status).toBe(200)
+  await run('node.rules', { id: key.id, rules: { models: ['test/large'], approveAbove: '0.000001' } })
+  await seen()
+  const again = await post(world.chat, hello(), paid)
+  expect((await told(again)).code).toBe('payment_already_used')
+  const { approvals } = (await run('approval.list', { at: key.above[0] })) as { approvals: unknown[] }
+  expect(approvals).toEqual([])
 })

@@ -263,6 +263,18 @@ test.each(CASES)(
 
 /** Refusals that are shown in other files: there with their status, words and hint, and that they cost nothing. */
 const ELSEWHERE: Record<string, Code[]> = {
+  'chain/organisations.test.ts': [
+    'key_invalid',
+    'key_unusable',
+    'key_scope',
+    'key_mismatch',
+    'budget_reached',
+    'approval_waiting',
+    'approval_invalid',
+    'taken_here',
+  ],
+  'desk/desk.test.ts': ['busy_here', 'not_here', 'forbidden'],
+  'http/admin-session.test.ts': ['login_failed', 'login_locked', 'session_required', 'csrf_failed'],
   'http/metrics.test.ts': ['metrics_forbidden'],
   'chain/limits.test.ts': ['rate_limited', 'overloaded'],
   'admit/slow.test.ts': ['request_too_slow'],

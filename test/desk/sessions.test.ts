@@ -224,6 +224,9 @@ test('an organisation keeps an owner, also when two leave at once', async () => 
   await run(ROOT, 'role.grant', { user: 'user_a1', role: 'owner', at: 'org_a' })
   await change('user_a1', { frozen: true })
   expect(await leave('user_owner')).toBe('taken_here')
+  await change('user_a1', { frozen: false })
+  await change('team_a1', { deleted: 1 })
+  expect(await leave('user_owner')).toBe('taken_here')
   // Who owns a team only is no owner of the organisation.
   await run(ROOT, 'role.grant', { user: 'user_a2', role: 'owner', at: 'team_a2' })
   expect(await leave('user_owner')).toBe('taken_here')

@@ -212,6 +212,10 @@ test('signing out ends the session, by JSON or by form, here or everywhere', asy
   expect([await isIn(one), await isIn(two), await isIn(three)]).toEqual([false, true, true])
   await end(two, { all: true })
   expect([await isIn(two), await isIn(three)]).toEqual([false, false])
+  const bare = await signIn(world)
+  const headers = { cookie: bare.cookie, 'x-csrf-token': bare.csrf }
+  expect((await world.app.request('/admin/session/end', { method: 'POST', headers })).status).toBe(200)
+  expect(await isIn(bare)).toBe(false)
   const four = await signIn(world)
   const without = await post(world, '/admin/session/end', '', { ...FORM, cookie: four.cookie })
   expect([without.status, await isIn(four)]).toEqual([403, true])

@@ -38,6 +38,14 @@ const slow: Script = async (ask) => {
   await sleep(SLOW_MS)
   await goodAnswer(ask)
 }
+const trailing: Script = async ({ response, write }) => {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  write(chunk({ content: 'Hello' }))
+  await sleep(SLOW_MS)
+  write(chunk({ content: ' there' }, 'stop'))
+  write({ ...chunk({}), choices: [], usage: { prompt_tokens: 10, completion_tokens: 2, total_tokens: 12 } })
+  response.end('data: [DONE]\n\n')
+}
 const breaking: Script = ({ response, write }) => {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   write(chunk({ content: SAID }))
@@ -94,6 +102,16 @@ test('what the provider takes is in the first token, and not in what we add', as
   expect(more('farebox_first_token_seconds_sum')).toBeGreaterThan((1.9 * SLOW_MS) / 1_000)
   // Two tokens in 0.4 s.
   expect(more('farebox_answer_tokens_per_second_sum')).toBeLessThan(11)
+})
+
+test('what a stream takes after its first token is in neither of them', async () => {
+  const before = await scrape()
+  await call(trailing, question({ stream: true }))
+  const more = since(before, await scrape())
+  expect(more('farebox_first_token_seconds_count', { answer: 'stream' })).toBe(1)
+  expect(more('farebox_first_token_seconds_sum')).toBeLessThan(SLOW_MS / 1_000)
+  expect(more('farebox_overhead_seconds_sum')).toBeLessThan(SLOW_MS / 1_000)
+  expect(more('farebox_answer_tokens_per_second_sum')).toBeLessThan((2 * 1_000) / SLOW_MS + 1)
 })
 
 test('each call that was claimed ends in one line of the log, which says all of it and nothing that anybody said', async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { DELIVERIES } from '../../src/alerts/delivery.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -5,6 +7,7 @@ import type { Call } from '../../src/ledger/call.ts'
 import { memoryLedger } from '../../src/ledger/memory.ts'
 import { MOST_LOOKED_AT, SPOT_CHECKED, spotCheck } from '../../src/ledger/spot-check.ts'
 import { countRecords } from '../../src/main/metrics.ts'
+import { FAMILIES } from '../../src/metrics/families.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { memoryRecords } from '../../src/store/records.ts'
 import { AT, aCall, usd } from '../ledger/fixtures.ts'
@@ -85,4 +88,12 @@ test('attempts to deliver a webhook are counted by how they ended, once they are
   const samples = samplesOf((await metrics.scrape()).text)
   const of = (outcome: string) => sumOf(samples, 'farebox_webhook_deliveries_total', { outcome })
   expect(['failed', 'delivered', 'given_up', 'dropped'].map(of)).toEqual([1, 1, 1, 1])
+})
+
+test('the page about metrics says of each what the code says', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8').split('\n')
+  const rows = Object.entries(FAMILIES).map(
+    ([name, { type, labels, help }]) => `| \`${name}\` | ${type} | ${labels.join(', ') || '—'} | ${help} |`,
+  )
+  expect(page.filter((line) => line.startsWith('| `farebox_'))).toEqual(rows)
 })

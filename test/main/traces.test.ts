@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { parentOf } from '../../src/call/trace.ts'
 import { systemClock } from '../../src/clock.ts'
 import { traces as settings } from '../../src/config/traces.ts'
 import { memoryLedger } from '../../src/ledger/memory.ts'
@@ -136,4 +137,25 @@ test('traces are wanted when the configuration has the word, and all of them unl
   expect(schema.parse({ traces: {} })).toEqual({ traces: { sample: 1 } })
   expect(schema.safeParse({ traces: { sample: 2 } }).success).toBe(false)
   expect(schema.safeParse({ traces: { endpoint: 'collector:4318' } }).success).toBe(false)
+})
+
+test('a caller’s span is known by a header that W3C allows, and by no other', () => {
+  const [trace, span] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331']
+  const known = { traceId: trace, spanId: span, flags: 1 }
+  expect(parentOf(`00-${trace}-${span}-01`)).toEqual(known)
+  expect(parentOf(`00-${trace}-${span}-00`)).toEqual({ ...known, flags: 0 })
+  // A later version may say more.
+  expect(parentOf(`01-${trace}-${span}-01-and-more`)).toEqual(known)
+  for (const wrong of [
+    undefined,
+    '',
+    `00-${trace}-${span}`,
+    `ff-${trace}-${span}-01`,
+    `00-${trace}-${span}-01-and-more`,
+    `00-${'0'.repeat(32)}-${span}-01`,
+    `00-${trace}-${'0'.repeat(16)}-01`,
+    `00-${trace.toUpperCase()}-${span}-01`,
+    ` 00-${trace}-${span}-01`,
+  ])
+    expect(parentOf(wrong), String(wrong)).toBeUndefined()
 })

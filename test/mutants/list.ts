@@ -17,9 +17,37 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'claim is looked up and not held',
     file: 'src/ledger/apply.ts',
-    find: 'if (claimant !== undefined) return payable(books.subject(claimant))',
-    put: 'if (claimant === null) return payable(books.subject(claimant))',
+    find: 'if (claimant !== undefined) return holder',
+    put: 'if (claimant === null) return holder',
     tests: LEDGER,
+  },
+  {
+    name: 'a budget looked at and not held',
+    file: 'src/ledger/call-moves.ts',
+    find: '    by: worst(call),',
+    put: '    by: 0n,',
+    tests: LEDGER,
+  },
+  {
+    name: 'a frozen team whose keys go on',
+    file: 'src/accounts/caller.ts',
+    find: "if (why) return fail('key_unusable'",
+    put: "if (why === 'deleted') return fail('key_unusable'",
+    tests: ['test/chain/organisations.test.ts'],
+  },
+  {
+    name: 'an approval by who asked for it',
+    file: 'src/desk/approvals.ts',
+    find: 'before.by.user === actor.user || before.path.includes(actor.user)',
+    put: 'before.path.includes(actor.user)',
+    tests: ['test/chain/organisations.test.ts'],
+  },
+  {
+    name: 'a bearer key that is compared by its first letters',
+    file: 'src/accounts/directory.ts',
+    find: "if (!caller || !isHashOf(hash ?? '', secret)) throw",
+    put: 'if (!caller || hash === undefined) throw',
+    tests: ['test/chain/organisations.test.ts'],
   },
   {
     name: 'limit of exposure read but not enforced',
@@ -185,8 +213,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'question written to the log',
     file: 'src/call/run.ts',
-    find: 'const { digest, stream } = visit.order',
-    put: "const { digest, stream } = visit.order\n  deps.log.info('request', { body: JSON.stringify(visit.order.request) })",
+    find: 'const { order, caller, asker, trail } = visit',
+    put: "const { order, caller, asker, trail } = visit\n  deps.log.info('request', { body: JSON.stringify(order.request) })",
     tests: ['test/chain/canary.test.ts'],
   },
   {
@@ -206,7 +234,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'limit in Redis read but not enforced',
     file: 'src/ledger/redis-lua.ts',
-    find: 'add(bump[3], minus(sum))',
+    find: 'add(bump[3], minus(add(value, bump[2])))',
     put: 'add(bump[3], minus(value))',
     tests: FLEET,
   },
@@ -262,7 +290,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the price below the threshold for a prompt above it',
-    file: 'src/quote/price.ts',
+    file: 'src/catalog/catalog.ts',
     find: 'prices.tiers?.findLast(({ over }) => input > over) ?? prices',
     put: 'prices',
     tests: ['test/quote/price.test.ts'],

@@ -5,11 +5,10 @@ import type { Reply } from '../../call/reply.ts'
 import type { Desk, Operation } from '../../desk/desk.ts'
 import { fail } from '../../errors.ts'
 import { parseJson } from '../../wire/json.ts'
-import { readBody } from '../body.ts'
 import type { Resource } from '../resources.ts'
 import { type Env, headerOf, json } from '../send.ts'
 import type { Guard } from './guard.ts'
-import { type SessionFacts, sessionResources } from './session.ts'
+import { readInput, type SessionFacts, sessionResources } from './session.ts'
 
 /** The id of an approval that was given for exactly this. */
 export const APPROVAL_HEADER = 'x-farebox-approval'
@@ -30,7 +29,6 @@ export const adminResources = (facts: AdminFacts): Resource[] => {
       summary:
         'All operations of the desk for operators and organisations, and what each takes: POST /admin/api/{operation} does one, by a token of the desk.',
       paid: false,
-      counts: 'signIn',
       answer: async (c) => {
         await guard.enter(c)
         return json(list())
@@ -42,7 +40,6 @@ export const adminResources = (facts: AdminFacts): Resource[] => {
       summary: 'Reads by an operation of the desk; its input is the query, or JSON in `input`.',
       paid: false,
       hidden: true,
-      counts: 'signIn',
       query: [{ name: 'input', description: 'The whole input as JSON, instead of one parameter a field.' }],
       answer: async (c) => {
         const { actor } = await guard.enter(c)
@@ -58,14 +55,13 @@ export const adminResources = (facts: AdminFacts): Resource[] => {
       summary: 'Does an operation of the desk; its input is the body.',
       paid: false,
       hidden: true,
-      counts: 'signIn',
       body: operationInput,
       answer: async (c) => {
         const visitor = await guard.enter(c)
         guard.change(c, visitor)
         const name = c.req.param('operation') ?? ''
         operationOf(desk, name)
-        const input = await readBody(c, operationInput, bodyLimit)
+        const input = await readInput(c, operationInput, bodyLimit)
         return answerOf(await desk.run(visitor.actor, name, input, headerOf(c, APPROVAL_HEADER)))
       },
     },

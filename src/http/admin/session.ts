@@ -56,7 +56,6 @@ export const sessionResources = (facts: SessionFacts): Resource[] => {
       summary: 'Who is signed in to the desk, its roles, and the csrf token that its changes send.',
       paid: false,
       hidden: true,
-      counts: 'signIn',
       answer: async (c) => json(described(await guard.enter(c))),
     },
     {
@@ -110,14 +109,13 @@ export const sessionResources = (facts: SessionFacts): Resource[] => {
       summary: 'Signs out of the desk; with `all`, everywhere.',
       paid: false,
       hidden: true,
-      counts: 'signIn',
       answer: async (c) => {
         const visitor = await guard.enter(c)
         const form = isForm(c) ? await readForm(c, bodyLimit) : undefined
         guard.change(c, visitor, form?.get('_csrf') ?? undefined)
         const all = form
           ? form.get('all') === 'true'
-          : (await readBody(c, endRequest.prefault({}), bodyLimit)).all === true
+          : (await readInput(c, endRequest, bodyLimit)).all === true
         const { actor, session } = visitor
         if (!session) throw fail('session_required')
         const ended = await facts.desk.run(actor, 'session.end', all ? { all } : { id: session.id })
@@ -132,6 +130,16 @@ export const sessionResources = (facts: SessionFacts): Resource[] => {
 /** The fields of a form, of at most `limit` bytes. */
 export const readForm = async (c: Context<Env>, limit: number): Promise<URLSearchParams> =>
   new URLSearchParams(await readText(c, limit))
+
+/** The body as JSON; no body at all is an empty one. */
+export const readInput = <T>(c: Context<Env>, schema: z.ZodType<T>, limit: number): Promise<T> => {
+  const { incoming } = c.env ?? {}
+  const empty = incoming
+    ? incoming.headers['transfer-encoding'] === undefined &&
+      Number(incoming.headers['content-length'] ?? 0) === 0
+    : c.req.raw.body === null
+  return empty ? schema.parseAsync({}) : readBody(c, schema, limit)
+}
 
 export const isForm = (c: Context<Env>): boolean =>
   /^application\/x-www-form-urlencoded\s*(;|$)/i.test(headerOf(c, 'content-type') ?? '')

@@ -117,13 +117,11 @@
       splits.length > 1 && splits[1] - splits[0] < 86400 && at % 86400 !== 0
         ? label(at).slice(11, 16)
         : new Date(at * 1000).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
-    let tip = at.nextElementSibling
-    if (!tip?.classList.contains('tip')) {
-      tip = document.createElement('div')
-      tip.className = 'tip'
-      tip.setAttribute('aria-hidden', 'true')
-      at.after(tip)
-    }
+    const legend = at.closest('figure').querySelector('.legend')
+    const tip = legend.querySelector('.tip') ?? document.createElement('span')
+    tip.className = 'tip'
+    tip.setAttribute('aria-hidden', 'true')
+    if (!tip.isConnected) legend.insertBefore(tip, legend.querySelector('button'))
     const tell = (plot) => {
       const { idx } = plot.cursor
       if (idx === null || idx === undefined) {
@@ -140,6 +138,7 @@
         width: Math.max(at.clientWidth, 200),
         height: at.clientHeight,
         legend: { show: false },
+        padding: [12, 8, 0, 0],
         tzDate: (at) => window.uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
         cursor: { y: false, points: { size: 6 } },
         hooks: { setCursor: [tell] },
@@ -148,6 +147,7 @@
           {
             ...axis,
             grid: { show: false },
+            size: 24,
             space: 72,
             values: (_, splits) => splits.map((one) => tick(one, splits)),
           },

@@ -94,20 +94,17 @@ const inbox = (scene: Scene, one: ApprovalView): Child => {
           { class: 'waiting-forms' },
           action(scene, {
             operation: 'approval.decide',
-            id: `approve-${one.id}`,
-            hidden: { id: one.id, 'approve:bool': 'true' },
-            fields: [{ name: 'note', label: 'Note', maxlength: 500 }],
+            id: `decide-${one.id}`,
+            hidden: { id: one.id },
+            fields: [{ name: 'note', label: 'Note', hint: 'Who asked reads it', maxlength: 500 }],
             submit: 'Approve',
-            spoken: `Approve ${one.what}`,
-          }),
-          action(scene, {
-            operation: 'approval.decide',
-            id: `refuse-${one.id}`,
-            hidden: { id: one.id, 'approve:bool': 'false' },
-            fields: [{ name: 'note', label: 'Why not', maxlength: 500 }],
-            submit: 'Refuse',
-            spoken: `Refuse ${one.what}`,
-            tone: 'danger',
+            choose: {
+              name: 'approve:bool',
+              ways: [
+                { value: 'true', submit: 'Approve', spoken: `Approve ${one.what}` },
+                { value: 'false', submit: 'Refuse', spoken: `Refuse ${one.what}`, tone: 'danger' },
+              ],
+            },
           }),
         )
       : p(
@@ -134,7 +131,7 @@ const table = (scene: Scene, approvals: readonly ApprovalView[]): Child =>
       one.why,
       span({ dir: 'auto' }, one.by.name),
       ago(one.created, scene.now),
-      badge(TONES[one.status], one.status),
+      [badge(TONES[one.status], one.status), repeat(scene, one)],
       one.decidedBy?.name,
       one.note,
     ]),
@@ -143,3 +140,11 @@ const table = (scene: Scene, approvals: readonly ApprovalView[]): Child =>
       p('Set “ask for approval above” in the rules of an organisation, team, user or key.'),
     ),
   })
+
+// Its input is kept by nobody but who asked: the form is filled in once more, and goes through with this.
+const repeat = (scene: Scene, { kind, status, by, at, id }: ApprovalView): Child =>
+  kind === 'operation' &&
+  status === 'approved' &&
+  by.user === scene.actor.user &&
+  at !== 'site' &&
+  span({ class: 'sub' }, a({ href: `/admin/tree/${at}?approval=${id}` }, 'Make the change'))

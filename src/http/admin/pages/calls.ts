@@ -92,8 +92,7 @@ export const callTable = async (scene: Scene, calls: readonly CallView[]): Promi
       { label: 'Answered by' },
       { label: 'For' },
       { label: 'State' },
-      { label: 'Tokens in', end: true },
-      { label: 'Tokens out', end: true },
+      { label: 'Tokens in / out', end: true },
       { label: 'Charged', end: true },
       { label: 'Call' },
     ],
@@ -106,8 +105,7 @@ export const callTable = async (scene: Scene, calls: readonly CallView[]): Promi
         badge(TONES[one.state] ?? 'plain', one.state),
         one.failed !== undefined && span({ class: 'sub' }, one.failed),
       ],
-      count(one.input),
-      count(one.output),
+      one.input === undefined ? UNKNOWN : `${count(one.input)} / ${count(one.output)}`,
       charged(one),
       code({ title: one.id, class: 'nowrap' }, short(one.id.replace(/^call_/, ''), 6, 4)),
     ]),
@@ -127,7 +125,7 @@ const took = ({ ms, firstMs }: CallView): Child =>
   ms !== undefined &&
   span(
     { class: 'sub nowrap' },
-    `${duration(ms)}${firstMs === undefined ? '' : `, first byte ${duration(firstMs)}`}`,
+    `${duration(ms)}${firstMs === undefined ? '' : ` · first ${duration(firstMs)}`}`,
   )
 
 const charged = ({ charged: sum, refunded, ceiling }: CallView): Child => [
@@ -137,17 +135,23 @@ const charged = ({ charged: sum, refunded, ceiling }: CallView): Child => [
     : sum === undefined && ceiling !== undefined && span({ class: 'sub' }, `at most ${fineUsd(ceiling)}`),
 ]
 
-const payerOf = ({ account, payer, chain, symbol }: CallView, names: ReadonlyMap<string, string>): Child => {
+const payerOf = (
+  { account, payer, chain, symbol }: CallView,
+  names: ReadonlyMap<string, { name: string; org: string | undefined }>,
+): Child => {
   const id = account?.at(-1)
+  const known = id === undefined ? undefined : names.get(id)
+  const by = [symbol, chain && chainName(chain)].filter(Boolean).join(' on ')
   return [
     id !== undefined
-      ? a({ href: `/admin/tree/${id}`, dir: 'auto' }, names.get(id) ?? id)
+      ? a({ href: `/admin/tree/${id}`, dir: 'auto', class: 'nowrap' }, known?.name ?? id)
       : payer === undefined
         ? UNKNOWN
         : code({ title: payer }, short(payer, 6, 4)),
     span(
       { class: 'sub nowrap', title: chain },
-      [symbol, chain && chainName(chain)].filter(Boolean).join(' on '),
+      known?.org !== undefined && [span({ dir: 'auto' }, known.org), ' · '],
+      by,
     ),
   ]
 }
@@ -155,7 +159,7 @@ const payerOf = ({ account, payer, chain, symbol }: CallView, names: ReadonlyMap
 /** How many accounts of one page are called by their names; the others by their ids. */
 const MOST_NAMES = 25
 
-const namesOf = async (scene: Scene, ids: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+const namesOf = async (scene: Scene, ids: readonly string[]) => {
   const asked = [...new Set(ids)].slice(0, MOST_NAMES)
   const found = await Promise.all(
     asked.map((id) =>
@@ -163,10 +167,8 @@ const namesOf = async (scene: Scene, ids: readonly string[]): Promise<ReadonlyMa
     ),
   )
   return new Map(
-    found.flatMap((one, at) => {
-      if (!one.ok) return []
-      const { node, above = [] } = one.value
-      return [[asked[at]!, [above[0]?.name, node.name].filter(Boolean).join(' › ')] as const]
-    }),
+    found.flatMap((one, at) =>
+      one.ok ? [[asked[at]!, { name: one.value.node.name, org: one.value.above?.[0]?.name }] as const] : [],
+    ),
   )
 }

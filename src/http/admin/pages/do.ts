@@ -91,7 +91,13 @@ export const doing = (facts: DoFacts): Resource => ({
     } catch (error) {
       const { text } = refusalOf(error, operation)
       const values = new Map([...form].filter(([name]) => !name.startsWith('_')))
-      const refused = { form: form.get('_form') ?? '', text, values }
+      const waits = error instanceof Refusal ? error.details['approval'] : undefined
+      const refused = {
+        form: form.get('_form') ?? '',
+        text,
+        values,
+        ...(waits !== undefined && { approval: String(waits) }),
+      }
       const drawn = await facts.draw(visitor, back, { refused })
       if (drawn) return page(drawn.html, { status: 422 })
       return redirect(back, flashCookie({ kind: 'bad', text }, visitor.csrf, facts.secure))

@@ -135,7 +135,7 @@ const menu = (scene: Scene): Html => {
       { class: 'menu-foot' },
       a(
         { class: 'me', href: '/admin/me', 'aria-current': isHere('/admin/me') ? 'page' : undefined },
-        span({ class: 'me-name' }, scene.actor.name),
+        span({ class: 'me-name', dir: 'auto' }, scene.actor.name),
         span({ class: 'muted' }, 'Sessions and tokens'),
       ),
       div(
@@ -198,11 +198,11 @@ export const framed = (scene: Scene, page: Page, assets: AssetPaths): Html =>
         page.trail !== undefined &&
           nav(
             { class: 'trail', 'aria-label': 'Path' },
-            ...page.trail.map(([href, text]) => a({ href }, text)),
+            ...page.trail.map(([href, text]) => a({ href, dir: 'auto' }, text)),
           ),
         div(
           { class: 'page-head' },
-          div(h1(page.title), page.lead !== undefined && p({ class: 'lead' }, page.lead)),
+          div(h1({ dir: 'auto' }, page.title), page.lead !== undefined && p({ class: 'lead' }, page.lead)),
           page.tools !== undefined && div({ class: 'tools' }, page.tools),
         ),
         scene.flash !== undefined &&

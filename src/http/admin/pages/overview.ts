@@ -29,7 +29,7 @@ const PERIODS = { '1': 'Today', '7': '7 days', '30': '30 days' } as const
 export const overviewPage = async (scene: Scene): Promise<Page> => {
   if (!allowed(scene.actor, 'analytics.read')) return elsewhere(scene)
   const asked = scene.query.get('days') ?? '7'
-  const days = asked in PERIODS ? asked : '7'
+  const days = Object.hasOwn(PERIODS, asked) ? asked : '7'
   const period = { at: 'site', ...daysBack(scene.now, Number(days)) }
   const [summary, series, calls] = await Promise.all([
     scene.ask<Summary>('analytics.summary', period),
@@ -218,7 +218,7 @@ const providers = ({ providers: { all, up } }: OverviewView, hosts: readonly Hos
 }
 
 /** Settlements that the settler can still pay for, below which it should be filled up. */
-const FEW = 100
+const FEW = 200
 
 const gas = (chain: string, { settlements }: { settlements?: string | undefined }): Check => ({
   name: `Settler’s gas on ${chainName(chain)}`,

@@ -169,6 +169,11 @@ export type Action = {
   inline?: boolean
   /** What a screen reader hears instead of the button's word. */
   spoken?: string
+  /** More than one button: each sends its value under the name of `choose`. */
+  choose?: {
+    name: string
+    ways: readonly { value: string; submit: string; spoken: string; tone?: 'danger' }[]
+  }
   /** Where to go when it is done, instead of back here. */
   onTo?: string
   children?: Child
@@ -177,7 +182,14 @@ export type Action = {
 /** A form that asks the desk for a change; when it was refused, says so and holds what was typed. */
 export const action = (scene: Scene, one: Action): Html => {
   const refused = scene.refused?.form === one.id ? scene.refused : undefined
-  const hidden = { _csrf: scene.csrf, _back: scene.path, _form: one.id, ...one.hidden }
+  const approval = refused?.approval ?? scene.query.get('approval')
+  const hidden = {
+    _csrf: scene.csrf,
+    _back: scene.path,
+    _form: one.id,
+    ...(approval && { _approval: approval }),
+    ...one.hidden,
+  }
   return form(
     {
       method: 'post',
@@ -196,7 +208,20 @@ export const action = (scene: Scene, one: Action): Html => {
     one.children,
     div(
       { class: 'buttons' },
-      button({ type: 'submit', class: one.tone ?? 'primary', 'aria-label': one.spoken }, one.submit),
+      ...(
+        one.choose?.ways ?? [{ value: undefined, submit: one.submit, spoken: one.spoken, tone: one.tone }]
+      ).map(({ value, submit, spoken, tone }) =>
+        button(
+          {
+            type: 'submit',
+            class: tone ?? 'primary',
+            'aria-label': spoken,
+            name: value === undefined ? undefined : one.choose?.name,
+            value,
+          },
+          submit,
+        ),
+      ),
     ),
   )
 }

@@ -12,7 +12,12 @@ export type Asked<T> =
 export type Flash = { kind: 'good' | 'bad'; text: string }
 
 /** A form that was sent and not done: why, and what stood in its fields. */
-export type RefusedForm = { form: string; text: string; values: ReadonlyMap<string, string> }
+export type RefusedForm = {
+  form: string
+  text: string
+  values: ReadonlyMap<string, string>
+  approval?: string
+}
 
 /** What a page knows of who looks at it and of what is asked. */
 export type Scene = {
@@ -51,8 +56,12 @@ export const refusalOf = (error: unknown, operation: string): Exclude<Asked<neve
       : code === 'forbidden'
         ? 'forbidden'
         : 'refused'
+  if (code === 'approval_waiting') return { ok: false, why, text: WAITS }
   return { ok: false, why, text: hint ? `${message} ${hint}` : message }
 }
+
+const WAITS =
+  'It needs the yes of a second person, who finds it under Approvals now. When it is approved, send this form again as it is.'
 
 /** Whether an actor may do something at one node of this path at least. */
 export const allowed = (actor: Actor, permission: Permission, path: readonly string[] = []): boolean =>

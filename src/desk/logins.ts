@@ -1,0 +1,108 @@
+/** How users sign in: set by who stands above them, and by themselves. */
+import { z } from 'zod'
+import { type Login, type Node, SITE } from '../accounts/node.ts'
+import { covers } from '../accounts/operators.ts'
+import { newPassword } from '../accounts/password.ts'
+import { type Actor, isRole, may } from '../accounts/roles.ts'
+import { NAMES } from '../accounts/tables.ts'
+import { fail } from '../errors.ts'
+import type { Records, Write } from '../store/records.ts'
+import { changing } from './desk.ts'
+import {
+  idSchema,
+  loginSchema,
+  nameFor,
+  nodeOf,
+  nodePut,
+  shown,
+  type TreeFacts,
+  walletSchema,
+} from './tree.ts'
+
+export type LoginDeskFacts = Pick<TreeFacts, 'hashPassword'> & {
+  verifyPassword: (password: string, kept: string | undefined) => Promise<boolean>
+}
+
+export const loginOperations = ({ hashPassword, verifyPassword }: LoginDeskFacts) => ({
+  'user.login': changing({
+    summary: 'How a user signs in: its name, its password, its wallet; what is left out stays, null ends it.',
+    needs: 'tree.write',
+    input: z.strictObject({
+      id: idSchema,
+      login: loginSchema.nullable().optional(),
+      password: newPassword.nullable().optional(),
+      wallet: walletSchema.nullable().optional(),
+    }),
+    at: ({ id }) => id,
+    run: async ({ records, actor, path }, { id, login, password, wallet }) => {
+      const { node, version } = await nodeOf(records, id)
+      if (node.level !== 'user' || node.deleted !== undefined)
+        throw fail('taken_here', { problem: 'Only a user that stands signs in.' })
+      mayBecome(actor, node, path)
+      const before = node.login ?? {}
+      const next: Login = withoutNothing({
+        name: login === undefined ? before.name : (login ?? undefined),
+        password: password === undefined ? before.password : password && (await hashPassword(password)),
+        wallet: wallet === undefined ? before.wallet : (wallet ?? undefined),
+      })
+      if (next.password !== undefined && next.name === undefined)
+        throw fail('invalid_request', { problem: 'a password needs a login', param: 'login' })
+      const after: Node = { ...node, login: next }
+      return {
+        result: { node: shown(after) },
+        writes: [nodePut(after, version), ...(await renamed(records, id, before, next))],
+        before: { login: shown(node).login ?? null },
+        after: {
+          login: shown(after).login ?? null,
+          password: password === undefined ? 'as before' : 'changed',
+        },
+      }
+    },
+  }),
+
+  'me.password': changing({
+    summary: 'Another password of your own; ends your other sessions.',
+    needs: undefined,
+    input: z.strictObject({ present: z.string().max(200), next: newPassword }),
+    at: (_input, actor) => (actor.user.startsWith('user_') ? actor.user : 'site'),
+    run: async ({ records, actor }, { present, next }) => {
+      if (!actor.user.startsWith('user_') || actor.via === 'token')
+        throw fail('taken_here', { problem: 'The password of an operator is set in the configuration.' })
+      const { node, version } = await nodeOf(records, actor.user)
+      if (!(await verifyPassword(present, node.login?.password))) throw fail('login_failed')
+      const after: Node = { ...node, login: { ...node.login, password: await hashPassword(next) } }
+      return { result: {}, writes: [nodePut(after, version)], after: { password: 'changed' } }
+    },
+  }),
+})
+
+/** Who sets how somebody signs in could sign in as that one: only who has all of its rights may. */
+const mayBecome = (actor: Actor, { grants = [] }: Node, path: readonly string[]): void => {
+  const beyond = grants.some(({ role, at }) => {
+    const place = at === SITE ? [] : path.slice(0, path.indexOf(at) + 1)
+    // A role elsewhere cannot be judged from here.
+    const known = at === SITE || path.includes(at)
+    return isRole(role) && !(known && covers(actor.grants, role, place))
+  })
+  if (beyond || (grants.length > 0 && may(actor, 'role.write', path) !== 'yes'))
+    throw fail('forbidden', { needs: 'all roles of that user' })
+}
+
+const withoutNothing = (login: { [K in keyof Login]: Login[K] | null | undefined }): Login =>
+  Object.fromEntries(Object.entries(login).filter(([, value]) => value !== undefined && value !== null))
+
+/** The writes that free the names that a user no longer has, and take those that are new. */
+const renamed = async (records: Records, id: string, before: Login, next: Login): Promise<Write[]> => {
+  const writes: Write[] = []
+  const kinds = [
+    ['login', before.name, next.name],
+    ['signin', before.wallet, next.wallet],
+  ] as const
+  for (const [kind, had, has] of kinds) {
+    if (had === has) continue
+    if (had !== undefined) writes.push({ table: NAMES, id: `${kind}:${had}`, drop: true })
+    if (has !== undefined)
+      writes.push(await nameFor(records, `${kind}:${has}`, id, kind === 'login' ? 'login' : 'wallet'))
+  }
+  return writes
+}

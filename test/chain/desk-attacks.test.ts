@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Node } from '../../src/accounts/node.ts'
+import type { Actor } from '../../src/accounts/roles.ts'
+import type { Refusal } from '../../src/errors.ts'
+import { made, OTHER, OWNER, organisation, seen } from '../support/organisation.ts'
+import { buy, header, offersOf, post, signOffer } from '../support/pay.ts'
+import { told } from '../support/refused.ts'
+import { chunk, goodAnswer } from '../support/upstream.ts'
+import { hello, startWorld, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld({ extra: 'desk: { webhooks: { allowPrivate: true } }' })
+})
+afterAll(() => world.close())
+
+const desk = () => world.farebox.desk
+const run = (name: string, input: object, approval?: string) => desk().run(OWNER, name, input, approval)
+const usd = (units: bigint) => `0.${units.toString().padStart(6, '0')}`
+const ceilingOf = async (body = hello()) => BigInt(offersOf(await post(world.chat, body))[0]!.amount)
+const usedOf = async (id: string): Promise<string[]> =>
+  ((await run('node.get', { id })) as { node: { spent: { used: string }[] } }).node.spent.map((one) => one.used)
+const actorOf = (user: Node, role: Actor['grants'][number]['role'], at: string): Actor => ({
+  user: user.id,
+  name: user.name,
+  grants: [{ role, at }],
+  via: 'password',
+})
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'done',
+    (error: Refusal) => `${error.status} ${error.code} ${JSON.stringify(error.details)}`,
+  )
+
+test('names of all kinds are told as they are, break no header, no line and no page', async () => {
+  const names = [
+    'two\nlines\r\nSet-Cookie: a=b',
+    '\u202eright to left',
+    'é'.repeat(120),
+    '🦊 fox',
+    '__proto__',
+    'constructor',
+    '<script>alert(1)</script>',
+    "'; DROP TABLE nodes; --",
+    '{name}',
+    '$& $1',
+  ]
+  const keys: { name: string; auth: Record<string, string>; ids: Record<string, string> }[] = []
+  for (const name of names) {
+    const org = await made(desk(), 'org.create', { name })
+    const user = await made(desk(), 'user.create', { in: org.id, name })
+    const ids: Record<string, string> = {}
+    const auth: Record<string, string> = {}
+    for (const [what, more] of Object.entries({
+      scope: { rules: { maxPerCall: '0.000001' } },
+      waits: { rules: { approveAbove: '0' } },
+      over: { budgets: [{ per: 'total', limit: '0.000001' }] },
+    })) {
+      const key = await made(desk(), 'key.create', { user: user.id, name, ...more })
+      ids[what] = key.id
+      auth[what] = `Bearer ${key.secret}`
+    }
+    keys.push({ name, auth, ids })
+  }
+  for (const { name, auth } of keys) {
+    const statuses = { scope: 403, waits: 202, over: 429 }
+    for (const [what, status] of Object.entries(statuses)) {
+      const answer = await post(world.chat, hello(), { authorization: auth[what]! })
+      const { error } = (await answer.json()) as { error: { message: string } }
+      expect([name, what, answer.status]).toEqual([name, what, status])
+      expect(error.message).toMatch(/^[\x20-\x7e]+$/)
+      expect([...answer.headers].some(([header]) => header === 'set-cookie')).toBe(false)
+    }
+  }
+})
+
+test('words that every object knows are no operation, no node and no tag of their own', async () => {
+  for (const word of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+    expect(await codeOf(run(word, {}))).toMatch(/^404 not_here/)
+    for (const [name, input] of [
+      ['node.get', { id: word }],
+      ['tree.list', { under: word }],
+      ['call.list', { at: word }],
+      ['analytics.summary', { at: word }],
+      ['analytics.top', { at: word, by: 'model' }],
+      ['approval.decide', { id: word, approve: true }],
+      ['audit.list', { at: word }],
+      ['hook.list', { at: word }],
+    ] as const)
+      expect([name, word, await codeOf(run(name, input))]).toEqual([
+        name,
+        word,
+        '404 not_here {"what":"such id"}',
+      ])
+  }
+  const { auth } = await organisation(world)
+  const bought = await buy(world.chat, await world.payer(), hello(), {
+    ...auth,
+    'x-farebox-tags': 'constructor=prototype, tostring=valueOf',
+  })
+  expect(bought.status).toBe(200)
+  for (const tags of ['__proto__=1', 'a=1,'.repeat(6), `a=${'x'.repeat(65)}`, 'a', '=', ',', 'a=b=c\u00e9', 'x'.repeat(9_000)]) {
+    const answer = await post(world.chat, hello(), { ...auth, 'x-farebox-tags': tags })
+    expect([tags.slice(0, 20), answer.status]).toEqual([tags.slice(0, 20), 400])
+  }
+})
+
+test('a foreign organisation is nothing to every operation that takes an id', async () => {
+  const a = await organisation(world)
+  const b = await organisation(world)
+  const thief = actorOf(a.user, 'owner', a.org.id)
+  await buy(world.chat, await world.payer(), hello(), b.auth)
+  const { hook } = (await run('hook.create', { at: b.org.id, url: 'http://127.0.0.1:9/x' })) as { hook: { id: string } }
+  const none = (id: string) => `${id.slice(0, -3)}zzz`
+  const both = (make: (id: string) => [string, object], id: string, no = none(id)) => [make(id), make(no)] as const
+  const budgets = [{ per: 'day', limit: '1' }]
+  const cases = [b.org.id, b.team.id, b.user.id, b.key.id].flatMap((id) => [
+    both((one) => ['node.get', { id: one }], id),
+    both((one) => ['tree.list', { under: one }], id),
+    both((one) => ['node.rename', { id: one, name: 'x' }], id),
+    both((one) => ['node.freeze', { id: one, frozen: true }], id),
+    both((one) => ['node.freeze', { id: one, frozen: false }], id),
+    both((one) => ['node.delete', { id: one }], id),
+    both((one) => ['node.rules', { id: one, rules: {} }], id),
+    both((one) => ['node.budgets', { id: one, budgets }], id),
+    both((one) => ['node.move', { id: one, to: a.org.id }], id),
+    both((one) => ['node.move', { id: a.team.id, to: one }], id),
+    both((one) => ['node.move', { id: a.user.id, to: one }], id),
+    both((one) => ['node.move', { id: a.key.id, to: one }], id),
+    both((one) => ['team.create', { org: one, name: 'x' }], id),
+    both((one) => ['user.create', { in: one, name: 'x' }], id),
+    both((one) => ['key.create', { user: one, name: 'x' }], id),
+    both((one) => ['key.rotate', { id: one }], id),
+    both((one) => ['call.list', { at: one }], id),
+    both((one) => ['approval.list', { at: one }], id),
+    both((one) => ['analytics.summary', { at: one }], id),
+    both((one) => ['analytics.series', { at: one }], id),
+    both((one) => ['analytics.top', { at: one, by: 'model' }], id),
+    both((one) => ['analytics.csv', { at: one }], id),
+    both((one) => ['audit.list', { at: one }], id),
+    both((one) => ['audit.export', { at: one }], id),
+    both((one) => ['hook.list', { at: one }], id),
+    both((one) => ['hook.create', { at: one, url: 'http://127.0.0.1:9' }], id),
+    both((one) => ['role.grant', { user: one, role: 'owner', at: a.org.id }], id),
+    both((one) => ['role.grant', { user: a.user.id, role: 'owner', at: one }], id),
+    both((one) => ['role.revoke', { user: a.user.id, role: 'owner', at: one }], id),
+    both((one) => ['session.list', { user: one }], id),
+    both((one) => ['session.end', { user: one, all: true }], id),
+    both((one) => ['token.list', { user: one }], id),
+    both((one) => ['token.revoke', { user: one, id: 'tok_x' }], id),
+    both((one) => ['token.create', { name: 'x', grants: [{ role: 'auditor', at: one }] }], id),
+  ])
+  const hooks = ['hook.get', 'hook.pause', 'hook.resume', 'hook.delete', 'hook.rotate', 'hook.test', 'delivery.list'].map(
+    (name) => both((one) => [name, { hook: one }], hook.id, hook.id.replace(/^hook_.{5}/, 'hook_aaaaa')),
+  )
+  for (const [[name, input], [, other]] of [...cases, ...hooks]) {
+    const said = await codeOf(desk().run(thief, name, input))
+    expect([name, JSON.stringify(input), said]).toEqual([name, JSON.stringify(input), await codeOf(desk().run(thief, name, other))])
+    expect([name, JSON.stringify(input), said]).toEqual([name, JSON.stringify(input), '404 not_here {"what":"such id"}'])
+  }
+  void OTHER, chunk, goodAnswer, header, signOffer, usd, ceilingOf, usedOf
+})

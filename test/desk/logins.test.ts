@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import type { Node } from '../../src/accounts/node.ts'
+import { createPasswords } from '../../src/accounts/password.ts'
+import type { Actor } from '../../src/accounts/roles.ts'
+import { createDesk } from '../../src/desk/desk.ts'
+import { loginOperations } from '../../src/desk/logins.ts'
+import { treeOperations } from '../../src/desk/tree.ts'
+import { actorOf, CHEAP, deskWorld, ROOT } from '../support/desk.ts'
+
+const FIRST = 'the first password'
+const SECOND = 'the second password'
+
+const open = async () => {
+  const passwords = createPasswords({ cost: CHEAP })
+  const facts = {
+    hashPassword: passwords.hash,
+    verifyPassword: passwords.verify,
+    spent: async () => ({ used: '0', resets: undefined }),
+  }
+  const world = await deskWorld()
+  const desk = createDesk({
+    operations: { ...treeOperations(facts), ...loginOperations(facts) },
+    records: world.records,
+    clock: world.clock,
+    approve: async () => [],
+  })
+  const { node } = (await desk.run(ROOT, 'user.create', {
+    in: 'team_a1',
+    name: 'Ada',
+    login: 'Ada',
+    password: FIRST,
+  })) as { node: Node }
+  const me: Actor = { user: node.id, name: 'Ada', grants: [], via: 'password' }
+  const enter = (name: string, password: string) =>
+    world.login.byPassword({ name, password }, { from: '203.0.113.9', before: undefined })
+  return { ...world, desk, node, me, enter }
+}
+
+test('who changes its password signs in with the new one, and only who knows the old one can', async () => {
+  const { desk, me, enter } = await open()
+  await enter('ada', FIRST)
+  const wrong = desk.run(me, 'me.password', { present: SECOND, next: SECOND })
+  await expect(wrong).rejects.toMatchObject({ code: 'login_failed' })
+  await desk.run(me, 'me.password', { present: FIRST, next: SECOND })
+  await enter('ada', SECOND)
+  await expect(enter('ada', FIRST)).rejects.toMatchObject({ code: 'login_failed' })
+})
+
+test('a token does not change the password of its user, nor is an operator’s changed here', async () => {
+  const { desk, me } = await open()
+  for (const actor of [{ ...me, via: 'token' as const }, ROOT]) {
+    const change = desk.run(actor, 'me.password', { present: FIRST, next: SECOND })
+    await expect(change).rejects.toMatchObject({ code: 'taken_here' })
+  }
+})
+
+test('a new login frees the old one, and sessions of the old password end', async () => {
+  const { desk, node, enter, sessions } = await open()
+  const { secret } = await enter('ada', FIRST)
+  await desk.run(ROOT, 'user.login', { id: node.id, login: 'lovelace', password: SECOND })
+  expect(await sessions.find(secret, undefined)).toBeUndefined()
+  await enter('lovelace', SECOND)
+  await expect(enter('ada', SECOND)).rejects.toMatchObject({ code: 'login_failed' })
+  const again = await desk.run(ROOT, 'user.create', {
+    in: 'team_a1',
+    name: 'B',
+    login: 'ada',
+    password: FIRST,
+  })
+  expect(again).toMatchObject({ node: { login: { name: 'ada' } } })
+  const taken = desk.run(ROOT, 'user.login', { id: node.id, login: 'ada' })
+  await expect(taken).rejects.toMatchObject({ code: 'taken_here' })
+  await desk.run(ROOT, 'user.login', { id: node.id, login: null, password: null })
+  await expect(enter('lovelace', SECOND)).rejects.toMatchObject({ code: 'login_failed' })
+})
+
+test('nobody takes over who may more than itself', async () => {
+  const { desk, node, change } = await open()
+  const admin = actorOf([{ role: 'admin', at: 'org_a' }], 'user_admin')
+  await desk.run(admin, 'user.login', { id: node.id, password: SECOND })
+  for (const grant of [
+    { role: 'owner', at: 'org_a' },
+    { role: 'auditor', at: 'site' },
+    { role: 'auditor', at: 'org_b' },
+    { role: 'developer', at: 'team_a1' },
+  ]) {
+    await change(node.id, { grants: [grant] })
+    const take = desk.run(admin, 'user.login', { id: node.id, password: FIRST })
+    await expect(take, JSON.stringify(grant)).rejects.toMatchObject({ code: 'forbidden' })
+  }
+  await desk.run(ROOT, 'user.login', { id: node.id, password: FIRST })
+  const owner = actorOf([{ role: 'owner', at: 'org_a' }], 'user_owner')
+  await desk.run(owner, 'user.login', { id: node.id, password: SECOND })
+})
