@@ -32,7 +32,7 @@ const { values } = parseArgs({
   options: {
     write: { type: 'boolean', default: false },
     days: { type: 'string', default: '90' },
-    folded: { type: 'string', default: '5000' },
+    folded: { type: 'string', default: '3000' },
     stores: { type: 'string', default: 'sqlite,redis' },
   },
 })
@@ -40,7 +40,7 @@ const DAYS = Number(values.days)
 const CALLS = 10_000_000
 const PER_DAY = CALLS / 90
 const TIMES = 40
-const BATCH = 2_000
+const BATCH = 500
 const clock = systemClock
 const log = quietLog
 const today = Math.floor(clock.now() / 86_400_000) * 86_400_000
@@ -112,7 +112,13 @@ const fold = async (
   ledger: Awaited<ReturnType<typeof fill>>,
   calls: number,
 ) => {
-  const analytics = createAnalytics({ records, ledger, clock, log })
+  const analytics = createAnalytics({
+    records,
+    ledger,
+    clock,
+    log,
+    mostRows: store === 'redis' ? 300 : 2_000,
+  })
   const cpu = process.cpuUsage()
   const ms = await elapsed(analytics.idle)
   const { user, system } = process.cpuUsage(cpu)

@@ -46,7 +46,8 @@ export type Fold = {
 /** Hours are forgotten after this long, ms. */
 export const HOURS_MS = 60 * 86_400_000
 
-const MOST_ROWS = 2_000
+// A shared Redis does nothing else while it writes them.
+const MOST_ROWS = 300
 const MOST_TAGS = 200
 /** Calls and rows that are kept in memory. */
 const MOST_KNOWN = 10_000

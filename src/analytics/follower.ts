@@ -1,4 +1,4 @@
-import type { Ledger } from '../ledger/ledger.ts'
+import type { JournalEntry, Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { Put, Records, Row, Write } from '../store/records.ts'
 import { createFold, DAYS, type FoldFacts, ROLLUPS, WAITING } from './fold.ts'
@@ -23,7 +23,7 @@ export type FollowerFacts = Omit<FoldFacts, 'ledger'> & {
 
 const CURSOR = 'rollupcursor'
 const START: Place = { seq: 0, hash: '', at: 0 }
-const PAGE = 2_000
+const PAGE = 1_000
 /** Rows that one write drops. */
 const DROPPED = 500
 
@@ -36,6 +36,8 @@ export const createFollower = (facts: FollowerFacts): Follower => {
   const fold = createFold(facts)
   let cursor: { place: Place; version: number } | undefined
   let idle = false
+  /** Lines that were read and did not fit into the last write. */
+  let left: JournalEntry[] = []
 
   /** Where we are. While nothing is new it is asked again: somebody may have begun anew. */
   const here = async (): Promise<{ place: Place; version: number }> => {
@@ -49,6 +51,7 @@ export const createFollower = (facts: FollowerFacts): Follower => {
   }
   const forget = () => {
     cursor = undefined
+    left = []
     fold.forget()
   }
 
@@ -95,26 +98,30 @@ export const createFollower = (facts: FollowerFacts): Follower => {
     return 1
   }
 
+  /** The next lines. The last one that counts is read with them: by its seal it is known that the journal is still the same. */
+  const read = async (place: Place): Promise<JournalEntry[] | 'another'> => {
+    const lines = await ledger.journal(Math.max(0, place.seq - 1), page + 1)
+    const [first] = lines
+    if (place.seq > 0 && !first) return 'another'
+    if (first?.seq === place.seq) return isSame(place, first) ? lines.slice(1) : 'another'
+    if (first && first.seq > place.seq + 1)
+      log.error('rollups_lines_gone', { from: place.seq + 1, to: first.seq - 1 })
+    return lines
+  }
+
   const step = async (): Promise<number> => {
     const { place } = await here()
     if (place.clearing) {
       await clear()
       return 1
     }
-    // The last line that counts is read again: by its seal it is known that the journal is still the same.
-    const lines = await ledger.journal(Math.max(0, place.seq - 1), page + 1)
-    const [first] = lines
-    if (place.seq > 0 && !first) return restart(place)
-    if (first?.seq === place.seq) {
-      if (place.hash !== '' && first.hash !== place.hash) return restart(place)
-      lines.shift()
-    } else if (first && first.seq > place.seq + 1)
-      log.error('rollups_lines_gone', { from: place.seq + 1, to: first.seq - 1 })
+    const lines = left[0]?.seq === place.seq + 1 ? left : await read(place)
+    if (lines === 'another') return restart(place)
     idle = lines.length === 0
     if (idle) return 0
     const { writes, lines: count } = await fold.writes(lines)
     const last = lines[count - 1]!
-    await write(writes, { seq: last.seq, hash: last.hash, at: last.at })
+    if (await write(writes, { seq: last.seq, hash: last.hash, at: last.at })) left = lines.slice(count)
     return count
   }
 
@@ -129,3 +136,5 @@ export const createFollower = (facts: FollowerFacts): Follower => {
   }
   return { step: () => safely(step), rebuild: () => safely(rebuild) }
 }
+
+const isSame = ({ hash }: Place, line: JournalEntry): boolean => hash === '' || hash === line.hash

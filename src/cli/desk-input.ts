@@ -36,7 +36,9 @@ const kindOf = (field: Field): string => {
   }
   if (field.type === 'array') return `list of ${field.items ? kindOf(field.items) : 'JSON'}`
   if (field.type === 'boolean') return 'true|false'
-  return field.type === 'object' ? 'JSON' : String(field.type ?? 'text').replace('string', 'text')
+  if (field.type === 'object') return 'JSON'
+  if (Array.isArray(field.type)) return kindOf({ anyOf: field.type.map((type) => ({ type })) })
+  return String(field.type ?? 'text').replace('string', 'text')
 }
 
 /**

@@ -25,8 +25,10 @@ export const tableOf = ({ config, ledger, clock }: TableFacts): Operations => {
     openErrands: async () => (await ledger()).openErrands(),
     counter: async (name: string) => (await ledger()).counter(name),
   }
+  const passwords = createPasswords()
   return operationsOf({
-    hashPassword: createPasswords().hash,
+    hashPassword: passwords.hash,
+    verifyPassword: passwords.verify,
     spent: spentOf({ ledger: money, budgets: createBudgets(), clock }),
     webhooks: { targets: () => config().desk.webhooks },
     router: {

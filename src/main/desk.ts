@@ -17,6 +17,7 @@ import { createGuard } from '../http/admin/guard.ts'
 import { pageResources } from '../http/admin/pages.ts'
 import type { Readiness } from '../http/readiness.ts'
 import type { Resource } from '../http/resources.ts'
+import { usdOfGas } from '../payment/gas-policy.ts'
 import type { Admit } from './admit.ts'
 import type { Base } from './base.ts'
 import type { Duty } from './duties.ts'
@@ -58,6 +59,10 @@ export const openOperatorDesk = (
       verifyPassword: passwords.verify,
       spent: spentOf({ ledger, budgets: deps.budgets, clock }),
       webhooks: { targets },
+      usdOfGas: (chain, wei) => {
+        const worth = config.chains.find(({ id }) => id === chain)?.nativeUsd
+        return worth === undefined ? undefined : usdOfGas(wei, worth)
+      },
       router: {
         ledger,
         health: deps.health,
@@ -75,7 +80,14 @@ export const openOperatorDesk = (
     approve: operationApprovals({ records, clock, ttl: () => approvalMs(config) }),
   })
   const alerts = createAlerts({ records, clock, log, targets })
-  const analytics = createAnalytics({ records, ledger, clock, log })
+  const analytics = createAnalytics({
+    records,
+    ledger,
+    clock,
+    log,
+    // What Redis writes at once keeps everybody else waiting.
+    mostRows: fleet.store ? 300 : 2_000,
+  })
   const watch = createWatch({
     records,
     clock,

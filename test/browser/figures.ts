@@ -54,18 +54,15 @@ export const writeRollups = async (
     const at = about.now - hour * HOUR
     const clock = new Date(at).getUTCHours()
     const weekday = new Date(at).getUTCDay()
-    const busy =
-      (0.35 + Math.max(0, Math.sin(((clock - 6) / 24) * 2 * Math.PI))) * (weekday % 6 === 0 ? 0.55 : 1)
-    const growth = 0.6 + 0.4 * (1 - hour / hours)
-    for (let n = 0; n < 14; n++) {
-      const kind = pick(roll())
-      const path =
-        about.paths.length > 0 && roll() < 0.82
-          ? about.paths[Math.floor(roll() ** 1.6 * about.paths.length)]!
-          : []
-      const calls = Math.max(1, Math.round(90 * busy * growth * (0.6 + roll() * 0.8)))
+    const daylight = (1 - Math.cos(((clock - 3) / 24) * 2 * Math.PI)) / 2
+    const busy = (0.2 + 0.9 * daylight ** 1.4) * (weekday % 6 === 0 ? 0.5 : 1)
+    const growth = 0.45 + 0.55 * (1 - hour / hours)
+    for (const kind of KINDS) {
+      const known = about.paths.length > 0 && roll() < 0.85
+      const path = known ? about.paths[Math.floor(roll() ** 1.6 * about.paths.length)]! : []
+      const calls = Math.max(1, Math.round(27 * kind.weight * busy * growth * (0.85 + roll() * 0.3)))
       const failed = roll() < 0.5 ? Math.round(calls * 0.02 * roll()) : 0
-      const charged = BigInt(Math.round((calls - failed) * kind.micros * (0.7 + roll() * 0.6)))
+      const charged = BigInt(Math.round((calls - failed) * kind.micros * (0.9 + roll() * 0.2)))
       const took = Math.round(kind.ms * (0.7 + roll()))
       const sums: Sums = {
         ...NOTHING,

@@ -14,7 +14,10 @@ const PEOPLE = ['Ada Lindqvist', 'Bruno Okafor', 'Chen Wei', 'Divya Raman', 'Eli
 export type Seeded = { orgs: string[]; paths: string[][]; keys: string[] }
 
 /** Makes organisations, teams, users and keys by the desk itself, and what their calls came to in `days` days. */
-export const seed = async (site: Site, { days = 60, many = 240 } = {}): Promise<Seeded> => {
+export const seed = async (
+  site: Site,
+  { days = 60, many = 240, at = site.clock.now() } = {},
+): Promise<Seeded> => {
   const run = async (name: string, input: object) =>
     (await site.desk.run(OWNER, name, input)) as { node: NodeView }
   const made: Seeded = { orgs: [], paths: [], keys: [] }
@@ -50,8 +53,8 @@ export const seed = async (site: Site, { days = 60, many = 240 } = {}): Promise<
     id: made.orgs[0]!,
     rules: { approveAbove: '0.50', models: KINDS.map(({ model }) => model) },
   })
-  await askFor(site, made)
-  const now = site.clock.now()
+  await askFor(site, made, undefined, at)
+  const now = at
   await writeRollups(site.records, { now, days, paths: made.paths })
   site.calls.push(...someCalls({ now, many, paths: made.paths }))
   return made
@@ -62,6 +65,7 @@ export const askFor = async (
   site: Site,
   { paths }: Pick<Seeded, 'paths'>,
   what = 'anthropic/claude-sonnet-4.5',
+  at = site.clock.now(),
 ) => {
   const path = paths[0]!
   const { approval, writes } = asking(
@@ -72,20 +76,22 @@ export const askFor = async (
       by: { user: path.at(-1)!, name: 'research-production' },
       at: path[0]!,
       path,
-      ask: `${what} ${site.clock.now()}`,
+      ask: `${what} ${at}`,
       ceiling: '0.84',
     },
-    site.clock.now() - 400_000,
+    at - 400_000,
     86_400_000,
   )
   await site.records.write(writes)
   return approval.id
 }
 
-/** What was used of a budget, by its limit: some little, some nearly all. */
-export const usedOf = ({ id, limit }: { id: string; limit: string }): string => {
-  const share = [0.31, 0.58, 0.83, 0.12, 0.97, 0.44, 0.66][
-    [...id].reduce((sum, one) => sum + one.charCodeAt(0), 0) % 7
-  ]!
-  return (Number(limit) * share).toFixed(2)
+/** What was used of budgets: some little, some nearly all, in the order in which they are looked at. */
+export const someUse = (): ((budget: { id: string; limit: string }) => string) => {
+  const shares = new Map<string, number>()
+  return ({ id, limit }) => {
+    const share = shares.get(id) ?? [0.46, 0.61, 0.87, 0.34, 0.52, 0.23, 0.7, 1, 0.12][shares.size % 9]!
+    shares.set(id, share)
+    return (Number(limit) * share).toFixed(2)
+  }
 }

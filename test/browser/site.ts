@@ -75,7 +75,10 @@ export const openSite = async (given: SiteFacts = {}): Promise<Site> => {
       hashPassword: passwords.hash,
       spent: async (_node, budget) => ({
         used: given.used?.(budget) ?? '0',
-        resets: budget.per === 'total' ? undefined : clock.now() + 9 * 3_600_000,
+        resets:
+          budget.per === 'total'
+            ? undefined
+            : clock.now() + (budget.per === 'month' ? 11 * 24 : 8) * 3_600_000,
       }),
     }),
     ...nodeOperations(),

@@ -158,5 +158,93 @@ test('a foreign organisation is nothing to every operation that takes an id', as
     expect([name, JSON.stringify(input), said]).toEqual([name, JSON.stringify(input), await codeOf(desk().run(thief, name, other))])
     expect([name, JSON.stringify(input), said]).toEqual([name, JSON.stringify(input), '404 not_here {"what":"such id"}'])
   }
-  void OTHER, chunk, goodAnswer, header, signOffer, usd, ceilingOf, usedOf
+})
+
+const waitingId = async (answer: Response) => /apr_[\w-]+/.exec(await answer.text())![0]
+
+test('an approval is good for one key, one door, one request and its price', async () => {
+  const rules = { approveAbove: '0.000001' }
+  const { user, key, auth } = await organisation(world, { rules })
+  const twin = await made(desk(), 'key.create', { user: user.id, name: 'twin', rules })
+  const id = await waitingId(await post(world.chat, hello(), auth))
+  await run('approval.decide', { id, approve: true })
+  const approved = { ...auth, 'x-farebox-approval': id }
+  const code = async (answer: Response) => `${answer.status} ${(await told(answer)).code}`
+  const stolen = { authorization: `Bearer ${twin.secret}`, 'x-farebox-approval': id }
+  expect(await code(await post(world.chat, hello(), stolen))).toBe('403 approval_invalid')
+  const messages = { model: 'test/small', max_tokens: 50, messages: hello().messages }
+  expect((await post(`${world.farebox.url}/v1/messages`, messages, approved)).status).toBe(403)
+  expect(await code(await post(world.chat, hello({ n: 2 }), approved))).toBe('403 approval_invalid')
+  // The same words, now at a higher price.
+  const [model] = world.config.catalog.models.filter((one) => one.id === 'test/small')
+  void model
+  // Another wallet may pay: the approval is the key's. But only one of many at once.
+  const offer = offersOf(await post(world.chat, hello(), approved))[0]!
+  const payments: string[] = []
+  for (let i = 0; i < 4; i++) payments.push(header(await signOffer(await world.payer(), offer)))
+  const answers = await Promise.all(
+    payments.map((payment) => post(world.chat, hello(), { ...approved, 'payment-signature': payment })),
+  )
+  expect(answers.map((one) => one.status).toSorted((a, b) => a - b)).toEqual([200, 403, 403, 403])
+  expect(key.id).not.toBe(twin.id)
+})
+
+test('whoever freezes a key or lowers its budget while it streams stops what comes next, not what was paid for', async () => {
+  const { key, team, auth } = await organisation(world, { budgets: [{ per: 'day', limit: '1' }] })
+  const payer = await world.payer()
+  let end = () => {}
+  const over = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  world.upstream.script(async ({ response, write }) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    write(chunk({ role: 'assistant', content: 'Hello' }))
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 1_800))])
+    write(chunk({ content: ' there' }))
+    write(chunk({}, 'stop'))
+    write({ ...chunk({}), choices: [], usage: { prompt_tokens: 10, completion_tokens: 2, total_tokens: 12 } })
+    response.end('data: [DONE]\n\n')
+  })
+  const stream = hello({ stream: true })
+  // Quoted and signed before, shown after.
+  const offer = offersOf(await post(world.chat, stream, auth))[0]!
+  const [first, late] = [await signOffer(payer, offer), await signOffer(payer, offer)]
+  const running = await post(world.chat, stream, { ...auth, 'payment-signature': header(first) })
+  expect(running.status).toBe(200)
+  const held = BigInt(offer.amount)
+  expect(await usedOf(key.id)).toEqual([usd(held)])
+  const { node } = (await run('node.get', { id: key.id })) as { node: Node }
+  await run('node.budgets', { id: key.id, budgets: [{ ...node.budgets[0]!, limit: '0.000001' }] })
+  await run('node.freeze', { id: team.id, frozen: true })
+  await seen()
+  const refused = await post(world.chat, stream, { ...auth, 'payment-signature': header(late) })
+  expect((await told(refused)).says).toBe('403 key_unusable The team "Search" is frozen.')
+  await run('node.freeze', { id: team.id, frozen: false })
+  await seen()
+  const full = await post(world.chat, stream, { ...auth, 'payment-signature': header(late) })
+  expect((await told(full)).says).toMatch(/^429 budget_reached .* \$0 of \$0\.000001 is left/)
+  end()
+  expect(await running.text()).toContain('[DONE]')
+  world.upstream.script(goodAnswer)
+  expect(await usedOf(key.id)).toEqual(['0.000014'])
+  // The signature that was refused is worth as much as before.
+  await run('node.budgets', { id: key.id, budgets: [{ ...node.budgets[0]!, limit: '1' }] })
+  await seen()
+  expect((await post(world.chat, stream, { ...auth, 'payment-signature': header(late) })).status).toBe(200)
+})
+
+test('limits that are no money are refused, the largest that is counts exactly, and every zone that is taken works', async () => {
+  const { key, auth } = await organisation(world)
+  for (const limit of ['-1', '0x10', '1e3', '', ' 1', '1.0000001', 'NaN', 'Infinity', '9'.repeat(19), '01', '1,5'])
+    for (const budgets of [[{ per: 'day', limit }], [{ per: 'call', limit }]])
+      expect([limit, await codeOf(run('node.budgets', { id: key.id, budgets }))]).toEqual([
+        limit,
+        expect.stringMatching(/^400 invalid_request/),
+      ])
+  const zones = ['+05:30', '-12:00', 'us/pacific', 'Etc/GMT+12', 'Pacific/Kiritimati', 'Asia/Kathmandu', 'EST5EDT']
+  const budgets = zones.map((zone) => ({ per: 'month', limit: `${'9'.repeat(18)}.999999`, zone }))
+  await run('node.budgets', { id: key.id, budgets })
+  await seen()
+  expect((await buy(world.chat, await world.payer(), hello(), auth)).status).toBe(200)
+  expect(await usedOf(key.id)).toEqual(zones.map(() => '0.000014'))
 })

@@ -101,7 +101,10 @@ describe('what pages show', () => {
       const tags = [...html.matchAll(TAG)]
       expect(html.replace(TAG, '').replace('<!doctype html>', '').indexOf('<'), path).toBe(-1)
       const bare = tags.map(([tag]) => tag.replace(/"[^"]*"/g, ''))
-      expect(bare.filter((tag) => /^<img| on[a-z]+=/.test(tag)), path).toEqual([])
+      expect(
+        bare.filter((tag) => /^<img| on[a-z]+=/.test(tag)),
+        path,
+      ).toEqual([])
       for (const [tag, name] of tags)
         if (name === 'script' && tag !== '</script>') expect(tag, path).toContain('src="/admin/assets/')
     }

@@ -55,7 +55,7 @@ const verdict = ({ rows, head, problems }: AuditVerdict): Child =>
   problems.length === 0
     ? div(
         p(badge('good', 'whole'), ` All ${plural(rows, 'row')} are as they were written.`),
-        p({ class: 'muted' }, 'The last seal: ', code(head || 'none')),
+        p({ class: 'muted' }, 'The last seal: ', code({ class: 'wrap' }, head || 'none')),
       )
     : div(
         { role: 'alert' },

@@ -54,7 +54,9 @@ export const callsPage = async (scene: Scene): Promise<Page> => {
         { id: 'calls', 'data-live': true },
         listed.ok
           ? [
-              await callTable(scene, listed.value.calls),
+              listed.value.calls.length === 0 && listed.value.next !== undefined
+                ? empty('None of the calls that were looked through matches.', p('There are older ones.'))
+                : await callTable(scene, listed.value.calls),
               pager(scene, { name: 'before', next: listed.value.next }),
             ]
           : unavailable(listed),
@@ -107,7 +109,7 @@ export const callTable = async (scene: Scene, calls: readonly CallView[]): Promi
       ],
       one.input === undefined ? UNKNOWN : `${count(one.input)} / ${count(one.output)}`,
       charged(one),
-      code({ title: one.id, class: 'nowrap' }, short(one.id.replace(/^call_/, ''), 6, 4)),
+      code({ title: one.id, class: 'nowrap' }, short(one.id.replace(/^call_/, ''), 4, 4)),
     ]),
     none: empty('No call matches.', p('Paid calls are listed here as soon as their payment is taken.')),
   })

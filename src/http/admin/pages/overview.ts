@@ -31,17 +31,20 @@ export const overviewPage = async (scene: Scene): Promise<Page> => {
   const asked = scene.query.get('days') ?? '7'
   const days = Object.hasOwn(PERIODS, asked) ? asked : '7'
   const period = { at: 'site', ...daysBack(scene.now, Number(days)) }
-  const [summary, series, calls] = await Promise.all([
+  const [summary, whole, calls] = await Promise.all([
     scene.ask<Summary>('analytics.summary', period),
     scene.ask<SeriesView>('analytics.series', { ...period, grain: days === '30' ? 'day' : 'hour' }),
     scene.ask<CallList>('call.list', { limit: 8 }),
   ])
+  const series = soFar(whole, scene.now)
+  const asOf = summary.ok ? summary.value.asOf : undefined
   return {
     title: 'Overview',
-    lead:
-      summary.ok && summary.value.asOf
-        ? ['Counted up to ', ago(Date.parse(summary.value.asOf), scene.now)]
-        : undefined,
+    lead: [
+      'Whole days of UTC, today as far as it has gone',
+      ...(asOf ? ['; counted up to ', ago(Date.parse(asOf), scene.now)] : []),
+      '.',
+    ],
     tools: choice(scene, { name: 'days', label: 'Period', now: days, options: Object.entries(PERIODS) }),
     refresh: 10,
     charts: true,
@@ -70,6 +73,15 @@ export const overviewPage = async (scene: Scene): Promise<Page> => {
     ],
   }
 }
+
+/** What is still to come of a day is no fall to nothing. */
+const soFar = (series: Asked<SeriesView>, now: number): Asked<SeriesView> =>
+  series.ok
+    ? {
+        ok: true,
+        value: { ...series.value, points: series.value.points.filter(({ at }) => bucketTime(at) <= now) },
+      }
+    : series
 
 /** For who has nothing to do with the router as a whole: where to go. */
 const elsewhere = (scene: Scene): Page => ({
