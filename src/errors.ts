@@ -100,7 +100,7 @@ export const REFUSALS = {
   approval_invalid: { status: 403, title: 'The approval cannot be used: {problem}.', hint: 'Nothing was charged. Leave out X-Farebox-Approval to ask for a new one.', retry: false },
   approval_waiting: { status: 202, title: 'This waits for an approval: {why}.', hint: 'GET /v1/approvals/{approval} until it is approved, then send the same again with X-Farebox-Approval: {approval}. Nothing was charged; do not pay yet.', retry: false },
   not_here: { status: 404, title: 'There is no {what} here.', hint: 'List what there is, and use an id from that list.', retry: false },
-  taken_here: { status: 409, title: '{problem}', hint: 'Choose another, or change the one that has it.', retry: false },
+  taken_here: { status: 409, title: '{problem}', hint: 'Nothing was changed. Look at how it stands now, and choose another.', retry: false },
   busy_here: { status: 503, title: 'Too many changes at once.', hint: 'Nothing was changed. Try again in a moment.', retry: true },
   budget_reached: { status: 429, title: 'The budget of {level} "{name}" per {per} is reached: ${left} of ${limit} is left, this call may cost ${needed}.', hint: 'Nothing was charged. {fits} output tokens would still fit (max_tokens). It resets {resets}.', retry: false },
   login_locked: { status: 429, title: 'Too many failed sign-ins.', hint: 'Try again after the Retry-After seconds.', retry: false },

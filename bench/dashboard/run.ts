@@ -67,7 +67,7 @@ const cookieOf = async ({ url }: Site): Promise<string> => {
   const answer = await fetch(`${url}/admin/session`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(OPERATOR),
+    body: JSON.stringify({ name: OPERATOR.name, password: OPERATOR.password }),
   })
   return answer.headers.get('set-cookie')!.split(';')[0]!
 }

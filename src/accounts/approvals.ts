@@ -3,6 +3,8 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { fail, type Refusal } from '../errors.ts'
 import { randomId } from '../ids.ts'
+import { stands } from '../ledger/apply.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import { parseUsd, printUsd, type Usd } from '../money.ts'
 import type { Json, Put, Records, Row } from '../store/records.ts'
 import type { Bound, Caller } from './caller.ts'
@@ -130,7 +132,10 @@ export const createCallApprovals = (facts: {
   }
 
   return {
-    find: async (id) => (await records.get<Approval>(APPROVALS, id))?.value,
+    find: async (id) => {
+      const row = await records.get<Approval>(APPROVALS, id)
+      return row && asUsed(row.value, isUsed)
+    },
     need: async (asks) => {
       const key = asks.caller.bounds.at(-1)!.id
       const ask = hash('sha256', `farebox call approval v1\n${key}\n${asks.digest}`, 'hex')
@@ -149,6 +154,23 @@ export const createCallApprovals = (facts: {
     },
   }
 }
+
+/** Whether a call stands on an approval. */
+export const isUsedIn =
+  (ledger: Pick<Ledger, 'callByKey'>) =>
+  async (approval: string): Promise<boolean> => {
+    const call = await ledger.callByKey(`approval:${approval}`)
+    return call !== undefined && stands(call)
+  }
+
+/** An approval as it stands: whether a call has used it, the ledger knows. */
+export const asUsed = async (
+  approval: Approval,
+  isUsed: (approval: string) => Promise<boolean>,
+): Promise<Approval> =>
+  approval.kind === 'call' && approval.status === 'approved' && (await isUsed(approval.id))
+    ? { ...approval, status: 'used' }
+    : approval
 
 /** Tells who must wait, and for what. */
 export const waiting = ({ id, why }: Pick<Approval, 'id' | 'why'>): Refusal =>

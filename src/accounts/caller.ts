@@ -1,5 +1,6 @@
 /** Who asks, and what binds it: the rules and budgets of its key and of all that stands above it. */
-import { BlockList, isIP } from 'node:net'
+import type { BlockList } from 'node:net'
+import { isWithin, networksOf } from '../admit/address.ts'
 import { fail, type Refusal } from '../errors.ts'
 import { minOf, parseUsd, printUsd, type Usd } from '../money.ts'
 import {
@@ -87,7 +88,7 @@ const boundOf = (node: Binding): Bound => {
     state: node.deleted !== undefined ? 'deleted' : node.frozen ? 'frozen' : undefined,
     maxPerCall: rules.maxPerCall === undefined ? undefined : parseUsd(rules.maxPerCall),
     approveAbove: rules.approveAbove === undefined ? undefined : parseUsd(rules.approveAbove),
-    addresses: rules.addresses && listOf(rules.addresses),
+    addresses: rules.addresses && networksOf(rules.addresses),
   }
 }
 
@@ -113,31 +114,17 @@ const routingOf = (rules: readonly Rules[]): Routing => {
 const fits = (pattern: string, model: string): boolean =>
   pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : pattern === model
 
-const listOf = (ranges: readonly string[]): BlockList => {
-  const list = new BlockList()
-  for (const one of ranges) {
-    const [address = '', bits] = one.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  return list
-}
-
 /** Why a caller may do nothing at all now; undefined when it may. `address`: where it calls from, undefined when that is unknown, which no list of addresses allows. */
 export const barred = (caller: Caller, now: number, address: string | undefined): Refusal | undefined => {
   for (const { state, rules, addresses, level, name } of caller.bounds) {
     const expired = rules.expires !== undefined && rules.expires <= now ? 'expired' : undefined
     const why = state ?? expired
     if (why) return fail('key_unusable', { level, name, state: why })
-    if (addresses && !isListed(addresses, address))
+    if (addresses && (address === undefined || !isWithin(addresses, address)))
       return scope(`The ${level} "${name}" may not be used from this address.`)
   }
   return undefined
 }
-
-const isListed = (list: BlockList, address: string | undefined): boolean =>
-  address !== undefined && isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 /** What a call would be: models that may answer, by what strategy, at most for how much, paid in what. */
 export type Asking = {

@@ -116,9 +116,11 @@ export const createDirectory = (facts: {
 
   return {
     who: ({ bearer, wallet }) => {
+      // Who shows nothing is nobody, whatever the store says or does not say.
+      if (bearer === undefined && wallet === undefined) return nobody(undefined)
       const current = clock.now() - looked < 2 * EVERY_MS
       // Of a router without accounts nothing is looked up.
-      if (current && bearer === undefined && (revision === 0 || wallet === undefined)) return nobody(wallet)
+      if (current && bearer === undefined && revision === 0) return nobody(wallet)
       return look(bearer, wallet)
     },
     nodes,

@@ -2,7 +2,8 @@
  * accounts/: who may spend. Organisation › team › user › key is one tree of one kind of node, each with its budgets and
  * its rules; a call is bound by all that stand above its key. Here is the model; desk/ changes it, call/ obeys it.
  */
-import type { Json } from '../store/records.ts'
+import type { Json, Put } from '../store/records.ts'
+import { NODES } from './tables.ts'
 
 export const LEVELS = ['org', 'team', 'user', 'key'] as const
 export type Level = (typeof LEVELS)[number]
@@ -97,5 +98,11 @@ export const pathOf = (node: Pick<Node, 'id' | 'above'>): readonly NodeId[] => [
 /** The level of an id; undefined for the site and for what is no node. */
 export const levelOf = (id: NodeId): Level | undefined => LEVELS.find((level) => id.startsWith(`${level}_`))
 
-/** A node as its row. */
-export const nodeRow = (node: Node): Json => node as unknown as Json
+/** A node as it is written, with its indexes; `version`: as it was read, 0 for a new one. */
+export const nodePut = (node: Node, version: number): Put => ({
+  table: NODES,
+  id: node.id,
+  value: node as unknown as Json,
+  if: version,
+  keys: { parent: node.above.at(-1) ?? SITE, org: node.above[0] ?? node.id },
+})

@@ -1,8 +1,8 @@
 /** Who can sign in to the desk: the operators that the configuration names, and the users of the tree who have a login. */
 import { hash } from 'node:crypto'
 import type { Hex } from '../assets.ts'
-import type { Put, Records } from '../store/records.ts'
-import { type Login, type Node, type NodeId, nodeRow, pathOf, SITE } from './node.ts'
+import type { Records } from '../store/records.ts'
+import { type Login, type Node, type NodeId, pathOf, SITE } from './node.ts'
 import { GRANTS, type Grant, ROLES, type Role } from './roles.ts'
 import { NAMES, NODES } from './tables.ts'
 
@@ -120,15 +120,6 @@ const isGrant = (one: { role: string; at: NodeId }): one is Grant => ROLES.some(
 const stampsOf = ({ password, plain, wallet }: Person['login']): Person['stamps'] => ({
   password: hash('sha256', `farebox stamp v1\n${password ?? plain ?? ''}`, 'hex').slice(0, 16),
   wallet: wallet ?? '',
-})
-
-/** Writes a node as it shall be, with its indexes; stale when it changed since. */
-export const nodePut = (node: Node, version: number): Put => ({
-  table: NODES,
-  id: node.id,
-  value: nodeRow(node),
-  if: version,
-  keys: { parent: node.above.at(-1) ?? SITE, org: node.above[0] ?? node.id },
 })
 
 /** A grant with the path of its node. */

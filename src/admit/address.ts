@@ -16,17 +16,10 @@ export type Addresses = {
 
 /** Knows the proxies by address or CIDR, as `isNetwork` takes them. */
 export const createAddresses = (trustedProxies: readonly string[]): Addresses => {
-  const trusted = new BlockList()
-  for (const one of trustedProxies) {
-    const [address = '', bits] = one.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    if (bits === undefined) trusted.addAddress(address, family)
-    else trusted.addSubnet(address, Number(bits), family)
-  }
+  const trusted = networksOf(trustedProxies)
   const isTrusted = (remote: string | undefined): boolean => {
     const address = remote === undefined ? '' : plain(remote)
-    const kind = isIP(address)
-    return kind !== 0 && trusted.check(address, kind === 6 ? 'ipv6' : 'ipv4')
+    return isWithin(trusted, address)
   }
   const addressOf: Addresses['addressOf'] = ({ remote, forwarded }) => {
     if (remote === undefined) return undefined
@@ -49,6 +42,24 @@ export const createAddresses = (trustedProxies: readonly string[]): Addresses =>
       return address === undefined ? undefined : network(address)
     },
   }
+}
+
+/** Addresses and networks, as `isNetwork` takes them, to look addresses up in. */
+export const networksOf = (ranges: readonly string[]): BlockList => {
+  const list = new BlockList()
+  for (const one of ranges) {
+    const [address = '', bits] = one.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return list
+}
+
+/** Whether an address is in one of them; what is no address never is. */
+export const isWithin = (networks: BlockList, address: string): boolean => {
+  const kind = isIP(address)
+  return kind !== 0 && networks.check(address, kind === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** An address, or a network as address/bits. */

@@ -1,5 +1,5 @@
 import type { Caller } from '../accounts/caller.ts'
-import type { Hex } from '../assets.ts'
+import { type Hex, toUsd } from '../assets.ts'
 import { type AgreedChannel, agreeChannel, checkBase, checkVoucher, paymentKey } from '../channel/agree.ts'
 import { seconds } from '../clock.ts'
 import { fail, type Refusal } from '../errors.ts'
@@ -15,7 +15,7 @@ import { type Deposited, deposit, showDeposit } from './channel-deposit.ts'
 import type { Deps } from './deps.ts'
 import { orTakeBack } from './end.ts'
 import { budgetRefusal, type Held, taken } from './hold.ts'
-import { type Asker, type Permit, permit } from './permit.ts'
+import { type Asker, type Permit, permit, room } from './permit.ts'
 import { nameKey, nameTaken } from './repeat.ts'
 import type { Reply } from './reply.ts'
 import type { Trail } from './trail.ts'
@@ -140,6 +140,8 @@ const funded = async (
     return { channel: known, deposited: undefined }
   }
   if (max !== charged + amount) throw fail('channel_mismatch', { signed: max, charged, amount })
+  // Nobody is to put money in for a call that is then refused.
+  await room(deps, visit.caller, visit.order, toUsd(agreed.terms.ceiling, till.asset.decimals))
   const deposited = await deposit(deps, agreed, payment, known, visit)
   return { channel: deposited.channel, deposited }
 }

@@ -47,6 +47,11 @@ export const screen = async (
   const models = quote.routes.map(({ model }) => model)
   check(deps, caller, asker, { models, strategy, ceiling })
   await approved(deps, caller, asker, { order, ceiling, asked: quote.asked })
+  await room(deps, caller, order, ceiling)
+}
+
+/** Refuses what a budget has no room for at this moment, before money moves for it; the claim alone holds it. */
+export const room = async (deps: Deps, caller: Caller, order: Order, ceiling: Usd): Promise<void> => {
   const now = deps.clock.now()
   for (const { bound, budget, drawn } of drawsOf(deps, caller, now)) {
     if (drawn.limit === undefined) continue

@@ -179,12 +179,16 @@ const close = async (deps: Deps, call: Call, attempt: Attempt, partial: boolean)
   return posted
 }
 
-/** What the same tokens cost us, and what they would have cost at the flagship, before margin. */
-const worthOf = (deps: Deps, { route, order }: Attempt, usage: Usage): Pick<Bill, 'cost' | 'flagship'> => {
+/** What the same tokens cost us, and what they would have been charged at the flagship. */
+const worthOf = (
+  deps: Deps,
+  { route, order, terms }: Attempt,
+  usage: Usage,
+): Pick<Bill, 'cost' | 'flagship'> => {
   const flagship = order.kind === 'chat' ? deps.flagship() : undefined
   return {
     cost: price(usage, route.prices, 0n),
-    ...(flagship && { flagship: price(usage, flagship, 0n) }),
+    ...(flagship && { flagship: price(usage, flagship, terms.margin) }),
   }
 }
 

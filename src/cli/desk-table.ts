@@ -1,3 +1,4 @@
+import { isUsedIn } from '../accounts/approvals.ts'
 import { createBudgets } from '../accounts/budget.ts'
 import { createPasswords } from '../accounts/password.ts'
 import { type Clock, systemClock } from '../clock.ts'
@@ -24,11 +25,14 @@ export const tableOf = ({ config, ledger, clock }: TableFacts): Operations => {
     open: async (limit?: number) => (await ledger()).open(limit),
     openErrands: async () => (await ledger()).openErrands(),
     counter: async (name: string) => (await ledger()).counter(name),
+    countersOf: async (names: readonly string[]) => (await ledger()).countersOf(names),
+    callByKey: async (key: string) => (await ledger()).callByKey(key),
   }
   const passwords = createPasswords()
   return operationsOf({
     hashPassword: passwords.hash,
     verifyPassword: passwords.verify,
+    isUsed: isUsedIn(money),
     spent: spentOf({ ledger: money, budgets: createBudgets(), clock }),
     webhooks: { targets: () => config().desk.webhooks },
     router: {

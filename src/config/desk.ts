@@ -75,6 +75,7 @@ export const operatorsOf = ({ operators }: File, env: Environment): Operator[] =
 export const deskProblems = ({ operators }: File, env: Environment): string[] => {
   const names = operators.map(({ name }) => name)
   return [
+    ...(names.includes('cli') ? ['desk.operators: cli is the name of the command line'] : []),
     ...names
       .filter((name, i) => names.indexOf(name) !== i)
       .map((name) => `desk.operators: ${name} is there twice`),

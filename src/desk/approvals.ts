@@ -1,7 +1,7 @@
 /** What waits for somebody's yes, and the yes. */
 import { hash } from 'node:crypto'
 import { z } from 'zod'
-import { type Approval, asking, putOf, statusOf, waiting } from '../accounts/approvals.ts'
+import { type Approval, asking, asUsed, putOf, statusOf, waiting } from '../accounts/approvals.ts'
 import { pathOf, SITE } from '../accounts/node.ts'
 import { APPROVALS } from '../accounts/tables.ts'
 import type { Clock } from '../clock.ts'
@@ -25,7 +25,8 @@ const find = async (records: Records, id: string): Promise<Row<Approval>> => {
   return row
 }
 
-export const approvalOperations = () => ({
+/** `isUsed`: a call stands on it. */
+export const approvalOperations = ({ isUsed }: { isUsed: (approval: string) => Promise<boolean> }) => ({
   'approval.list': reading({
     summary: 'What waits for an approval, and what was decided, the newest first.',
     needs: 'tree.read',
@@ -51,7 +52,7 @@ export const approvalOperations = () => ({
         for (const { value, id } of rows) {
           if (approvals.length === limit) break
           last = id
-          const view = viewOf(value, clock.now())
+          const view = viewOf(await asUsed(value, isUsed), clock.now())
           const below = at === SITE || value.at === at || value.path.includes(at)
           if (below && (status === undefined || view.status === status)) approvals.push(view)
         }
@@ -75,7 +76,7 @@ export const approvalOperations = () => ({
       const status = statusOf(before, clock.now())
       if (status !== 'waiting') throw fail('taken_here', { problem: `It is ${status} already.` })
       if (before.by.user === actor.user || before.path.includes(actor.user))
-        throw fail('forbidden', { needs: 'somebody else than who asked' })
+        throw fail('taken_here', { problem: 'Who asked for it cannot decide it: somebody else must.' })
       const after: Approval = {
         ...before,
         status: approve ? 'approved' : 'refused',

@@ -1,9 +1,11 @@
 /** Calls as people look at them: what they were, never what was said in them. */
 import type { NodeId } from '../accounts/node.ts'
 import { type Asset, assetKey, toUsd } from '../assets.ts'
+import { fail } from '../errors.ts'
 import { billOf, type Call, stateOf } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { printUsd } from '../money.ts'
+import { type Cursors, isCursor } from './cursor.ts'
 import type { Scene } from './desk.ts'
 
 /** Calls that are looked through for those of one node; then the rest is asked for with `next`. */
@@ -11,7 +13,7 @@ const MOST_SCANNED = 5_000
 
 /** The newest calls of a node, and from where to go on. */
 export const callsOf = async (
-  { ledger, assets }: { ledger: Pick<Ledger, 'recent'>; assets: () => readonly Asset[] },
+  facts: { ledger: Pick<Ledger, 'recent'>; assets: () => readonly Asset[]; cursors?: Cursors },
   { path }: Pick<Scene, 'path'>,
   asked: {
     at: NodeId
@@ -21,10 +23,13 @@ export const callsOf = async (
     model?: string | undefined
   },
 ) => {
+  const { ledger, assets, cursors } = facts
   const { at, limit, state, model } = asked
   const symbols = new Map(assets().map((one) => [assetKey(one), one.symbol]))
   const calls: ReturnType<typeof callView>[] = []
   let before = asked.before
+  if (before !== undefined && isCursor(before)) before = opened(cursors, before)
+  let last: Call | undefined
   let more = true
   for (let scanned = 0; more && calls.length < limit && scanned < MOST_SCANNED; ) {
     const page = await ledger.recent({ limit: 200, ...(before !== undefined && { before }) })
@@ -35,18 +40,31 @@ export const callsOf = async (
         break
       }
       before = call.id
+      last = call
       scanned++
       const view = callView(call, symbols)
-      const mine = path.length === 0 || call.account?.includes(at)
       if (
-        mine &&
+        isSeen(call, at, path) &&
         (!state || view.state === state) &&
         (!model || view.model === model || view.asked === model)
       )
         calls.push(view)
     }
   }
-  return { calls, ...(more && before !== undefined && { next: before }) }
+  if (!more || before === undefined) return { calls }
+  // The id of a call opens its receipt: of others it is not told, not even as a place to go on from.
+  const next = last && !isSeen(last, at, path) ? cursors?.seal(before) : before
+  return { calls, ...(next !== undefined && { next }) }
+}
+
+const isSeen = ({ account }: Call, at: NodeId, path: readonly NodeId[]): boolean =>
+  path.length === 0 || account?.includes(at) === true
+
+const opened = (cursors: Cursors | undefined, cursor: string): string => {
+  const id = cursors?.open(cursor)
+  if (id === undefined)
+    throw fail('invalid_request', { problem: 'before: no list goes on there', param: 'before' })
+  return id
 }
 
 const callView = (call: Call, symbols: ReadonlyMap<string, string>) => {

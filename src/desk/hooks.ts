@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EVENTS, type EventType } from '../accounts/events.ts'
-import { SITE } from '../accounts/node.ts'
+import { type Node, SITE } from '../accounts/node.ts'
+import { NODES } from '../accounts/tables.ts'
 import {
   asJson,
   GRACE_MS,
@@ -192,7 +193,14 @@ const hooksBelow = async ({ records, node: above, path }: Scene): Promise<Hook[]
   const org = path[0]
   const range = { limit: MOST_BELOW, ...(org !== undefined && { key: ['org', org] as const }) }
   const rows = await records.list<Hook>(HOOKS, range)
-  return rows.map(({ value }) => value).filter((hook) => !above || hook.path.includes(above.id))
+  const hooks = rows.map(({ value }) => value)
+  if (!above) return hooks
+  // By where their nodes are now: those may have moved since.
+  const nodes = await records.many<Node>(
+    NODES,
+    hooks.map(({ at }) => at),
+  )
+  return hooks.filter(({ at }, i) => at === above.id || nodes[i]?.value.above.includes(above.id))
 }
 
 const views = async ({ records, clock }: Scene, hooks: readonly Hook[]) => {

@@ -2,23 +2,12 @@
 import { z } from 'zod'
 import { type Bearer, newBearer } from '../accounts/keys.ts'
 import { budgetSchema, identified, rulesSchema } from '../accounts/limits.ts'
-import { type Node, pathOf } from '../accounts/node.ts'
+import { type Node, nodePut, pathOf } from '../accounts/node.ts'
 import { NAMES, NODES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
 import type { Write } from '../store/records.ts'
 import { changing, type Scene } from './desk.ts'
-import {
-  added,
-  adding,
-  below,
-  idSchema,
-  nameFor,
-  nameSchema,
-  nodeOf,
-  nodePut,
-  shown,
-  walletSchema,
-} from './tree.ts'
+import { added, adding, below, idSchema, nameFor, nameSchema, nodeOf, shown, walletSchema } from './tree.ts'
 
 const kept = ({ prefix, hash }: Bearer) => ({ prefix, hash })
 

@@ -1,6 +1,6 @@
 /** How users sign in: set by who stands above them, and by themselves. */
 import { z } from 'zod'
-import { type Login, type Node, SITE } from '../accounts/node.ts'
+import { type Login, type Node, nodePut, SITE } from '../accounts/node.ts'
 import { covers } from '../accounts/operators.ts'
 import { newPassword } from '../accounts/password.ts'
 import { type Actor, isRole, may } from '../accounts/roles.ts'
@@ -8,16 +8,7 @@ import { NAMES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
 import type { Records, Write } from '../store/records.ts'
 import { changing } from './desk.ts'
-import {
-  idSchema,
-  loginSchema,
-  nameFor,
-  nodeOf,
-  nodePut,
-  shown,
-  type TreeFacts,
-  walletSchema,
-} from './tree.ts'
+import { idSchema, loginSchema, nameFor, nodeOf, shown, type TreeFacts, walletSchema } from './tree.ts'
 
 export type LoginDeskFacts = Pick<TreeFacts, 'hashPassword'> & {
   verifyPassword: (password: string, kept: string | undefined) => Promise<boolean>

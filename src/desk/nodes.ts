@@ -1,7 +1,7 @@
 /** What happens to nodes that are there: names, places, rules, budgets, and their end. */
 import { z } from 'zod'
 import { budgetSchema, identified, raised, rulesSchema, wider } from '../accounts/limits.ts'
-import { type Node, type NodeId, pathOf } from '../accounts/node.ts'
+import { type Node, type NodeId, nodePut, pathOf } from '../accounts/node.ts'
 import { may, type Permission } from '../accounts/roles.ts'
 import { NAMES, NODES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
@@ -9,7 +9,7 @@ import type { Json, Records, Row, Write } from '../store/records.ts'
 import { type Change, changing, type Scene } from './desk.ts'
 import { needsTwo } from './keys.ts'
 import { keepOwner } from './roles.ts'
-import { below, idSchema, nameSchema, nodeOf, nodePut, shown } from './tree.ts'
+import { below, idSchema, nameSchema, nodeOf, shown } from './tree.ts'
 
 type Edit = { before: Json; after: Json; events?: Change<unknown>['events']; more?: readonly Write[] }
 

@@ -16,6 +16,7 @@ import { type TreeFacts, treeOperations } from './tree.ts'
 
 export type OperationFacts = TreeFacts &
   LoginDeskFacts & {
+    isUsed: (approval: string) => Promise<boolean>
     router: RouterDeskFacts
     webhooks: SendFacts
     usdOfGas?: UsdOfGas
@@ -27,7 +28,7 @@ export const operationsOf = (facts: OperationFacts): Operations => ({
   ...loginOperations(facts),
   ...keyOperations(),
   ...roleOperations(),
-  ...approvalOperations(),
+  ...approvalOperations(facts),
   ...hookOperations(facts.webhooks),
   ...analyticsOperations(facts.usdOfGas ? { usdOfGas: facts.usdOfGas } : {}),
   ...auditOperations(),

@@ -1,7 +1,7 @@
 /** Operations that give and take roles. Nobody gives or takes what it does not have itself, and an organisation keeps an owner. */
 import { z } from 'zod'
-import { levelOf, type Node, type NodeId, pathOf } from '../accounts/node.ts'
-import { covers, nodePut } from '../accounts/operators.ts'
+import { levelOf, type Node, type NodeId, nodePut, pathOf } from '../accounts/node.ts'
+import { covers } from '../accounts/operators.ts'
 import { may, ROLES } from '../accounts/roles.ts'
 import { NODES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'

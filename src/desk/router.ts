@@ -10,6 +10,7 @@ import { printRate, printUsd, type Usd } from '../money.ts'
 import type { Health } from '../route/health.ts'
 import type { Tempo } from '../route/tempo.ts'
 import { callsOf } from './calls.ts'
+import type { Cursors } from './cursor.ts'
 import { reading } from './desk.ts'
 import { idSchema } from './tree.ts'
 
@@ -24,6 +25,8 @@ export type RouterDeskFacts = {
   exposureLimit: () => Usd
   /** Whether paid calls can be taken, as /readyz says. */
   ready: () => Promise<object>
+  /** Without them a list that would go on at a call of others ends there. */
+  cursors?: Cursors
   /** What was found to differ between ledger and chain, the newest first. */
   findings: (limit: number) => Promise<readonly object[]>
 }

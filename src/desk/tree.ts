@@ -6,7 +6,7 @@ import {
   type Login,
   type Node,
   type NodeId,
-  nodeRow,
+  nodePut,
   pathOf,
   SITE,
 } from '../accounts/node.ts'
@@ -69,15 +69,6 @@ export const nodeOf = async (records: Records, id: NodeId): Promise<{ node: Node
   if (!row) throw fail('not_here', { what: 'such id' })
   return { node: row.value, version: row.version }
 }
-
-/** A node as it is written; `version`: as it was read, 0 for a new one. */
-export const nodePut = (node: Node, version: number): Put => ({
-  table: NODES,
-  id: node.id,
-  value: nodeRow(node),
-  if: version,
-  keys: { parent: node.above.at(-1) ?? SITE, org: pathOf(node)[0]! },
-})
 
 /** The write that gives a name to a node alone; refuses one that is taken. */
 export const nameFor = async (records: Records, name: string, id: NodeId, word: string): Promise<Put> => {

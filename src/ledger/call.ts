@@ -132,7 +132,7 @@ export type Bill = {
   provider: string
   responseDigest: Hex
   at: number
-  /** What it cost us, and what the dearest model would have cost. */
+  /** Micro-dollars that it cost us, and that would have been charged at the flagship. */
   cost?: Usd
   flagship?: Usd
   /** ms from the claim to the first byte, and to the end. */

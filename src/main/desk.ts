@@ -1,3 +1,4 @@
+import { isUsedIn } from '../accounts/approvals.ts'
 import { createLockout } from '../accounts/lockout.ts'
 import { createLogin } from '../accounts/login.ts'
 import { createPeople } from '../accounts/operators.ts'
@@ -9,6 +10,7 @@ import { createAnalytics } from '../analytics/analytics.ts'
 import type { Deps } from '../call/deps.ts'
 import type { Config } from '../config.ts'
 import { operationApprovals } from '../desk/approvals.ts'
+import { createCursors } from '../desk/cursor.ts'
 import { createDesk, type Desk } from '../desk/desk.ts'
 import { operationsOf } from '../desk/operations.ts'
 import { spentOf } from '../desk/spent.ts'
@@ -57,6 +59,7 @@ export const openOperatorDesk = (
     operations: operationsOf({
       hashPassword: passwords.hash,
       verifyPassword: passwords.verify,
+      isUsed: isUsedIn(ledger),
       spent: spentOf({ ledger, budgets: deps.budgets, clock }),
       webhooks: { targets },
       usdOfGas: (chain, wei) => {
@@ -72,6 +75,7 @@ export const openOperatorDesk = (
         assets: () => tills.map(({ asset }) => asset),
         exposureLimit: () => config.exposure.total,
         ready,
+        cursors: createCursors(() => config.secrets.quoteSecrets),
         findings: findingsOf(records),
       },
     }),

@@ -1,11 +1,10 @@
-import { createCallApprovals } from '../accounts/approvals.ts'
+import { createCallApprovals, isUsedIn } from '../accounts/approvals.ts'
 import { createBudgets } from '../accounts/budget.ts'
 import { createDirectory } from '../accounts/directory.ts'
 import { createBudgetAlerts } from '../alerts/budget-alerts.ts'
 import type { Deps } from '../call/deps.ts'
 import { walletPolicy } from '../config/desk.ts'
 import type { Config } from '../config.ts'
-import { stands } from '../ledger/apply.ts'
 import type { Base } from './base.ts'
 
 /** Who asks, what binds it, and who is told. */
@@ -37,10 +36,7 @@ export const openTree = (config: Config, { records, clock, log, ledger }: Base):
       records,
       clock,
       ttl: () => approvalMs(config),
-      isUsed: async (id) => {
-        const call = await ledger.callByKey(`approval:${id}`)
-        return call !== undefined && stands(call)
-      },
+      isUsed: isUsedIn(ledger),
     }),
     alerts: createBudgetAlerts({ records, clock, log, budgets }),
   }

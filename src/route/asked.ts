@@ -37,7 +37,8 @@ export const namedModels = (
     return model
   }
   const others = (request.models ?? []).map((one) => find(one, 'models'))
-  if (name === AUTO) return [others.length > 0 ? [...new Set(others)] : catalog.models.filter(({ id }) => allows(id))]
+  if (name === AUTO)
+    return [others.length > 0 ? [...new Set(others)] : catalog.models.filter(({ id }) => allows(id))]
   const first = catalog.find(request.model) ? find(request.model, 'model') : find(name, 'model')
   return [...new Set([first, ...others])].map((model) => [model])
 }

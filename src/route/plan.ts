@@ -51,7 +51,9 @@ export const plan = (facts: PlanFacts): Plan => {
   const request: Steered = facts.order.request
   const { name, strategy } = strategyOf(request, facts.usual)
   const out: Lacking[] = []
-  const groups = namedModels(request, name, facts.catalog, facts.allows).map((models) => ableOf(facts, models, out))
+  const groups = namedModels(request, name, facts.catalog, facts.allows).map((models) =>
+    ableOf(facts, models, out),
+  )
   const able = groups.flat().reduce((sum, one) => sum + one.hosts.length, 0)
   if (able === 0) throw tooMuch(out, needs, request)
   const rows = groups.flatMap((group) => {

@@ -48,7 +48,7 @@ export const openRecordsFile = (path: string): RecordsFile => {
     throw new Error(`The records have schema ${schema}, this Farebox speaks ${SCHEMA_VERSION}.`)
   if (schema < SCHEMA_VERSION) db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}`)
   const sql = statements(db)
-  const { check, apply, sweep } = writing(sql)
+  const { had, fits, apply, sweep } = writing(sql)
 
   return {
     many: (now, table, ids) => ids.map((id) => sql.get.get(table, id, now) as Row<string> | undefined),
@@ -65,9 +65,12 @@ export const openRecordsFile = (path: string): RecordsFile => {
       sql.begin.run()
       try {
         const written = all.map((writes) => {
-          const stale = writes.find((one) => !check(now, one))
+          // Each row is looked at once: those of one write are different ones.
+          const rows = writes.map(({ table, id }) => had(table, id))
+          const stale = writes.find((one, i) => !fits(now, one, rows[i]))
           if (stale) return { ok: false as const, stale: { table: stale.table, id: stale.id } }
-          for (const one of writes) apply(now, one)
+          for (const [i, one] of writes.entries()) apply(now, one, rows[i])
+          for (const table of new Set(writes.map((one) => one.table))) sql.revise.run(table)
           return { ok: true as const }
         })
         sweep(now)
@@ -94,10 +97,11 @@ const writing = (sql: Statements) => {
       sql.unkey.run(table, name, value, id)
   }
   return {
-    check: (now: number, { table, id, if: wanted }: FileWrite): boolean =>
-      wanted === undefined || versionOf(had(table, id), now) === wanted,
-    apply: (now: number, { table, id, text, keys = {}, until }: FileWrite): void => {
-      const before = had(table, id)
+    had,
+    fits: (now: number, { if: wanted }: FileWrite, row: Had | undefined): boolean =>
+      wanted === undefined || versionOf(row, now) === wanted,
+    apply: (now: number, one: FileWrite, before: Had | undefined): void => {
+      const { table, id, text, keys = {}, until } = one
       if (before) unkey(table, id, before.keys)
       if (text === undefined) {
         if (before) sql.drop.run(before.n)
@@ -107,7 +111,6 @@ const writing = (sql: Statements) => {
         const { n } = sql.put.get(table, id, version, end, JSON.stringify(keys), text) as { n: number }
         for (const [name, value] of Object.entries(keys)) sql.key.run(table, name, value, id, n)
       }
-      sql.revise.run(table)
     },
     sweep: (now: number): void => {
       for (const { n, tbl, id, keys } of sql.ended.all(now, SWEPT) as (Had & { tbl: string; id: string })[]) {

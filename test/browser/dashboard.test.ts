@@ -6,7 +6,7 @@ import type { NodeView } from '../../src/desk/tree.ts'
 import { startBrowser } from './chromium.ts'
 import { someCalls } from './figures.ts'
 import { askFor, type Seeded, seed, someUse } from './seed.ts'
-import { OPERATOR, OWNER, openSite, type Site } from './site.ts'
+import { OPERATOR, OWNER, openSite, type Site, WALLET } from './site.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -122,6 +122,29 @@ describe('with the keyboard alone', () => {
     expect(nodes).toMatchObject([{ name: 'ines-laptop', frozen: true }])
     await own.close()
   })
+})
+
+test('one signs in with a wallet, and reads why when it does not sign', async () => {
+  const own = await browser.newContext()
+  const page = await watched(own)
+  let willing = false
+  await page.exposeFunction('walletAsked', async (method: string, [message]: string[]) => {
+    if (method === 'eth_requestAccounts') return [WALLET.address]
+    if (!willing) throw new Error('no')
+    return WALLET.signMessage({ message: message! })
+  })
+  await page.addInitScript(
+    'window.ethereum = { request: ({ method, params = [] }) => window.walletAsked(method, params) }',
+  )
+  await visit(page, '/admin/sign-in')
+  const button = page.getByRole('button', { name: 'Sign in with a wallet' })
+  await button.click()
+  await page.getByText('The wallet could not sign.').waitFor()
+  willing = true
+  await button.click()
+  await page.waitForURL(/\/admin$/)
+  expect(await page.locator('.me-name').textContent()).toBe('mara')
+  await own.close()
 })
 
 test('one approves what somebody asked for, with a note', async () => {

@@ -1,4 +1,5 @@
 /** The desk with its pages as people see it: real operations over records in memory, and a router that is only told of. */
+import { privateKeyToAccount } from 'viem/accounts'
 import { AUDIT } from '../../src/accounts/audit.ts'
 import { createLockout } from '../../src/accounts/lockout.ts'
 import { createLogin } from '../../src/accounts/login.ts'
@@ -10,19 +11,13 @@ import { createSignIn } from '../../src/accounts/sign-in.ts'
 import { createTokens } from '../../src/accounts/tokens.ts'
 import { createAddresses } from '../../src/admit/address.ts'
 import { createConnections } from '../../src/admit/connections.ts'
+import type { Hex } from '../../src/assets.ts'
 import { builtinModels, readBuiltin } from '../../src/catalog/builtin.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
-import { analyticsOperations } from '../../src/desk/analytics.ts'
-import { approvalOperations, operationApprovals } from '../../src/desk/approvals.ts'
-import { auditOperations } from '../../src/desk/audit.ts'
+import { operationApprovals } from '../../src/desk/approvals.ts'
 import { createDesk, type Desk } from '../../src/desk/desk.ts'
-import { hookOperations } from '../../src/desk/hooks.ts'
-import { keyOperations } from '../../src/desk/keys.ts'
-import { nodeOperations } from '../../src/desk/nodes.ts'
-import { roleOperations } from '../../src/desk/roles.ts'
-import { routerOperations } from '../../src/desk/router.ts'
-import { sessionOperations } from '../../src/desk/sessions.ts'
-import { treeOperations } from '../../src/desk/tree.ts'
+import { operationsOf } from '../../src/desk/operations.ts'
+import type { RouterDeskFacts } from '../../src/desk/router.ts'
 import { adminResources } from '../../src/http/admin/api.ts'
 import { createGuard } from '../../src/http/admin/guard.ts'
 import { pageResources } from '../../src/http/admin/pages.ts'
@@ -36,7 +31,13 @@ import { memoryRecords, type Records } from '../../src/store/records.ts'
 import { memoryTally } from '../../src/store/tally.ts'
 import { TOKEN } from './figures.ts'
 
-export const OPERATOR = { name: 'mara', password: 'a password for tests only' }
+/** The account of the operator's wallet: a key that everybody knows. */
+export const WALLET = privateKeyToAccount(`0x${'5e'.repeat(32)}`)
+export const OPERATOR = {
+  name: 'mara',
+  password: 'a password for tests only',
+  wallet: WALLET.address.toLowerCase() as Hex,
+}
 export const OWNER: Actor = {
   user: 'operator:mara',
   name: 'mara',
@@ -70,27 +71,18 @@ export const openSite = async (given: SiteFacts = {}): Promise<Site> => {
   const records = given.records ?? memoryRecords({ clock })
   const calls: Call[] = []
   const passwords = createPasswords({ cost: { logN: 4, r: 8, p: 1 } })
-  const operations = {
-    ...treeOperations({
-      hashPassword: passwords.hash,
-      spent: async (_node, budget) => ({
-        used: given.used?.(budget) ?? '0',
-        resets:
-          budget.per === 'total'
-            ? undefined
-            : clock.now() + (budget.per === 'month' ? 11 * 24 : 8) * 3_600_000,
-      }),
+  const operations = operationsOf({
+    hashPassword: passwords.hash,
+    verifyPassword: passwords.verify,
+    spent: async (_node, budget) => ({
+      used: given.used?.(budget) ?? '0',
+      resets:
+        budget.per === 'total' ? undefined : clock.now() + (budget.per === 'month' ? 11 * 24 : 8) * 3_600_000,
     }),
-    ...nodeOperations(),
-    ...keyOperations(),
-    ...approvalOperations(),
-    ...auditOperations(),
-    ...roleOperations(),
-    ...sessionOperations(),
-    ...hookOperations({ targets: () => ({ allowPrivate: true, allowHosts: [] }) }),
-    ...analyticsOperations(),
-    ...routerOperations(routerOf(calls, given.ledger)),
-  }
+    isUsed: async () => false,
+    webhooks: { targets: () => ({ allowPrivate: true, allowHosts: [] }) },
+    router: routerOf(calls, given.ledger),
+  })
   const desk = createDesk({
     operations,
     records,
@@ -160,10 +152,7 @@ export const changesOf = async ({ records }: Pick<Site, 'records'>): Promise<num
 
 const PROVIDERS = ['openai', 'anthropic', 'google', 'deepseek', 'mistral', 'groq']
 
-const routerOf = (
-  calls: readonly Call[],
-  ledger: SiteFacts['ledger'],
-): Parameters<typeof routerOperations>[0] => {
+const routerOf = (calls: readonly Call[], ledger: SiteFacts['ledger']): RouterDeskFacts => {
   const providers = new Map(PROVIDERS.map((id) => [id, [id]]))
   const models = builtinModels({ builtin: readBuiltin(), providers, day: '2026-11-21' })
   return {

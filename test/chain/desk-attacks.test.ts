@@ -1,9 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Node } from '../../src/accounts/node.ts'
 import type { Actor } from '../../src/accounts/roles.ts'
+import { callsOf } from '../../src/desk/calls.ts'
+import { createCursors } from '../../src/desk/cursor.ts'
 import type { Refusal } from '../../src/errors.ts'
-import { made, OTHER, OWNER, organisation, seen } from '../support/organisation.ts'
+import type { Call } from '../../src/ledger/call.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { DEPOSIT, sign } from '../campaign/ways.ts'
+import { aCall } from '../ledger/fixtures.ts'
+import { made, OWNER, organisation, seen } from '../support/organisation.ts'
 import { buy, header, offersOf, post, signOffer } from '../support/pay.ts'
+import { startRedis } from '../support/redis.ts'
 import { told } from '../support/refused.ts'
 import { chunk, goodAnswer } from '../support/upstream.ts'
 import { hello, startWorld, type World } from '../support/world.ts'
@@ -17,9 +24,10 @@ afterAll(() => world.close())
 const desk = () => world.farebox.desk
 const run = (name: string, input: object, approval?: string) => desk().run(OWNER, name, input, approval)
 const usd = (units: bigint) => `0.${units.toString().padStart(6, '0')}`
-const ceilingOf = async (body = hello()) => BigInt(offersOf(await post(world.chat, body))[0]!.amount)
 const usedOf = async (id: string): Promise<string[]> =>
-  ((await run('node.get', { id })) as { node: { spent: { used: string }[] } }).node.spent.map((one) => one.used)
+  ((await run('node.get', { id })) as { node: { spent: { used: string }[] } }).node.spent.map(
+    (one) => one.used,
+  )
 const actorOf = (user: Node, role: Actor['grants'][number]['role'], at: string): Actor => ({
   user: user.id,
   name: user.name,
@@ -99,7 +107,16 @@ test('words that every object knows are no operation, no node and no tag of thei
     'x-farebox-tags': 'constructor=prototype, tostring=valueOf',
   })
   expect(bought.status).toBe(200)
-  for (const tags of ['__proto__=1', 'a=1,'.repeat(6), `a=${'x'.repeat(65)}`, 'a', '=', ',', 'a=b=c\u00e9', 'x'.repeat(9_000)]) {
+  for (const tags of [
+    '__proto__=1',
+    'a=1,'.repeat(6),
+    `a=${'x'.repeat(65)}`,
+    'a',
+    '=',
+    ',',
+    'a=b=c\u00e9',
+    'x'.repeat(9_000),
+  ]) {
     const answer = await post(world.chat, hello(), { ...auth, 'x-farebox-tags': tags })
     expect([tags.slice(0, 20), answer.status]).toEqual([tags.slice(0, 20), 400])
   }
@@ -110,9 +127,12 @@ test('a foreign organisation is nothing to every operation that takes an id', as
   const b = await organisation(world)
   const thief = actorOf(a.user, 'owner', a.org.id)
   await buy(world.chat, await world.payer(), hello(), b.auth)
-  const { hook } = (await run('hook.create', { at: b.org.id, url: 'http://127.0.0.1:9/x' })) as { hook: { id: string } }
+  const { hook } = (await run('hook.create', { at: b.org.id, url: 'http://127.0.0.1:9/x' })) as {
+    hook: { id: string }
+  }
   const none = (id: string) => `${id.slice(0, -3)}zzz`
-  const both = (make: (id: string) => [string, object], id: string, no = none(id)) => [make(id), make(no)] as const
+  const both = (make: (id: string) => [string, object], id: string, no = none(id)) =>
+    [make(id), make(no)] as const
   const budgets = [{ per: 'day', limit: '1' }]
   const cases = [b.org.id, b.team.id, b.user.id, b.key.id].flatMap((id) => [
     both((one) => ['node.get', { id: one }], id),
@@ -150,13 +170,27 @@ test('a foreign organisation is nothing to every operation that takes an id', as
     both((one) => ['token.revoke', { user: one, id: 'tok_x' }], id),
     both((one) => ['token.create', { name: 'x', grants: [{ role: 'auditor', at: one }] }], id),
   ])
-  const hooks = ['hook.get', 'hook.pause', 'hook.resume', 'hook.delete', 'hook.rotate', 'hook.test', 'delivery.list'].map(
-    (name) => both((one) => [name, { hook: one }], hook.id, hook.id.replace(/^hook_.{5}/, 'hook_aaaaa')),
-  )
+  const hooks = [
+    'hook.get',
+    'hook.pause',
+    'hook.resume',
+    'hook.delete',
+    'hook.rotate',
+    'hook.test',
+    'delivery.list',
+  ].map((name) => both((one) => [name, { hook: one }], hook.id, hook.id.replace(/^hook_.{5}/, 'hook_aaaaa')))
   for (const [[name, input], [, other]] of [...cases, ...hooks]) {
     const said = await codeOf(desk().run(thief, name, input))
-    expect([name, JSON.stringify(input), said]).toEqual([name, JSON.stringify(input), await codeOf(desk().run(thief, name, other))])
-    expect([name, JSON.stringify(input), said]).toEqual([name, JSON.stringify(input), '404 not_here {"what":"such id"}'])
+    expect([name, JSON.stringify(input), said]).toEqual([
+      name,
+      JSON.stringify(input),
+      await codeOf(desk().run(thief, name, other)),
+    ])
+    expect([name, JSON.stringify(input), said]).toEqual([
+      name,
+      JSON.stringify(input),
+      '404 not_here {"what":"such id"}',
+    ])
   }
 })
 
@@ -175,9 +209,6 @@ test('an approval is good for one key, one door, one request and its price', asy
   const messages = { model: 'test/small', max_tokens: 50, messages: hello().messages }
   expect((await post(`${world.farebox.url}/v1/messages`, messages, approved)).status).toBe(403)
   expect(await code(await post(world.chat, hello({ n: 2 }), approved))).toBe('403 approval_invalid')
-  // The same words, now at a higher price.
-  const [model] = world.config.catalog.models.filter((one) => one.id === 'test/small')
-  void model
   // Another wallet may pay: the approval is the key's. But only one of many at once.
   const offer = offersOf(await post(world.chat, hello(), approved))[0]!
   const payments: string[] = []
@@ -235,16 +266,133 @@ test('whoever freezes a key or lowers its budget while it streams stops what com
 
 test('limits that are no money are refused, the largest that is counts exactly, and every zone that is taken works', async () => {
   const { key, auth } = await organisation(world)
-  for (const limit of ['-1', '0x10', '1e3', '', ' 1', '1.0000001', 'NaN', 'Infinity', '9'.repeat(19), '01', '1,5'])
+  for (const limit of [
+    '-1',
+    '0x10',
+    '1e3',
+    '',
+    ' 1',
+    '1.0000001',
+    'NaN',
+    'Infinity',
+    '9'.repeat(19),
+    '01',
+    '1,5',
+  ])
     for (const budgets of [[{ per: 'day', limit }], [{ per: 'call', limit }]])
       expect([limit, await codeOf(run('node.budgets', { id: key.id, budgets }))]).toEqual([
         limit,
         expect.stringMatching(/^400 invalid_request/),
       ])
-  const zones = ['+05:30', '-12:00', 'us/pacific', 'Etc/GMT+12', 'Pacific/Kiritimati', 'Asia/Kathmandu', 'EST5EDT']
+  const zones = [
+    '+05:30',
+    '-12:00',
+    'us/pacific',
+    'Etc/GMT+12',
+    'Pacific/Kiritimati',
+    'Asia/Kathmandu',
+    'EST5EDT',
+  ]
   const budgets = zones.map((zone) => ({ per: 'month', limit: `${'9'.repeat(18)}.999999`, zone }))
   await run('node.budgets', { id: key.id, budgets })
   await seen()
   expect((await buy(world.chat, await world.payer(), hello(), auth)).status).toBe(200)
   expect(await usedOf(key.id)).toEqual(zones.map(() => '0.000014'))
+})
+
+test('a list that goes on at a call of somebody else does not say which one that is', async () => {
+  const all = Array.from({ length: 12_000 }, (_, i): Call => {
+    const account = i === 11_000 ? ['org_mine', 'team_1', 'user_1', 'key_1'] : ['org_other']
+    return { ...aCall({ id: `call_${String(99_999 - i)}_secret` }), account }
+  })
+  const at = new Map(all.map(({ id }, i) => [id, i]))
+  const recent: Ledger['recent'] = async ({ before, limit }) => {
+    const from = before === undefined ? 0 : at.get(before)! + 1
+    return all.slice(from, from + limit)
+  }
+  const cursors = createCursors(() => ['a new secret', 'an old secret'])
+  const list = (before?: string) =>
+    callsOf(
+      { ledger: { recent }, assets: () => [], cursors },
+      { path: ['org_mine'] },
+      { at: 'org_mine', limit: 50, before },
+    )
+  const found: string[] = []
+  let pages = 0
+  for (let next: string | undefined; pages === 0 || next !== undefined; pages++) {
+    const page = await list(next)
+    found.push(...page.calls.map((one) => one.id))
+    next = page.next
+    expect(next ?? 'cur_').toMatch(/^cur_/)
+    expect(Buffer.from(next ?? '', 'base64url').toString('latin1')).not.toContain('secret')
+  }
+  expect([pages, found]).toEqual([3, [all[11_000]!.id]])
+  const old = createCursors(() => ['an old secret']).seal(all[10_000]!.id)
+  expect((await list(old)).calls).toHaveLength(1)
+  for (const wrong of [
+    'cur_',
+    'cur_AAAA',
+    createCursors(() => ['of others']).seal('x'),
+    `${old.slice(0, -2)}AA`,
+  ])
+    await expect(list(wrong)).rejects.toMatchObject({ code: 'invalid_request' })
+})
+
+test('while the store is away a key is not believed, who shows none is told prices, and all is well when it is back', async () => {
+  const redis = await startRedis()
+  const away = await startWorld({ store: redis.url })
+  try {
+    const { auth } = await organisation(away)
+    const offer = offersOf(await post(away.chat, hello(), auth))[0]!
+    const payment = { 'payment-signature': header(await signOffer(await away.payer(), offer)) }
+    redis.pause()
+    await seen()
+    const stranger = { authorization: `Bearer fbx_abcdefgh_${'a'.repeat(43)}` }
+    const explain = `${away.farebox.url}/v1/route/explain`
+    const ask = (url: string, headers: Record<string, string>) => post(url, hello(), headers)
+    const paid = await ask(away.chat, { ...auth, ...payment })
+    expect((await told(paid)).says).toMatch(/^503 ledger_unavailable /)
+    expect((await ask(away.chat, stranger)).status).toBe(503)
+    expect((await ask(explain, auth)).status).toBe(503)
+    expect((await ask(explain, {})).status).toBe(200)
+    expect((await fetch(`${away.farebox.url}/v1/models`)).status).toBe(200)
+    redis.resume()
+    await seen()
+    expect((await ask(away.chat, { ...auth, ...payment })).status).toBe(200)
+    expect((await ask(away.chat, stranger)).status).toBe(401)
+  } finally {
+    redis.resume()
+    await away.close()
+    await redis.stop()
+  }
+})
+
+test('nobody puts money into a channel for a call that a budget refuses', async () => {
+  const other = await startWorld({ x402: true })
+  try {
+    const { auth } = await organisation(other, { budgets: [{ per: 'total', limit: '0.000001' }] })
+    const payer = await other.payer()
+    // Quoted to nobody in particular, so that the price says nothing of the budget.
+    const { payment } = await sign({ way: 'deposit', account: payer, chat: other.chat, body: hello() })
+    const answer = await post(other.chat, hello(), { ...auth, ...payment })
+    expect((await told(answer)).code).toBe('budget_reached')
+    await other.settle()
+    expect(await other.balance(payer.address)).toBe(10_000_000n)
+    const paid = await post(other.chat, hello(), payment)
+    expect(paid.status).toBe(200)
+    expect(await other.balance(payer.address)).toBe(10_000_000n - DEPOSIT)
+  } finally {
+    await other.close()
+  }
+})
+
+test('webhooks are listed where their nodes are, also after those have moved', async () => {
+  const { org, team, user } = await organisation(world)
+  const other = await made(desk(), 'team.create', { org: org.id, name: 'Other' })
+  await run('hook.create', { at: user.id, url: 'http://127.0.0.1:9/x' })
+  const below = async (at: string) =>
+    ((await run('hook.list', { at, below: true })) as { hooks: unknown[] }).hooks.length
+  expect(await Promise.all([org, team, other, user].map(({ id }) => below(id)))).toEqual([1, 1, 0, 1])
+  await run('node.move', { id: user.id, to: other.id })
+  expect(await Promise.all([org, team, other, user].map(({ id }) => below(id)))).toEqual([1, 0, 1, 1])
 })

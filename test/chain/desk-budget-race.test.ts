@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { LocalAccount } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { createBudgets } from '../../src/accounts/budget.ts'
@@ -33,10 +33,17 @@ const lasting = () => {
       for (let i = 0; i < 20 && !over; i++) await sleep(20)
     }
     write(chunk({}, 'stop'))
-    write({ ...chunk({}), choices: [], usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 } })
+    write({
+      ...chunk({}),
+      choices: [],
+      usage: { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 },
+    })
     response.end('data: [DONE]\n\n')
   }
-  return { script, end: () => void (over = true) }
+  const end = () => {
+    over = true
+  }
+  return { script, end }
 }
 
 /** Looks at a counter as often as it can; gives the most that it ever was. */
@@ -108,16 +115,13 @@ const race = async (world: World, others: readonly Farebox[], calls: number) => 
   expect(await ledger.counter(counter)).toBe(charged)
   expect(world.upstream.seen).toHaveLength(ROOM)
   expect((await ledger.calls(undefined, 1_000)).length).toBe(ROOM)
-  return { looks }
 }
 
 describe('five hundred paid calls at once for a budget with room for ten', () => {
   test('over SQLite ten are served, the others refused at no charge', async () => {
     const world = await startWorld({ store: 'sqlite' })
     try {
-      const t = performance.now()
-      const { looks } = await race(world, [], 500)
-      console.log('sqlite', performance.now() - t, looks)
+      await race(world, [], 500)
     } finally {
       await world.close()
     }
@@ -128,9 +132,7 @@ describe('five hundred paid calls at once for a budget with room for ten', () =>
     let second: Farebox | undefined
     try {
       second = await startFarebox(world.config, { log: quietLog })
-      const t = performance.now()
-      const { looks } = await race(world, [second], 500)
-      console.log('redis', performance.now() - t, looks)
+      await race(world, [second], 200)
     } finally {
       await second?.close(1_000)
       await world.close()

@@ -38,7 +38,12 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-const call = { index: 0, id: 'call_1', type: 'function', function: { name: 'look', arguments: SAID.toolAnswer } }
+const call = {
+  index: 0,
+  id: 'call_1',
+  type: 'function',
+  function: { name: 'look', arguments: SAID.toolAnswer },
+}
 
 /** Does what the model's name asks for: answers in every way, or refuses, or breaks off. */
 const telling: Script = async ({ body, response, write }) => {
@@ -47,7 +52,11 @@ const telling: Script = async ({ body, response, write }) => {
     response.writeHead(400, { 'content-type': 'application/json' })
     return void response.end(JSON.stringify({ error: { message: `${SAID.refusal} ${SAID.question}` } }))
   }
-  const said = { role: 'assistant', content: SAID.answer, ...(asked.includes('"tools"') && { tool_calls: [call] }) }
+  const said = {
+    role: 'assistant',
+    content: SAID.answer,
+    ...(asked.includes('"tools"') && { tool_calls: [call] }),
+  }
   const usage = { prompt_tokens: 30, completion_tokens: 12, total_tokens: 42 }
   if (!body['stream']) {
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -127,18 +136,36 @@ type Key = { id: string; secret: string; auth: Record<string, string> }
 const callAll = async (url: string, keys: Record<'free' | 'tight' | 'waits', Key>, calls: number) => {
   const told: string[] = []
   const payers = [await world.payer(), await world.payer()]
-  const tools = [{ type: 'function', function: { name: 'look', description: SAID.tool, parameters: { type: 'object' } } }]
+  const tools = [
+    { type: 'function', function: { name: 'look', description: SAID.tool, parameters: { type: 'object' } } },
+  ]
   const user = { role: 'user', content: `Say ${SAID.question}` }
-  const plain = { model: 'test/small', max_tokens: 60, messages: [{ role: 'system', content: SAID.system }, user] }
+  const plain = {
+    model: 'test/small',
+    max_tokens: 60,
+    messages: [{ role: 'system', content: SAID.system }, user],
+  }
   const ways: [path: string, body: object][] = [
     ['/v1/chat/completions', plain],
     ['/v1/chat/completions', { ...plain, stream: true }],
     ['/v1/chat/completions', { ...plain, tools, user: SAID.name, metadata: { [SAID.name]: SAID.name } }],
-    ['/v1/messages', { model: 'test/small', max_tokens: 60, system: SAID.system, messages: [user], stream: true }],
+    [
+      '/v1/messages',
+      { model: 'test/small', max_tokens: 60, system: SAID.system, messages: [user], stream: true },
+    ],
     ['/v1/messages', { model: 'test/small', max_tokens: 60, system: SAID.system, messages: [user] }],
-    ['/v1/responses', { model: 'test/small', max_output_tokens: 60, instructions: SAID.system, input: SAID.question }],
-    ['/v1/chat/completions', { ...plain, messages: [{ role: 'user', content: `please refuse ${SAID.question}` }] }],
-    ['/v1/chat/completions', { ...plain, stream: true, messages: [{ role: 'user', content: `please break ${SAID.question}` }] }],
+    [
+      '/v1/responses',
+      { model: 'test/small', max_output_tokens: 60, instructions: SAID.system, input: SAID.question },
+    ],
+    [
+      '/v1/chat/completions',
+      { ...plain, messages: [{ role: 'user', content: `please refuse ${SAID.question}` }] },
+    ],
+    [
+      '/v1/chat/completions',
+      { ...plain, stream: true, messages: [{ role: 'user', content: `please break ${SAID.question}` }] },
+    ],
     ['/v1/chat/completions', { ...plain, nonsense: SAID.question }],
     ['/v1/chat/completions', { ...plain, model: 'nobody/has-this' }],
   ]
@@ -146,21 +173,39 @@ const callAll = async (url: string, keys: Record<'free' | 'tight' | 'waits', Key
   const one = async (i: number) => {
     const [path, body] = ways[i % ways.length]!
     const key = i % 7 === 5 ? keys.tight : i % 7 === 6 ? keys.waits : keys.free
-    const headers = { ...key.auth, 'x-farebox-tags': `project=apollo, run=${i % 5}`, 'idempotency-key': `${SAID.name}-${i}` }
+    const headers = {
+      ...key.auth,
+      'x-farebox-tags': `project=apollo, run=${i % 5}`,
+      'idempotency-key': `${SAID.name}-${i}`,
+    }
     const answer = await buy(`${url}${path}`, payers[i % 2]!, { ...body, max_price_usd: '1' }, headers)
     const text = await answer.text()
     statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
     if (answer.status !== 200) told.push(text)
     told.push(JSON.stringify([...answer.headers]))
     const id = answer.headers.get('x-farebox-call')
-    for (const kind of id ? ['calls', 'receipts'] : []) told.push(await (await fetch(`${url}/v1/${kind}/${id}`)).text())
+    for (const kind of id ? ['calls', 'receipts'] : [])
+      told.push(await (await fetch(`${url}/v1/${kind}/${id}`)).text())
   }
   for (let i = 0; i < calls; i += 10)
     await Promise.all(Array.from({ length: Math.min(10, calls - i) }, (_, k) => one(i + k).catch(() => {})))
   return { told, statuses }
 }
 
-const PAGES = ['', '/calls', '/models', '/settlements', '/tree', '/keys', '/approvals', '/members', '/analytics', '/audit', '/hooks', '/me']
+const PAGES = [
+  '',
+  '/calls',
+  '/models',
+  '/settlements',
+  '/tree',
+  '/keys',
+  '/approvals',
+  '/members',
+  '/analytics',
+  '/audit',
+  '/hooks',
+  '/me',
+]
 
 /** A day at a router that dies in the midst of it; all that was secret in it, and all that was told. */
 const live = async (store: string, dir: string, calls: number) => {
@@ -188,7 +233,9 @@ const live = async (store: string, dir: string, calls: number) => {
       hook: { id: string }
       secret: string
     }
-    const rotated = JSON.parse(await first.byHand('hook.rotate', { hook: hook.hook.id })) as { secret: string }
+    const rotated = JSON.parse(await first.byHand('hook.rotate', { hook: hook.hook.id })) as {
+      secret: string
+    }
     const person = { name: 'Ann', login: 'ann', password: HELD.person }
     const user = await made('user.create', { in: org.id, ...person }, first.byHand)
     const key = (name: string, more: object) => made('key.create', { user: user.id, name, ...more })
@@ -236,7 +283,9 @@ const live = async (store: string, dir: string, calls: number) => {
       ...SAID,
       ...HELD,
       settler: world.net.accounts[1]!.privateKey.slice(2),
-      ...Object.fromEntries(Object.entries(keys).map(([name, { secret }]) => [`key ${name}`, secret.slice(13)])),
+      ...Object.fromEntries(
+        Object.entries(keys).map(([name, { secret }]) => [`key ${name}`, secret.slice(13)]),
+      ),
       'old key': old.secret.slice(13),
       'turned key': turned.secret.slice(13),
       token: first.token.slice(4),
@@ -274,7 +323,14 @@ const filesOf = function* (dir: string): Generator<[string, string]> {
   }
 }
 
-const expectSilence = ({ secrets, hooks, told, statuses, lines, heard }: Awaited<ReturnType<typeof live>>) => {
+const expectSilence = ({
+  secrets,
+  hooks,
+  told,
+  statuses,
+  lines,
+  heard,
+}: Awaited<ReturnType<typeof live>>) => {
   expect(statuses).toEqual(expect.arrayContaining([200, 202, 400, 404, 429]))
   expect(lines.join('').length).toBeGreaterThan(1_000)
   expect(heard.some((text) => text.includes('budget.threshold'))).toBe(true)
@@ -299,14 +355,24 @@ describe('no word that was said, and nothing that opens anything, is kept or tol
       expect(found({ name: 'Acme', model: 'test_small' }, files).length).toBeGreaterThan(1)
       expect(found(lived.secrets, files)).toEqual([])
       // What signs must be kept, in one table and nowhere else.
-      const spelt = Object.fromEntries(Object.entries(lived.hooks).map(([name, text]) => [name, text.slice(0, 32)]))
+      const spelt = Object.fromEntries(
+        Object.entries(lived.hooks).map(([name, text]) => [name, text.slice(0, 32)]),
+      )
       const desk = readdirSync(dir).find((name) => name.endsWith('-desk'))!
       const db = new DatabaseSync(join(dir, desk), { readOnly: true })
       const rows = db.prepare('SELECT tbl, id, keys, value FROM rows').all() as Record<string, string>[]
       db.close()
       const tables = rows.map((row) => [row['tbl']!, JSON.stringify(row)] as const)
-      expect([...new Set(found(spelt, tables))].toSorted()).toEqual(['hook in hooksecrets', 'rotated hook in hooksecrets'])
-      expect(found(spelt, files.filter(([name]) => !name.includes('-desk')))).toEqual([])
+      expect([...new Set(found(spelt, tables))].toSorted()).toEqual([
+        'hook in hooksecrets',
+        'rotated hook in hooksecrets',
+      ])
+      expect(
+        found(
+          spelt,
+          files.filter(([name]) => !name.includes('-desk')),
+        ),
+      ).toEqual([])
     } finally {
       rmSync(dir, { recursive: true, force: true })
       rmSync(places, { recursive: true, force: true })
@@ -314,7 +380,9 @@ describe('no word that was said, and nothing that opens anything, is kept or tol
   }, 120_000)
 
   test('over Redis, in any byte of its files and in any key', async () => {
-    const redis = await startRedis({ args: [...DURABLE, '--aof-use-rdb-preamble', 'no', '--rdbcompression', 'no'] })
+    const redis = await startRedis({
+      args: [...DURABLE, '--aof-use-rdb-preamble', 'no', '--rdbcompression', 'no'],
+    })
     const places = mkdtempSync(join(tmpdir(), 'farebox-canary-config-'))
     try {
       const lived = await live(`${redis.url}?name=canary`, places, 60)
@@ -323,9 +391,13 @@ describe('no word that was said, and nothing that opens anything, is kept or tol
       const files = [...filesOf(redis.dir)]
       expect(found({ name: 'Acme' }, files)).toContain('name in dump.rdb')
       expect(found(lived.secrets, files)).toEqual([])
-      const spelt = Object.fromEntries(Object.entries(lived.hooks).map(([name, text]) => [name, text.slice(0, 32)]))
+      const spelt = Object.fromEntries(
+        Object.entries(lived.hooks).map(([name, text]) => [name, text.slice(0, 32)]),
+      )
       const keys = (await redis.cli('KEYS', '*')) as string[]
-      const values = await Promise.all(keys.map(async (key) => [key, String(await valueOf(redis.cli, key))] as const))
+      const values = await Promise.all(
+        keys.map(async (key) => [key, String(await readKey(redis.cli, key))] as const),
+      )
       expect(keys.length).toBeGreaterThan(100)
       const where = found(spelt, values)
       expect(where.length).toBeGreaterThan(0)
@@ -345,7 +417,7 @@ const READERS: Record<string, (string | number)[]> = {
   zset: ['ZRANGE', 'KEY', 0, -1],
   stream: ['XRANGE', 'KEY', '-', '+'],
 }
-const valueOf = async (cli: (...args: (string | number)[]) => Promise<unknown>, key: string) => {
+const readKey = async (cli: (...args: (string | number)[]) => Promise<unknown>, key: string) => {
   const type = String(await cli('TYPE', key))
   const value = await cli(...(READERS[type] ?? ['GET', 'KEY']).map((one) => (one === 'KEY' ? key : one)))
   return JSON.stringify(value)

@@ -43,7 +43,10 @@ test(
     const site = await openSite(ground)
     try {
       let router = await site.router()
-      const { org, team, key, auth } = await organisation({ farebox: router }, { rules: { approveAbove: '0' } })
+      const { org, team, key, auth } = await organisation(
+        { farebox: router },
+        { rules: { approveAbove: '0' } },
+      )
       const { node } = (await router.desk.run(OWNER, 'node.budgets', {
         id: team.id,
         budgets: [

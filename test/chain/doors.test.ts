@@ -27,7 +27,7 @@ test.each([
   '/v1/Chat/Completions',
   '/v1/chat',
   '/chat/completions',
-  '/v1/chat/completions/../../../admin',
+  '/v1/chat/completions/../../../v2',
   '/v1/%',
   '/v1/chat/completions%zz',
   '/',

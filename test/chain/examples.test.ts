@@ -1,6 +1,7 @@
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mint } from '../../src/cli/demo/localnet.ts'
+import { OTHER, organisation } from '../support/organisation.ts'
 import { runNode } from '../support/run.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -36,6 +37,27 @@ test('a stock x402 client pays with the example of the README', async () => {
   expect(output).toContain('200')
   expect(output).toContain('"success":true')
   expect(code).toBe(0)
+})
+
+test('an agent of an organisation waits for an approval and pays, with the example of the papers', async () => {
+  const { key: own } = await organisation(world, { rules: { approveAbove: '0.000001' } })
+  const { desk, deps } = world.farebox
+  const asset = `eip155:${world.net.chainId}/${world.token}`
+  const running = runNode(['examples/organisation-key.ts', world.farebox.url, 'test/small', asset], {
+    FAREBOX_WALLET_KEY: key,
+    FAREBOX_KEY: own.secret,
+  })
+  const waiting = async () => {
+    const asked = await desk.run(OTHER, 'approval.list', { at: own.id, status: 'waiting' })
+    return (asked as { approvals: { id: string }[] }).approvals[0]?.id
+  }
+  while ((await waiting()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+  await desk.run(OTHER, 'approval.decide', { id: await waiting(), approve: true })
+  const { code, output } = await running
+  expect(output).toMatch(/^This waits for an approval: .* apr_\S+\n200 Hello there/)
+  expect(code).toBe(0)
+  const [call] = await deps.ledger.recent({ limit: 1 })
+  expect(call).toMatchObject({ account: [...own.above, own.id], tags: { project: 'apollo' } })
 })
 
 test('the command line quotes and buys a call', async () => {

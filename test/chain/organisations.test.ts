@@ -240,7 +240,7 @@ test('a larger budget waits for a second person, who is not the first', async ()
   expect(asked).toMatchObject({ code: 'approval_waiting', status: 202 })
   const approval = String((asked as Refusal).details['approval'])
   await expect(run('approval.decide', { id: approval, approve: true })).rejects.toMatchObject({
-    code: 'forbidden',
+    code: 'taken_here',
   })
   await expect(run('node.budgets', budgets('50', own), approval)).rejects.toMatchObject({
     code: 'approval_waiting',

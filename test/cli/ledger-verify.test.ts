@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ledgerVerify } from '../../src/cli/ledger-verify.ts'
 import { systemClock } from '../../src/clock.ts'
+import { INVARIANTS } from '../../src/ledger/invariants.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { memoryLedger } from '../../src/ledger/memory.ts'
 import { aCall, moves, usd } from '../ledger/fixtures.ts'
@@ -35,7 +36,7 @@ test('a sound ledger is printed as sound, promise by promise', async () => {
 test('what does not hold is printed under its promise, and the exit code says so', async () => {
   const { code, lines } = await verify(await claimed(2), false, 199)
   expect(code).toBe(1)
-  const at = lines.indexOf('✗ Unpaid service stays within the limits.')
+  const at = lines.indexOf(`✗ ${INVARIANTS.limits}`)
   expect([lines[at + 1], lines.at(-1)]).toEqual(['    counter exposure: 200, limit 199', '1 violation.'])
 })
 

@@ -1,7 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
-import { type Node, nodeRow } from '../../src/accounts/node.ts'
+import { type Node, nodePut } from '../../src/accounts/node.ts'
 import type { Actor, Role } from '../../src/accounts/roles.ts'
-import { NODES } from '../../src/accounts/tables.ts'
 import { createAnalytics } from '../../src/analytics/analytics.ts'
 import { systemClock } from '../../src/clock.ts'
 import { analyticsOperations } from '../../src/desk/analytics.ts'
@@ -21,11 +20,8 @@ const actor = (role: Role, at = 'site'): Actor => ({
   grants: [{ role, at }],
   via: 'token',
 })
-const node = (id: string, level: Node['level'], above: string[], name: string) => ({
-  table: NODES,
-  id,
-  value: nodeRow({ id, level, above, name, created: 1, budgets: [], rules: {} }),
-})
+const node = (id: string, level: Node['level'], above: string[], name: string) =>
+  nodePut({ id, level, above, name, created: 1, budgets: [], rules: {} }, 0)
 
 let desk: Desk
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { AUDIT, type AuditRow, verifyAudit } from '../../src/accounts/audit.ts'
-import { type Node, nodeRow, SITE } from '../../src/accounts/node.ts'
+import { type Node, nodePut, SITE } from '../../src/accounts/node.ts'
 import type { Actor, Role } from '../../src/accounts/roles.ts'
 import { createAlerts } from '../../src/alerts/alerts.ts'
 import { KEEP_MS } from '../../src/alerts/delivery.ts'
@@ -39,13 +39,7 @@ const PUBLIC_URL = 'https://shop.com/in?token=hush'
 const openDesk = async (targets = PRIVATE) => {
   const clock = handClock()
   const records = memoryRecords({ clock })
-  await records.write(
-    [node(ORG, []), node(TEAM, [ORG]), node('org_z', [])].map((one) => ({
-      table: 'nodes',
-      id: one.id,
-      value: nodeRow(one),
-    })),
-  )
+  await records.write([node(ORG, []), node(TEAM, [ORG]), node('org_z', [])].map((one) => nodePut(one, 0)))
   const resolve = async (name: string) => (name.startsWith('inner') ? ['10.0.0.7'] : ['8.8.8.8'])
   const operations = hookOperations({ targets: () => targets, resolve })
   const desk = createDesk({ operations, records, clock, approve: async () => [] })

@@ -19,6 +19,7 @@ import { actorOf, type DeskWorld, deskWorld, ROOT } from '../support/desk.ts'
 const operations: Operations = operationsOf({
   hashPassword: async () => 'x',
   verifyPassword: async () => true,
+  isUsed: async () => false,
   spent: async () => ({ used: '0', resets: undefined }),
   webhooks: { targets: () => ({ allowPrivate: true, allowHosts: [] }), resolve: async () => [] },
   router: {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROLES, type Role } from '../../src/accounts/roles.ts'
 import type { NodeView } from '../../src/desk/tree.ts'
 import { inputOf } from '../../src/http/admin/pages/forms.ts'
-import { duration, shareOf, usd } from '../../src/http/admin/pages/words.ts'
+import { duration, shareOf, sumUsd, usd } from '../../src/http/admin/pages/words.ts'
 import { askFor, seed } from '../browser/seed.ts'
 import { OPERATOR, OWNER, openSite, type Site } from '../browser/site.ts'
 
@@ -324,6 +324,12 @@ test('figures are exact, with unit and fixed decimals', () => {
     '–',
   ])
   expect(usd('0.000421', 6)).toBe('$0.000421')
+  expect(['0', '0.000042', '0.01', '-0.002'].map(sumUsd)).toEqual([
+    '$0.00',
+    '$0.000042',
+    '$0.01',
+    '−$0.002000',
+  ])
   expect([999, 1_400, 75_000, 90_000_000].map(duration)).toEqual([
     '999 ms',
     '1.4 s',

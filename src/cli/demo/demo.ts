@@ -173,7 +173,10 @@ const refuse = async (print: Printer, scene: Scene, reply: Response): Promise<bo
   return false
 }
 
-const linger = async (print: Printer, { router, agentKey, net, token, model }: Scene): Promise<void> => {
+const linger = async (
+  print: Printer,
+  { router, agentKey, password, net, token, model }: Scene,
+): Promise<void> => {
   print.title('Still running. In another terminal, in this folder:')
   print.live(`
   curl -i ${router.url}/v1/chat/completions -H 'content-type: application/json' \\
@@ -182,6 +185,8 @@ const linger = async (print: Printer, { router, agentKey, net, token, model }: S
   FAREBOX_WALLET_KEY=${agentKey} \\
     npm run --silent farebox -- call --url ${router.url} --model ${model} --stream \\
     --asset eip155:${net.chainId}/${token} "What is a farebox?"
+
+  ${router.url}/admin is the operator’s desk: name demo, password ${password}
 
   Ctrl-C ends it.
 `)

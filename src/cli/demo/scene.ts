@@ -18,6 +18,8 @@ export type Scene = {
   model: string
   host: string
   agentKey: Hex
+  /** Of the operator `demo`, made for this run. */
+  password: string
   close: () => Promise<void>
 }
 
@@ -52,10 +54,12 @@ export const openScene = async (
   const host = await findHost(env)
   const dir = mkdtempSync(join(tmpdir(), 'farebox-demo-'))
   say('starting the router')
+  const password = randomBytes(9).toString('base64url')
   const config = readConfig(yaml(net, token, host, dir), {
     ...host.env,
     FAREBOX_QUOTE_SECRET: randomBytes(32).toString('hex'),
     FAREBOX_SETTLER_KEY: net.accounts[1]!.privateKey,
+    FAREBOX_ADMIN_PASSWORD: password,
   })
   const router = await start(config, {})
   const close = async () => {
@@ -63,7 +67,7 @@ export const openScene = async (
     await net.stop()
     rmSync(dir, { recursive: true, force: true })
   }
-  return { net, token, router, config, model: host.model, host: host.label, agentKey, close }
+  return { net, token, router, config, model: host.model, host: host.label, agentKey, password, close }
 }
 
 /** OpenAI when its key is there, else a local Ollama, else the simulated provider. */
@@ -122,6 +126,7 @@ const yaml = (net: Localnet, token: Hex, host: Host, dir: string): string => `
 server: { port: 0 }
 store: "sqlite:${join(dir, 'farebox.db')}"
 log: { level: silent }
+desk: { operators: [{ name: demo, passwordEnv: FAREBOX_ADMIN_PASSWORD }] }
 chains:
   - id: eip155:${net.chainId}
     rpc: ["${net.url}"]

@@ -103,7 +103,8 @@
 
   const draw = (at, { line, text, inks, font }) => {
     const { unit, times, series } = JSON.parse(at.dataset.chart)
-    const digits = (value, most = unit === '' ? 0 : 2) => {
+    const isSmall = Math.max(...series.flatMap(({ values }) => values.map(Math.abs))) < 0.1
+    const digits = (value, most = unit === '' ? 0 : isSmall ? 6 : 2) => {
       const body = Math.abs(value).toLocaleString('en-US', {
         minimumFractionDigits: most,
         maximumFractionDigits: most,
@@ -153,9 +154,10 @@
           },
           {
             ...axis,
-            size: 64,
+            size: isSmall && unit !== '' ? 80 : 64,
             space: 40,
-            values: (_, splits) => splits.map((one) => digits(one, splits.every(Number.isInteger) ? 0 : 2)),
+            values: (_, splits) =>
+              splits.map((one) => digits(one, splits.every(Number.isInteger) ? 0 : undefined)),
           },
         ],
         series: [

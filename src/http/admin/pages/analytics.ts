@@ -1,11 +1,12 @@
 import { bar, chart } from './charts.ts'
+import { filters } from './form-parts.ts'
 import type { Page } from './layout.ts'
-import { card, choice, empty, filters, grid, shown } from './parts.ts'
+import { card, choice, empty, grid, shown } from './parts.ts'
 import { bucketLabel, bucketTime, daysBack } from './periods.ts'
 import type { Figures, SeriesView, Summary, TopView } from './router-views.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
-import { chainName, count, dollars, duration, micros, percent, shareOf, UNKNOWN, usd } from './words.ts'
+import { chainName, count, dollars, duration, micros, percent, shareOf, sumUsd, UNKNOWN } from './words.ts'
 
 const { a, article, div, h2, p, span } = tags
 
@@ -82,12 +83,12 @@ const tiles = (now: Summary): Child => {
   const { latency, firstByte } = now
   return div(
     { class: 'tiles six' },
-    tile('Spent', usd(now.spend), `${usd(now.before.spend)} in the period before`),
+    tile('Spent', sumUsd(now.spend), `${sumUsd(now.before.spend)} in the period before`),
     now.margin !== undefined &&
-      tile('Margin', usd(now.margin), `${percent(shareOf(now.margin, now.spend))} of what was spent`),
+      tile('Margin', sumUsd(now.margin), `${percent(shareOf(now.margin, now.spend))} of what was spent`),
     tile(
       'Saved against the flagship',
-      usd(now.savings),
+      sumUsd(now.savings),
       `${percent(shareOf(now.savings, now.flagship))} of its price`,
     ),
     tile('Calls', count(now.calls), now.calls > 0 ? `${percent(now.failed / now.calls)} failed` : 'none'),
@@ -122,12 +123,12 @@ const spending = ({ points }: SeriesView): Child =>
           {
             label: 'Spent',
             values: points.map((one) => dollars(one.spend)),
-            printed: points.map((one) => usd(one.spend)),
+            printed: points.map((one) => sumUsd(one.spend)),
           },
           {
             label: 'The flagship would have cost',
             values: points.map((one) => dollars(one.flagship)),
-            printed: points.map((one) => usd(one.flagship)),
+            printed: points.map((one) => sumUsd(one.flagship)),
           },
         ],
       })
@@ -164,9 +165,9 @@ const topTable = ({ values, rest }: TopView, by: string): Child => {
   const row = (name: Child, one: Figures, length: number | undefined): Child[] => [
     name,
     length === undefined ? undefined : bar(length),
-    usd(one.spend),
-    ...(books ? [usd(one.margin), percent(shareOf(one.margin, one.spend))] : []),
-    usd(one.savings),
+    sumUsd(one.spend),
+    ...(books ? [sumUsd(one.margin), percent(shareOf(one.margin, one.spend))] : []),
+    sumUsd(one.savings),
     count(one.calls),
     one.calls > 0 ? percent(one.failed / one.calls) : UNKNOWN,
     one.latency === undefined ? UNKNOWN : duration(one.latency.p50),

@@ -1,6 +1,7 @@
 import type { ApprovalView } from '../../../desk/approvals.ts'
+import { action } from './form-parts.ts'
 import type { Page } from './layout.ts'
-import { action, badge, card, choice, empty, grid, pager, shown, type Tone } from './parts.ts'
+import { badge, card, choice, empty, grid, pager, shown, type Tone } from './parts.ts'
 import { allowed, placeOf, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
 import { ago, fineUsd } from './words.ts'

@@ -1,8 +1,8 @@
 import type { Budget } from '../../../accounts/node.ts'
 import type { NodeView } from '../../../desk/tree.ts'
 import { meter } from './charts.ts'
-import type { Field } from './parts.ts'
-import { field } from './parts.ts'
+import type { Field } from './form-parts.ts'
+import { field } from './form-parts.ts'
 import { type Child, type Html, tags } from './tags.ts'
 import { ago, percent, shareOf, UNKNOWN, usd } from './words.ts'
 

@@ -1,5 +1,6 @@
+import { filters } from './form-parts.ts'
 import type { Page } from './layout.ts'
-import { badge, card, empty, filters, grid, pager, type Tone, unavailable } from './parts.ts'
+import { badge, card, empty, grid, pager, type Tone, unavailable } from './parts.ts'
 import type { CallList, CallView } from './router-views.ts'
 import { placeOf, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'

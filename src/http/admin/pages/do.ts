@@ -37,6 +37,8 @@ const DONE: Readonly<Record<string, string>> = {
   'org.create': 'The organisation is there.',
   'team.create': 'The team is there.',
   'user.create': 'The user is there.',
+  'user.login': 'Saved. Its sessions end where it signs in by something else now.',
+  'me.password': 'Your password is changed.',
   'key.create': 'The key is there.',
   'node.rename': 'The new name is saved.',
   'node.move': 'It was moved.',

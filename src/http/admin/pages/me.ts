@@ -1,5 +1,6 @@
+import { action } from './form-parts.ts'
 import type { Page } from './layout.ts'
-import { action, badge, card, empty, grid, shown } from './parts.ts'
+import { badge, card, empty, grid, shown } from './parts.ts'
 import { allowedSomewhere, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
 import { ago } from './words.ts'
@@ -50,6 +51,7 @@ export const mePage = async (scene: Scene): Promise<Page> => {
         shown(tokens, (all) => tokenTable(scene, all.tokens)),
       ),
       card({ title: 'New token', note: 'It is shown once, right after.' }, tokenForm(scene)),
+      scene.actor.user.startsWith('user_') && card({ title: 'Your password' }, passwordForm(scene)),
       card({ title: 'Your roles' }, rolesOf(scene)),
     ),
   }
@@ -139,6 +141,30 @@ const tokenForm = (scene: Scene): Child =>
       },
     ],
     submit: 'Create token',
+  })
+
+const passwordForm = (scene: Scene): Child =>
+  action(scene, {
+    operation: 'me.password',
+    id: 'password',
+    fields: [
+      {
+        name: 'present:exact',
+        label: 'Present password',
+        type: 'password',
+        required: true,
+        autocomplete: 'current-password',
+      },
+      {
+        name: 'next:exact',
+        label: 'New password',
+        type: 'password',
+        required: true,
+        hint: 'At least 12 characters. Your other sessions end with the old one.',
+        autocomplete: 'new-password',
+      },
+    ],
+    submit: 'Change password',
   })
 
 const rolesOf = (scene: Scene): Child =>

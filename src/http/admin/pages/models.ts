@@ -1,6 +1,7 @@
 import { dot } from './charts.ts'
+import { field } from './form-parts.ts'
 import type { Page } from './layout.ts'
-import { badge, card, empty, field, grid, pager, shown } from './parts.ts'
+import { badge, card, empty, grid, pager, shown } from './parts.ts'
 import type { HostView, ModelList, ModelView } from './router-views.ts'
 import type { Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'

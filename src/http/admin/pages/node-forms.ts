@@ -1,8 +1,9 @@
 /** The forms by which the tree is changed; each only for who may. */
-import type { Rules } from '../../../accounts/node.ts'
 import type { NodeView } from '../../../desk/tree.ts'
 import { budgetFields } from './budgets.ts'
-import { action, card, type Field } from './parts.ts'
+import { action, type Field } from './form-parts.ts'
+import { card } from './parts.ts'
+import { ruleFields } from './rules.ts'
 import { allowed, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
 
@@ -104,6 +105,9 @@ export const changeForms = (scene: Scene, node: NodeView): Child[] => {
       { title: 'Change', wide: node.level === 'key' },
       mayBudget && folded(scene, 'Edit the budgets', 'budgets-set', budgetsForm(scene, node)),
       mayBudget && folded(scene, 'Edit the rules', 'rules-set', rulesForm(scene, node)),
+      mayTree &&
+        node.level === 'user' &&
+        folded(scene, 'Change how it signs in', 'login', loginForm(scene, node)),
       keyOf && folded(scene, 'Give it a new secret', 'rotate', rotateForm(scene, node)),
       mayTree && folded(scene, 'Rename', 'rename', renameForm(scene, node)),
       mayTree && node.level !== 'org' && folded(scene, 'Move', 'move', moveForm(scene, node)),
@@ -129,8 +133,6 @@ const budgetsForm = (scene: Scene, node: NodeView): Child =>
     submit: 'Save budgets',
   })
 
-const STRATEGIES = ['balanced', 'cost', 'latency', 'availability']
-
 const rulesForm = (scene: Scene, node: NodeView): Child =>
   action(scene, {
     operation: 'node.rules',
@@ -140,70 +142,24 @@ const rulesForm = (scene: Scene, node: NodeView): Child =>
     submit: 'Save rules',
   })
 
-const ruleFields = (rules: Rules): Field[] => {
-  const list = (values: readonly string[] | undefined) => values?.join(', ')
-  return [
-    {
-      name: 'rules.models:list',
-      label: 'Models',
-      value: list(rules.models),
-      hint: 'Ids, also with * at the end; empty: all',
-    },
-    {
-      name: 'rules.strategies:list',
-      label: 'Strategies that may be chosen',
-      value: list(rules.strategies),
-      hint: STRATEGIES.join(', '),
-    },
-    {
-      name: 'rules.strategy',
-      label: 'Strategy of who does not choose',
-      value: rules.strategy ?? '',
-      options: [['', 'the router’s own'], ...STRATEGIES.map((one) => [one, one] as const)],
-    },
-    {
-      name: 'rules.maxPerCall',
-      label: 'Most a call may cost, USD',
-      value: rules.maxPerCall,
-      inputmode: 'decimal',
-    },
-    {
-      name: 'rules.approveAbove',
-      label: 'Ask for approval above, USD',
-      value: rules.approveAbove,
-      inputmode: 'decimal',
-    },
-    { name: 'rules.chains:list', label: 'Chains', value: list(rules.chains), hint: 'Such as eip155:8453' },
-    { name: 'rules.assets:list', label: 'Tokens', value: list(rules.assets), hint: 'Such as USDC' },
-    {
-      name: 'rules.addresses:list',
-      label: 'Addresses that may call',
-      value: list(rules.addresses),
-      hint: 'Such as 10.0.0.0/8',
-    },
-    {
-      name: 'rules.expires:time',
-      label: 'Ends at (UTC)',
-      type: 'datetime-local',
-      value: rules.expires === undefined ? undefined : new Date(rules.expires).toISOString().slice(0, 16),
-    },
-    {
-      name: 'rules.perMinute:number',
-      label: 'Calls a minute',
-      value: rules.perMinute === undefined ? undefined : String(rules.perMinute),
-      inputmode: 'numeric',
-    },
-    {
-      name: 'rules.fourEyes:bool',
-      label: 'A second person',
-      value: String(rules.fourEyes ?? false),
-      options: [
-        ['false', 'is not needed'],
-        ['true', 'must agree to larger budgets and wider rules'],
-      ],
-    },
-  ]
-}
+const loginForm = (scene: Scene, node: NodeView): Child =>
+  action(scene, {
+    operation: 'user.login',
+    id: 'login',
+    hidden: { id: node.id },
+    fields: [
+      { name: 'login', label: 'Login', value: node.login?.name },
+      {
+        name: 'password:exact',
+        label: 'New password',
+        type: 'password',
+        hint: 'At least 12 characters; empty: it stays',
+        autocomplete: 'new-password',
+      },
+      { name: 'wallet', label: 'Wallet that signs in', value: node.login?.wallet, ...ADDRESS },
+    ],
+    submit: 'Save',
+  })
 
 const renameForm = (scene: Scene, node: NodeView): Child =>
   action(scene, {

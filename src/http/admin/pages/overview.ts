@@ -1,27 +1,15 @@
-import type { ApprovalView } from '../../../desk/approvals.ts'
 import { callTable } from './calls.ts'
-import { chart, dot, sparkline } from './charts.ts'
+import { chart, sparkline } from './charts.ts'
+import { healthList } from './health.ts'
 import type { Page } from './layout.ts'
-import { card, choice, empty, shown, type Tone, unavailable } from './parts.ts'
+import { card, choice, empty, shown, unavailable } from './parts.ts'
 import { bucketLabel, bucketTime, daysBack } from './periods.ts'
-import type { CallList, HostView, OverviewView, SeriesView, Summary } from './router-views.ts'
+import type { CallList, SeriesView, Summary } from './router-views.ts'
 import { type Asked, allowed, allowedSomewhere, type Scene } from './scene.ts'
 import { type Child, type Html, tags } from './tags.ts'
-import {
-  ago,
-  chainName,
-  count,
-  dollars,
-  duration,
-  micros,
-  percent,
-  plural,
-  shareOf,
-  UNKNOWN,
-  usd,
-} from './words.ts'
+import { ago, count, dollars, micros, percent, shareOf, sumUsd } from './words.ts'
 
-const { a, article, div, h2, li, p, span, ul } = tags
+const { a, article, div, h2, p, span } = tags
 
 const PERIODS = { '1': 'Today', '7': '7 days', '30': '30 days' } as const
 
@@ -59,7 +47,7 @@ export const overviewPage = async (scene: Scene): Promise<Page> => {
           { title: 'Revenue and margin' },
           shown(series, (points) => moneyChart(points)),
         ),
-        card({ title: 'Health', id: 'health' }, await health(scene)),
+        card({ title: 'Health', id: 'health' }, await healthList(scene)),
         card(
           {
             title: 'Last calls',
@@ -98,7 +86,7 @@ const tiles = (now: Summary, series: Asked<SeriesView>, days: string): Html => {
   const money = (title: string, of: 'spend' | 'margin' | 'savings', note?: Child) =>
     tile({
       title,
-      value: usd(now[of]),
+      value: sumUsd(now[of]),
       delta: compare(dollars(now[of]), dollars(now.before[of]), before),
       note,
       curve: points.map((one) => dollars(one[of])),
@@ -162,116 +150,17 @@ const moneyChart = ({ points, grain }: SeriesView): Child => {
       {
         label: 'Revenue',
         values: points.map((one) => dollars(one.spend)),
-        printed: points.map((one) => usd(one.spend)),
+        printed: points.map((one) => sumUsd(one.spend)),
       },
       ...(margin
         ? [
             {
               label: 'Margin',
               values: points.map((one) => dollars(one.margin)),
-              printed: points.map((one) => usd(one.margin)),
+              printed: points.map((one) => sumUsd(one.margin)),
             },
           ]
         : []),
     ],
   })
 }
-
-type Check = { name: string; tone: Tone; state: Child; about?: Child; href?: string }
-
-const health = async (scene: Scene): Promise<Child> => {
-  const [overview, hosts, approvals] = await Promise.all([
-    scene.ask<OverviewView>('overview.get'),
-    scene.ask<{ hosts: readonly HostView[] }>('host.list'),
-    scene.ask<{ approvals: readonly ApprovalView[] }>('approval.list', { status: 'waiting', limit: 50 }),
-  ])
-  if (!overview.ok) return unavailable(overview)
-  const { ready } = overview.value
-  const checks: Check[] = [
-    readiness(ready),
-    providers(overview.value, hosts.ok ? hosts.value.hosts : []),
-    ...Object.entries(ready.checks.chains ?? {}).map(([chain, check]) => gas(chain, check)),
-    oldest(overview.value),
-    unpaid(overview.value),
-    differing(overview.value),
-    ...(approvals.ok ? [waiting(approvals.value.approvals)] : []),
-  ]
-  return ul(
-    { class: 'checks' },
-    ...checks.map(({ name, tone, state, about, href }) =>
-      li(
-        dot(tone),
-        span(
-          href === undefined ? name : a({ href }, name),
-          about !== undefined && span({ class: 'about' }, about),
-        ),
-        span({ class: `state ${tone === 'plain' ? 'muted' : `${tone}-text`}` }, state),
-      ),
-    ),
-  )
-}
-
-const readiness = ({ ready, problems, warnings }: OverviewView['ready']): Check => ({
-  name: 'Paid calls',
-  tone: !ready ? 'bad' : warnings.length > 0 ? 'warn' : 'good',
-  state: ready ? 'taken' : 'not taken',
-  about: [...problems, ...warnings].slice(0, 3).join(' · ') || undefined,
-})
-
-const providers = ({ providers: { all, up } }: OverviewView, hosts: readonly HostView[]): Check => {
-  const resting = hosts.filter((one) => (one.resting?.length ?? 0) > 0).map(({ provider }) => provider)
-  return {
-    name: 'Providers',
-    tone: up === 0 && all > 0 ? 'bad' : up < all || resting.length > 0 ? 'warn' : 'good',
-    state: `${up} of ${all} up`,
-    about: resting.length === 0 ? undefined : `Models rest at ${resting.slice(0, 5).join(', ')}`,
-    href: '/admin/models',
-  }
-}
-
-/** Settlements that the settler can still pay for, below which it should be filled up. */
-const FEW = 200
-
-const gas = (chain: string, { settlements }: { settlements?: string | undefined }): Check => ({
-  name: `Settler’s gas on ${chainName(chain)}`,
-  tone: settlements === undefined ? 'plain' : Number(settlements) < FEW ? 'warn' : 'good',
-  state: settlements === undefined ? UNKNOWN : `for ${count(settlements)}`,
-  about: settlements === undefined ? 'Not known now' : 'settlements, at the present fees',
-})
-
-const HOUR_MS = 3_600_000
-
-const oldest = ({ settlements: { open, oldestMs } }: OverviewView): Check => ({
-  name: 'Settlements',
-  tone: open > 0 && oldestMs > HOUR_MS ? 'warn' : 'good',
-  state: open === 0 ? 'none open' : `${count(open)} open`,
-  about: open === 0 ? undefined : `The oldest is ${duration(oldestMs)} old`,
-  href: '/admin/settlements',
-})
-
-const unpaid = ({ exposure: { usd: open, limit } }: OverviewView): Check => {
-  const share = shareOf(open, limit)
-  return {
-    name: 'Service not paid yet',
-    tone: share !== undefined && share >= 0.8 ? 'warn' : 'good',
-    state: usd(open),
-    about: `of ${usd(limit)} that is risked${share === undefined ? '' : `, ${percent(share)}`}`,
-  }
-}
-
-const differing = ({ findings }: OverviewView): Check => ({
-  name: 'Ledger and chain',
-  tone: findings === 0 ? 'good' : 'bad',
-  state: findings === 0 ? 'no finding' : plural(findings, 'finding'),
-  href: '/admin/settlements',
-})
-
-const waiting = (approvals: readonly ApprovalView[]): Check => ({
-  name: 'Approvals',
-  tone: approvals.length === 0 ? 'good' : 'warn',
-  state:
-    approvals.length === 0
-      ? 'none waiting'
-      : `${approvals.length === 50 ? '50 or more' : approvals.length} waiting`,
-  href: '/admin/approvals',
-})

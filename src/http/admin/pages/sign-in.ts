@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import type { Resource } from '../../resources.ts'
 import type { Env } from '../../send.ts'
+import { field } from './form-parts.ts'
 import { type AssetPaths, bare } from './layout.ts'
-import { field } from './parts.ts'
 import { page, redirect } from './send.ts'
 import { documentOf, tags } from './tags.ts'
 

@@ -23,6 +23,12 @@ export const usd = (text: string | undefined, decimals = 2): string => {
 /** The price of one call: six decimals. */
 export const fineUsd = (text: string | undefined): string => usd(text, 6)
 
+/** A sum that may be less than a cent: with two decimals, or with six where two would show nothing of it. */
+export const sumUsd = (text: string | undefined): string => {
+  const units = micros(text)
+  return usd(text, units !== 0n && units > -10_000n && units < 10_000n ? 6 : 2)
+}
+
 /** Micro-dollars of a decimal string; 0 for what is none. */
 export const micros = (text: string | undefined): bigint => {
   const match = MONEY.exec(text ?? '')
