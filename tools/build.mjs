@@ -21,4 +21,5 @@ const built = spawnSync(tsc, ['--project', 'tsconfig.build.json', ...flags], { c
 // What the sources read beside themselves lies beside them again.
 for (const name of ['catalog.json', 'providers.json', 'difficulty.bin'])
   cpSync(join(root, 'data', name), join(root, 'dist', 'data', name))
+cpSync(join(root, 'src/http/admin/assets'), join(root, 'dist/src/http/admin/assets'), { recursive: true })
 process.exit(built.status ?? 1)

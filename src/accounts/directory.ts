@@ -49,21 +49,19 @@ export const createDirectory = (facts: {
     revision = seen
     looked = now
   }
-  /** At most so old is what is kept; when the store does not say, nobody is let in by it. */
-  const fresh = (): void | Promise<void> => {
-    if (clock.now() - looked < 2 * EVERY_MS) return
+  /** One look at a time, for all who wait for it; rejects when the store does not say. */
+  const refreshed = (): Promise<void> => {
     looking ??= refresh().finally(() => {
       looking = undefined
     })
     return looking
   }
-  const again = () => {
-    looking ??= refresh()
-      .catch((error: unknown) => log.info('accounts_not_seen', { why: reasonOf(error) }))
-      .finally(() => {
-        looking = undefined
-      })
+  /** At most so old is what is kept; when the store does not say, nobody is let in by it. */
+  const fresh = (): void | Promise<void> => {
+    if (clock.now() - looked >= 2 * EVERY_MS) return refreshed()
   }
+  const again = () =>
+    void refreshed().catch((error: unknown) => log.info('accounts_not_seen', { why: reasonOf(error) }))
 
   const nodes = async (id: string): Promise<Node[]> => {
     const node = (await records.get<Node>(NODES, id))?.value

@@ -7,6 +7,7 @@ import { auditOperations } from './audit.ts'
 import type { Operations } from './desk.ts'
 import { hookOperations } from './hooks.ts'
 import { keyOperations } from './keys.ts'
+import { listOperations } from './list.ts'
 import { type LoginDeskFacts, loginOperations } from './logins.ts'
 import { nodeOperations } from './nodes.ts'
 import { roleOperations } from './roles.ts'
@@ -24,6 +25,7 @@ export type OperationFacts = TreeFacts &
 
 export const operationsOf = (facts: OperationFacts): Operations => ({
   ...treeOperations(facts),
+  ...listOperations(facts),
   ...nodeOperations(),
   ...loginOperations(facts),
   ...keyOperations(),

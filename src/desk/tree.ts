@@ -117,18 +117,19 @@ export const added = <R extends object>(
   }
 }
 
+/** A node with what was spent of its budgets. */
+export const viewOf = async (node: Node, spent: TreeFacts['spent']): Promise<NodeView> => ({
+  ...shown(node),
+  spent: await Promise.all(
+    node.budgets
+      .filter(({ per }) => per !== 'call')
+      .map(async (one) => ({ budget: one.id, limit: one.limit, ...(await spent(node, one)) })),
+  ),
+})
+
 const LIST = 500
 
 export const treeOperations = ({ hashPassword, spent }: TreeFacts) => {
-  const viewOf = async (node: Node): Promise<NodeView> => ({
-    ...shown(node),
-    spent: await Promise.all(
-      node.budgets
-        .filter(({ per }) => per !== 'call')
-        .map(async (one) => ({ budget: one.id, limit: one.limit, ...(await spent(node, one)) })),
-    ),
-  })
-
   return {
     'tree.list': reading({
       summary:
@@ -145,7 +146,7 @@ export const treeOperations = ({ hashPassword, spent }: TreeFacts) => {
         const rows = await records.list<Node>(NODES, range)
         const nodes = rows.map(({ value }) => value).filter((one) => deleted || one.deleted === undefined)
         return {
-          nodes: await Promise.all(nodes.map(viewOf)),
+          nodes: await Promise.all(nodes.map((one) => viewOf(one, spent))),
           ...(rows.length === LIST && { after: rows.at(-1)!.id }),
         }
       },
@@ -174,7 +175,7 @@ export const treeOperations = ({ hashPassword, spent }: TreeFacts) => {
         if (!node) throw fail('not_here', { what: 'such id' })
         const above = await records.many<Node>(NODES, node.above)
         return {
-          node: await viewOf(node),
+          node: await viewOf(node, spent),
           above: above.flatMap((row) => (row ? [{ id: row.id, name: row.value.name }] : [])),
         }
       },

@@ -65,9 +65,11 @@ export const createWatch = ({ records, clock, log, sources }: WatchFacts): Watch
     }
   }
   const run = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      await look()
+    // What has just started has seen nothing yet.
+    for (;;) {
       await clock.sleep(EVERY_MS, signal)
+      if (signal.aborted) return
+      await look()
     }
   }
 

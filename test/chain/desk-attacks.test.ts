@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Approval, createCallApprovals, putOf } from '../../src/accounts/approvals.ts'
+import { callerOf } from '../../src/accounts/caller.ts'
 import type { Node } from '../../src/accounts/node.ts'
 import type { Actor } from '../../src/accounts/roles.ts'
 import { callsOf } from '../../src/desk/calls.ts'
@@ -6,6 +8,8 @@ import { createCursors } from '../../src/desk/cursor.ts'
 import type { Refusal } from '../../src/errors.ts'
 import type { Call } from '../../src/ledger/call.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
+import type { Usd } from '../../src/money.ts'
+import { memoryRecords } from '../../src/store/records.ts'
 import { DEPOSIT, sign } from '../campaign/ways.ts'
 import { aCall } from '../ledger/fixtures.ts'
 import { made, OWNER, organisation, seen } from '../support/organisation.ts'
@@ -13,11 +17,14 @@ import { buy, header, offersOf, post, signOffer } from '../support/pay.ts'
 import { startRedis } from '../support/redis.ts'
 import { told } from '../support/refused.ts'
 import { chunk, goodAnswer } from '../support/upstream.ts'
-import { hello, startWorld, type World } from '../support/world.ts'
+import { ADMIN_PASSWORD, hello, startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {
-  world = await startWorld({ extra: 'desk: { webhooks: { allowPrivate: true } }' })
+  world = await startWorld({
+    extra:
+      'desk: { operators: [{ name: root, passwordEnv: FAREBOX_ADMIN_PASSWORD }], webhooks: { allowPrivate: true } }',
+  })
 })
 afterAll(() => world.close())
 
@@ -79,6 +86,25 @@ test('names of all kinds are told as they are, break no header, no line and no p
       expect(error.message).toMatch(/^[\x20-\x7e]+$/)
       expect([...answer.headers].some(([header]) => header === 'set-cookie')).toBe(false)
     }
+  }
+  const { url } = world.farebox
+  const signedIn = await post(`${url}/admin/session`, { name: 'root', password: ADMIN_PASSWORD })
+  const cookie = signedIn.headers.get('set-cookie')!.split(';')[0]!
+  const bad = keys[names.indexOf('<script>alert(1)</script>')]!
+  for (const path of [
+    '',
+    '/tree',
+    `/tree/${bad.ids['over']}`,
+    '/keys',
+    '/approvals',
+    '/members',
+    '/audit',
+    '/analytics',
+  ]) {
+    const page = await fetch(`${url}/admin${path}`, { headers: { cookie } })
+    const html = await page.text()
+    expect([path, page.status, html.includes('<script>alert')]).toEqual([path, 200, false])
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
   }
 })
 
@@ -340,7 +366,7 @@ test('a list that goes on at a call of somebody else does not say which one that
 
 test('while the store is away a key is not believed, who shows none is told prices, and all is well when it is back', async () => {
   const redis = await startRedis()
-  const away = await startWorld({ store: redis.url })
+  const away = await startWorld({ store: redis.url as `redis://${string}` })
   try {
     const { auth } = await organisation(away)
     const offer = offersOf(await post(away.chat, hello(), auth))[0]!
@@ -395,4 +421,53 @@ test('webhooks are listed where their nodes are, also after those have moved', a
   expect(await Promise.all([org, team, other, user].map(({ id }) => below(id)))).toEqual([1, 1, 0, 1])
   await run('node.move', { id: user.id, to: other.id })
   expect(await Promise.all([org, team, other, user].map(({ id }) => below(id)))).toEqual([1, 0, 1, 1])
+})
+
+test('an approval that has expired, was used or was for less is asked for anew, and one that was refused stays so', async () => {
+  let now = Date.now()
+  const clock = { now: () => now, sleep: async () => {} }
+  const records = memoryRecords({ clock })
+  const used = new Set<string>()
+  const hour = 3_600_000
+  const isUsed = async (id: string) => used.has(id)
+  const approvals = createCallApprovals({ records, clock, ttl: () => hour, isUsed })
+  const key: Node = {
+    ...{ id: 'key_1', level: 'key', above: ['org_1', 'user_1'], name: 'night run', created: now },
+    ...{ budgets: [], rules: { approveAbove: '0' } },
+  }
+  const caller = callerOf([key])
+  const ask = (micro: bigint, approval?: string) =>
+    approvals
+      .need({
+        ...{ caller, needed: { bound: caller.bounds[0]!, above: 0n as Usd }, model: 'test/small' },
+        ...{ digest: '0x1', ceiling: micro as Usd, approval },
+      })
+      .catch((error: Refusal) => `${error.code} ${error.details['approval'] ?? error.details['problem']}`)
+  const idOf = (said: string) => /apr_.*/.exec(said)![0]
+  const decide = async (id: string, status: 'approved' | 'refused') => {
+    const { value, version } = (await records.get<Approval>('approvals', id))!
+    await records.write([putOf({ ...value, status }, version)])
+  }
+  const first = idOf(await ask(100n))
+  expect(await ask(90n)).toBe(`approval_waiting ${first}`)
+  await decide(first, 'approved')
+  expect(await ask(100n)).toBe(first)
+  expect(await ask(101n, first)).toBe('approval_invalid the call costs more now')
+  const dearer = idOf(await ask(101n))
+  expect(dearer).not.toBe(first)
+  // What was asked for last is what is found by the request; the other is still good for who names it.
+  expect(await ask(100n, first)).toBe(first)
+  now += hour
+  expect(await ask(100n, first)).toBe('approval_invalid it is expired')
+  const late = idOf(await ask(100n))
+  expect([first, dearer]).not.toContain(late)
+  await decide(late, 'approved')
+  used.add(late)
+  expect(await ask(100n, late)).toBe('approval_invalid a call has used it')
+  const next = idOf(await ask(100n))
+  await decide(next, 'refused')
+  expect(await ask(100n)).toMatch(/^approval_invalid it was refused/)
+  // Of many who ask at once all wait for the same.
+  now += hour
+  expect(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(100n)))).size).toBe(1)
 })

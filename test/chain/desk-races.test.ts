@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { createDirectory } from '../../src/accounts/directory.ts'
+import { hashOf } from '../../src/accounts/keys.ts'
 import type { Node } from '../../src/accounts/node.ts'
 import { createDesk } from '../../src/desk/desk.ts'
 import { keyOperations } from '../../src/desk/keys.ts'
@@ -6,6 +8,7 @@ import { nodeOperations } from '../../src/desk/nodes.ts'
 import { roleOperations } from '../../src/desk/roles.ts'
 import { treeOperations } from '../../src/desk/tree.ts'
 import { fail } from '../../src/errors.ts'
+import { quietLog } from '../../src/log.ts'
 import { memoryRecords, type Records } from '../../src/store/records.ts'
 import { OWNER } from '../support/organisation.ts'
 
@@ -90,4 +93,48 @@ test('a second person is asked for as soon as one is wanted', async () => {
   const wish = () => desk.run('node.rules', { id: org.id, rules: { fourEyes: true } })
   const made = desk.while('many', wish, 'key.create', { user: user.id, name: 'without limits' })
   await expect(made).rejects.toMatchObject({ code: 'approval_waiting' })
+})
+
+test('while the store does not answer nobody is let in by what is remembered, whoever asks it', async () => {
+  let now = 0
+  const clock = { now: () => now, sleep: async () => {} }
+  const records = memoryRecords({ clock })
+  let fails: (() => void) | undefined
+  const silent: Records = {
+    ...records,
+    revision: (table) =>
+      now < 10_000
+        ? records.revision(table)
+        : new Promise((_, reject) => {
+            fails = () => reject(fail('ledger_unavailable'))
+          }),
+  }
+  const secret = `fbx_abcdefgh_${'a'.repeat(43)}`
+  const key = { prefix: 'fbx_abcdefgh', hash: hashOf(secret) }
+  const node: Node = {
+    id: 'key_1',
+    level: 'key',
+    above: [],
+    name: 'k',
+    created: 1,
+    budgets: [],
+    rules: {},
+    key,
+  }
+  await records.write([
+    { table: 'nodes', id: 'key_1', value: node as never },
+    { table: 'names', id: 'bearer:fbx_abcdefgh', value: 'key_1' },
+  ])
+  const policy = () => ({ allow: true, rules: {}, budgets: [] })
+  const directory = createDirectory({ records: silent, clock, log: quietLog, policy })
+  const ask = async () => directory.who({ bearer: secret, wallet: undefined })
+  expect((await ask()).path).toEqual(['key_1'])
+  now = 10_000
+  // Its own look comes first, and the call waits for the same one.
+  directory.start()
+  const asked = ask()
+  await Promise.resolve()
+  fails!()
+  await expect(asked).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  directory.stop()
 })

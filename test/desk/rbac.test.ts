@@ -95,6 +95,7 @@ const asOwnerOf =
 /** How each operation is asked for. One that is missing here fails the test: say where its permission counts. */
 const SAMPLES: Readonly<Record<string, Sampler>> = {
   'tree.list': at({}, 'under'),
+  'node.list': at({ level: 'key' }),
   'tree.mine': own(),
   'node.get': node('id'),
   'org.create': site({ name: 'New' }),

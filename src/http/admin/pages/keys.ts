@@ -1,19 +1,22 @@
 import type { NodeView } from '../../../desk/tree.ts'
 import { budgetBars } from './budgets.ts'
 import { action, field } from './form-parts.ts'
+import { type Found, found } from './found.ts'
 import type { Page } from './layout.ts'
-import { card, empty, grid, shown } from './parts.ts'
+import { card, empty, grid, pager, shown } from './parts.ts'
 import { allowed, allowedSomewhere, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
 import { freezeButton, stateBadge } from './tree.ts'
-import { type Found, walk } from './walk.ts'
 import { ago } from './words.ts'
 
 const { a, code, div, input, p, span } = tags
 
 /** Keys, wherever in the tree they are. */
 export const keysPage = async (scene: Scene): Promise<Page> => {
-  const [keys, users] = await Promise.all([walk(scene, 'key'), walk(scene, 'user')])
+  const [keys, users] = await Promise.all([
+    found(scene, 'key', scene.query.get('after')),
+    found(scene, 'user'),
+  ])
   const makers = users.ok
     ? users.value.nodes.filter(({ node }) => allowed(scene.actor, 'key.write', [...node.above, node.id]))
     : []
@@ -33,7 +36,7 @@ export const keysPage = async (scene: Scene): Promise<Page> => {
   }
 }
 
-const table = (scene: Scene, { nodes, whole }: Found): Child => [
+const table = (scene: Scene, { nodes, next }: Found): Child => [
   grid({
     caption: 'Keys and their budgets',
     columns: [
@@ -59,11 +62,7 @@ const table = (scene: Scene, { nodes, whole }: Found): Child => [
       p('Make an organisation, a user in it, and then a key of that user.'),
     ),
   }),
-  !whole &&
-    p(
-      { class: 'note' },
-      `The first ${nodes.length} are shown. Open an organisation, team or user to see its own.`,
-    ),
+  pager(scene, { name: 'after', next, older: 'More' }),
 ]
 
 const shownAs = ({ key }: NodeView): Child =>

@@ -1,18 +1,18 @@
 import { GRANTS, ROLES, type Role } from '../../../accounts/roles.ts'
 import type { NodeView } from '../../../desk/tree.ts'
 import { action } from './form-parts.ts'
+import { type Found, found } from './found.ts'
 import type { Page } from './layout.ts'
-import { card, empty, grid, shown } from './parts.ts'
+import { card, empty, grid, pager, shown } from './parts.ts'
 import { allowed, allowedSomewhere, placeOf, type Scene } from './scene.ts'
 import { type Child, tags } from './tags.ts'
 import { stateBadge } from './tree.ts'
-import { type Found, walk } from './walk.ts'
 
 const { a, div, p, span } = tags
 
 /** Users who may sign in, and their roles. */
 export const membersPage = async (scene: Scene): Promise<Page> => {
-  const users = await walk(scene, 'user')
+  const users = await found(scene, 'user', scene.query.get('after'))
   return {
     title: 'Members',
     lead: 'Users and the roles they have. A role holds at its place and everywhere below it.',
@@ -29,7 +29,7 @@ export const membersPage = async (scene: Scene): Promise<Page> => {
   }
 }
 
-const table = (scene: Scene, { nodes, whole }: Found): Child => [
+const table = (scene: Scene, { nodes, next }: Found): Child => [
   grid({
     caption: 'Users and their roles',
     columns: [
@@ -51,7 +51,7 @@ const table = (scene: Scene, { nodes, whole }: Found): Child => [
       p(a({ href: '/admin/tree' }, 'Open an organisation'), ' and add one.'),
     ),
   }),
-  !whole && p({ class: 'note' }, `The first ${nodes.length} are shown. Open an organisation to see its own.`),
+  pager(scene, { name: 'after', next, older: 'More' }),
 ]
 
 const rolesOf = (scene: Scene, node: NodeView): Child => {
