@@ -15,7 +15,7 @@ import { type Deposited, deposit, showDeposit } from './channel-deposit.ts'
 import type { Deps } from './deps.ts'
 import { orTakeBack } from './end.ts'
 import { budgetRefusal, type Held, taken } from './hold.ts'
-import { type Asker, type Permit, permit, room } from './permit.ts'
+import { type Asker, type Permit, permit, room, whoAsks } from './permit.ts'
 import { nameKey, nameTaken } from './repeat.ts'
 import type { Reply } from './reply.ts'
 import type { Trail } from './trail.ts'
@@ -48,18 +48,15 @@ export const onChannel = async (
   const { trail } = visit
   const agreed = await trail.step('verify', () => agreedOn(deps, payment, visit.order.digest))
   await deps.admission.admit('paid', { payer: agreed.payment.config.payer })
-  const { caller, asker, order } = visit
-  const used = () => usedBefore(deps, payment, order.digest)
-  const granted = await permit(
-    deps,
-    caller,
-    { ...asker, order },
-    { ...agreed, asset: agreed.till.asset, used },
-  )
+  const used = () => usedBefore(deps, payment, visit.order.digest)
+  const granted = await permitted(deps, agreed, visit, used)
+  const came = deps.clock.now()
   const leave = await deps.turns.enter(agreed.id, visit.signal)
   try {
-    const { channel, deposited } = await trail.step('chain', () => funded(deps, agreed, payment, visit))
-    const held = await trail.step('claim', () => draw(deps, agreed, channel, { ...visit, granted }))
+    const waited = deps.clock.now() - came > SHORT_MS
+    const allowed = waited ? await askedAgain(deps, agreed, visit, used) : { ...visit, granted }
+    const { channel, deposited } = await trail.step('chain', () => funded(deps, agreed, payment, allowed))
+    const held = await trail.step('claim', () => draw(deps, agreed, channel, allowed))
     const reply = showDeposit(await run(agreed.terms, held), deposited)
     if (typeof reply.body !== 'string') return { ...reply, body: lasting(reply.body, leave) }
     leave()
@@ -68,6 +65,28 @@ export const onChannel = async (
     leave()
     throw error
   }
+}
+
+/** What stood in line for longer may be asked again whether its caller may still make it. */
+const SHORT_MS = 500
+
+const permitted = (
+  deps: Deps,
+  agreed: AgreedChannel,
+  { caller, asker, order }: ChannelVisit,
+  used: () => Promise<Refusal | undefined>,
+): Promise<Permit> => permit(deps, caller, { ...asker, order }, { ...agreed, asset: agreed.till.asset, used })
+
+/** The visit as its caller may make it now: a key may have been frozen, or its budget lowered, since it came. */
+const askedAgain = async (
+  deps: Deps,
+  agreed: AgreedChannel,
+  visit: ChannelVisit,
+  used: () => Promise<Refusal | undefined>,
+): Promise<Granted> => {
+  const caller = await whoAsks(deps, visit.asker, agreed.payment.config.payer)
+  const now = { ...visit, caller }
+  return { ...now, granted: await permitted(deps, agreed, now, used) }
 }
 
 /** The turn lasts as long as the stream: it ends in the bill. */

@@ -471,3 +471,30 @@ test('an approval that has expired, was used or was for less is asked for anew, 
   now += hour
   expect(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(100n)))).size).toBe(1)
 })
+
+test('a voucher that stands in line is asked again whether its key may still pay', async () => {
+  const other = await startWorld({ x402: true })
+  try {
+    const { auth, key } = await organisation(other)
+    const payer = await other.payer()
+    const asked = { account: payer, chat: other.chat }
+    const paid = await sign({ ...asked, way: 'deposit', body: hello() })
+    expect((await post(other.chat, hello(), { ...auth, ...paid.payment })).status).toBe(200)
+    other.upstream.script(async ({ response, write }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      write(chunk({ role: 'assistant', content: 'Hello' }))
+      await new Promise((resolve) => setTimeout(resolve, 1_600))
+      write({ ...chunk({}, 'stop'), usage: { prompt_tokens: 10, completion_tokens: 2, total_tokens: 12 } })
+      response.end('data: [DONE]\n\n')
+    })
+    const body = hello({ stream: true })
+    const [one, two] = [14n, 28n].map((charged) => sign({ ...asked, way: 'voucher', body, charged }))
+    const running = await post(other.chat, body, { ...auth, ...(await one!).payment })
+    const behind = post(other.chat, body, { ...auth, ...(await two!).payment })
+    await other.farebox.desk.run(OWNER, 'node.freeze', { id: key.id, frozen: true })
+    expect(await running.text()).toContain('[DONE]')
+    expect((await told(await behind)).says).toMatch(/^403 key_unusable /)
+  } finally {
+    await other.close()
+  }
+})
