@@ -39,6 +39,8 @@ export type Approval = {
 export const statusOf = ({ status, expires }: Approval, now: number): Approval['status'] | 'expired' =>
   expires <= now && (status === 'waiting' || status === 'approved') ? 'expired' : status
 
+/** Calls of one key that may wait at once. */
+const MOST_WAITING = 50
 /** Decided ones are kept so long for who looks back, ms. */
 const HISTORY_MS = 90 * 86_400_000
 
@@ -65,7 +67,7 @@ export const putOf = (approval: Approval, version: number): Put => ({
   id: approval.id,
   value: approval as unknown as Json,
   if: version,
-  keys: { org: approval.path[0] ?? SITE },
+  keys: { org: approval.path[0] ?? SITE, by: approval.path.length > 0 ? approval.by.user : SITE },
   until: approval.expires + HISTORY_MS,
 })
 
@@ -108,6 +110,15 @@ export const createCallApprovals = (facts: {
     return row
   }
 
+  /** Each asker may let so many wait; wallets that no key has share one line. */
+  const room = async (by: string): Promise<void> => {
+    const range = { key: ['by', by] as const, limit: MOST_WAITING, backwards: true }
+    const rows = await records.list<Approval>(APPROVALS, range)
+    const waiting = rows.filter(({ value }) => statusOf(value, clock.now()) === 'waiting')
+    if (waiting.length >= MOST_WAITING)
+      throw invalid('too many wait already: have them decided, or let them expire')
+  }
+
   const askAnew = async (ask: string, { caller, needed, model, ceiling }: CallAsk): Promise<Approval> => {
     const { bound, above } = needed
     const key = caller.bounds.at(-1)!
@@ -116,6 +127,7 @@ export const createCallApprovals = (facts: {
     const place = { at: caller.path.length > 0 ? bound.id : SITE, path: caller.path }
     const asked: Asked = { kind: 'call', what: model, why, by, ask, ceiling: printUsd(ceiling), ...place }
     const { approval, writes } = asking(asked, clock.now(), ttl())
+    await room(caller.path.length > 0 ? by.user : SITE)
     const before = await records.get<string>(ASKED, ask)
     const put = {
       table: ASKED,

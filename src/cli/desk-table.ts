@@ -33,6 +33,8 @@ export const tableOf = ({ config, ledger, clock }: TableFacts): Operations => {
     hashPassword: passwords.hash,
     verifyPassword: passwords.verify,
     isUsed: isUsedIn(money),
+    // Who has the store runs the router, and needs no wallet’s word.
+    site: '',
     spent: spentOf({ ledger: money, budgets: createBudgets(), clock }),
     webhooks: { targets: () => config().desk.webhooks },
     router: {

@@ -8,6 +8,7 @@ import { fail } from '../errors.ts'
 import type { Write } from '../store/records.ts'
 import { changing, type Scene } from './desk.ts'
 import { added, adding, below, idSchema, nameFor, nameSchema, nodeOf, shown, walletSchema } from './tree.ts'
+import { proveWallet } from './wallet-proof.ts'
 
 const kept = ({ prefix, hash }: Bearer) => ({ prefix, hash })
 
@@ -17,7 +18,8 @@ export const needsTwo = async ({ records, path }: Pick<Scene, 'records' | 'path'
   return rows.some((row) => row?.value.rules.fourEyes === true)
 }
 
-export const keyOperations = () => ({
+/** `site`: where this router is reached, which a wallet signs for. */
+export const keyOperations = ({ site }: { site: string }) => ({
   'key.create': changing({
     summary: 'A new key of a user: a bearer key (shown once), the wallet that pays for it, or both.',
     needs: 'key.write',
@@ -26,22 +28,28 @@ export const keyOperations = () => ({
       name: nameSchema,
       bearer: z.stringbool().or(z.boolean()).default(true),
       wallet: walletSchema.optional(),
+      walletSignature: z
+        .string()
+        .regex(/^0x[0-9a-fA-F]{130}$/, 'must be a signature of 65 bytes')
+        .optional(),
       rules: rulesSchema.default({}),
       budgets: z.array(budgetSchema).max(20).default([]),
     }),
     at: ({ user }) => user,
     approval: async (scene, { rules, budgets }) => {
-      const limited =
-        rules.models ?? rules.maxPerCall ?? (budgets.some(({ kind }) => kind === 'hard') || undefined)
-      return limited === undefined && (await needsTwo(scene)) ? 'a key without limits of its own' : undefined
+      const few = rules.models?.every((one) => one !== '*') === true
+      const limited = few || rules.maxPerCall !== undefined || budgets.some(({ kind }) => kind === 'hard')
+      return !limited && (await needsTwo(scene)) ? 'a key without limits of its own' : undefined
     },
-    run: async ({ records, clock, node }, { name, bearer, wallet, rules, budgets }) => {
+    run: async ({ records, clock, node, actor }, input) => {
+      const { name, bearer, wallet, walletSignature: signature, rules, budgets } = input
       const parent = below(node, ['user'])
       if (!bearer && wallet === undefined)
         throw fail('invalid_request', {
           problem: 'a key is a bearer key, a wallet, or both',
           param: 'wallet',
         })
+      if (wallet !== undefined) await proveWallet(actor, { wallet, user: parent.id, signature, site })
       const made = bearer ? newBearer() : undefined
       const key = adding('key', {
         name,

@@ -67,16 +67,22 @@ export const loginOperations = ({ hashPassword, verifyPassword }: LoginDeskFacts
   }),
 })
 
-/** Who sets how somebody signs in could sign in as that one: only who has all of its rights may. */
-const mayBecome = (actor: Actor, { grants = [] }: Node, path: readonly string[]): void => {
+/** Refuses who acts on a user that may more than itself: who freezes one takes its rights away. */
+export const mayActOn = (actor: Actor, { grants = [] }: Node, path: readonly string[]): void => {
   const beyond = grants.some(({ role, at }) => {
     const place = at === SITE ? [] : path.slice(0, path.indexOf(at) + 1)
     // A role elsewhere cannot be judged from here.
     const known = at === SITE || path.includes(at)
     return isRole(role) && !(known && covers(actor.grants, role, place))
   })
-  if (beyond || (grants.length > 0 && may(actor, 'role.write', path) !== 'yes'))
-    throw fail('forbidden', { needs: 'all roles of that user' })
+  if (beyond) throw fail('forbidden', { needs: 'all roles of that user' })
+}
+
+/** Who sets how somebody signs in could sign in as that one: that takes more than acting on it. */
+const mayBecome = (actor: Actor, node: Node, path: readonly string[]): void => {
+  mayActOn(actor, node, path)
+  if ((node.grants ?? []).length > 0 && may(actor, 'role.write', path) !== 'yes')
+    throw fail('forbidden', { needs: 'role.write' })
 }
 
 const withoutNothing = (login: { [K in keyof Login]: Login[K] | null | undefined }): Login =>

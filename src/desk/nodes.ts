@@ -8,6 +8,7 @@ import { fail } from '../errors.ts'
 import type { Json, Records, Row, Write } from '../store/records.ts'
 import { type Change, changing, type Scene } from './desk.ts'
 import { needsTwo } from './keys.ts'
+import { mayActOn } from './logins.ts'
 import { keepOwner } from './roles.ts'
 import { below, idSchema, nameSchema, nodeOf, shown } from './tree.ts'
 
@@ -178,10 +179,11 @@ export const nodeOperations = () => ({
 })
 
 /** What belongs to the end of users: an organisation that stands keeps an owner. */
-const keptOwners = async ({ records, path, node }: Scene, id: NodeId): Promise<Write[]> =>
-  node?.level === 'org' || node?.level === 'key'
-    ? []
-    : keepOwner(records, path[0]!, (user) => user.id === id || user.above.includes(id))
+const keptOwners = async ({ records, path, node, actor }: Scene, id: NodeId): Promise<Write[]> => {
+  if (node?.level === 'user') mayActOn(actor, node, path)
+  if (node?.level === 'org' || node?.level === 'key') return []
+  return keepOwner(records, path[0]!, (user) => user.id === id || user.above.includes(id))
+}
 
 /** Refuses who may not do something at a path beside the one that was asked about. */
 const allowed = (actor: Scene['actor'], needs: Permission, path: readonly NodeId[]): void => {

@@ -17,6 +17,8 @@ import { type TreeFacts, treeOperations } from './tree.ts'
 
 export type OperationFacts = TreeFacts &
   LoginDeskFacts & {
+    /** Where this router is reached. */
+    site: string
     isUsed: (approval: string) => Promise<boolean>
     router: RouterDeskFacts
     webhooks: SendFacts
@@ -28,7 +30,7 @@ export const operationsOf = (facts: OperationFacts): Operations => ({
   ...listOperations(facts),
   ...nodeOperations(),
   ...loginOperations(facts),
-  ...keyOperations(),
+  ...keyOperations(facts),
   ...roleOperations(),
   ...approvalOperations(facts),
   ...hookOperations(facts.webhooks),

@@ -60,6 +60,7 @@ export const openOperatorDesk = (
       hashPassword: passwords.hash,
       verifyPassword: passwords.verify,
       isUsed: isUsedIn(ledger),
+      site: publicUrl,
       spent: spentOf({ ledger, budgets: deps.budgets, clock }),
       webhooks: { targets },
       usdOfGas: (chain, wei) => {

@@ -80,6 +80,7 @@ export const openSite = async (given: SiteFacts = {}): Promise<Site> => {
         budget.per === 'total' ? undefined : clock.now() + (budget.per === 'month' ? 11 * 24 : 8) * 3_600_000,
     }),
     isUsed: async () => false,
+    site: 'http://127.0.0.1',
     webhooks: { targets: () => ({ allowPrivate: true, allowHosts: [] }) },
     router: routerOf(calls, given.ledger),
   })

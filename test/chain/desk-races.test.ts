@@ -36,7 +36,7 @@ const busyDesk = () => {
       spent: async () => ({ used: '0', resets: undefined }),
     }),
     ...nodeOperations(),
-    ...keyOperations(),
+    ...keyOperations({ site: 'https://router.example.com' }),
     ...roleOperations(),
   }
   const approve = async () => {

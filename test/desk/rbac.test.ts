@@ -20,6 +20,7 @@ const operations: Operations = operationsOf({
   hashPassword: async () => 'x',
   verifyPassword: async () => true,
   isUsed: async () => false,
+  site: 'https://router.example.com',
   spent: async () => ({ used: '0', resets: undefined }),
   webhooks: { targets: () => ({ allowPrivate: true, allowHosts: [] }), resolve: async () => [] },
   router: {

@@ -83,6 +83,10 @@ const keyForm = (scene: Scene, node: NodeView): Child =>
           ],
         },
         { name: 'wallet', label: 'Wallet whose payments are its own', ...ADDRESS },
+        {
+          name: 'walletSignature',
+          label: 'What that wallet signed; who runs the router needs none',
+        },
         { name: 'rules.maxPerCall', label: 'Most a call may cost, USD', inputmode: 'decimal' },
         { name: 'budgets.0.limit:need', label: 'Budget a month, USD', inputmode: 'decimal' },
       ],
