@@ -85,9 +85,7 @@ test('what needs a second person says what to do, and is done once another has s
   expect(asked.code).toBe(1)
   const id = /--approval (apr_[\w-]+)$/.exec(asked.text)?.[1] ?? ''
   expect(asked.text).toContain(`farebox desk approval.decide id=${id} approve=true`)
-  expect((await desk('approval.decide', [`id=${id}`, 'approve=true'])).text).toContain(
-    'somebody else must',
-  )
+  expect((await desk('approval.decide', [`id=${id}`, 'approve=true'])).text).toContain('somebody else must')
   const other = await here.way('root')()
   await expect(other.run('approval.decide', { id, approve: true })).rejects.toThrow(
     '--as is for what is one’s own',
