@@ -194,7 +194,7 @@ export const readConfig = (
     ...missingSecrets(file, env),
     ...facilitatorProblems(file.facilitator, env),
     ...metricsProblems(file.metrics, env),
-    ...deskProblems(file.desk, env),
+    ...deskProblems(file.desk, file.archive, env),
     ...catalogProblems(file, known),
   ]
   if (problems.length > 0) throw new ConfigError(problems)

@@ -4,6 +4,7 @@ import { isNetwork } from '../admit/address.ts'
 import { randomId } from '../ids.ts'
 import { parseUsd } from '../money.ts'
 import type { Budget, Rules } from './node.ts'
+import { isZone } from './zone.ts'
 
 const usd = z
   .string()
@@ -63,15 +64,6 @@ export const budgetSchema = z.strictObject({
     .default([50, 80, 100])
     .describe('Percentages that are told, each once a window'),
 })
-
-const isZone = (name: string): boolean => {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Budgets with their ids: one keeps its own, and with it what was spent, as long as its window is the same. */
 export const identified = (

@@ -57,8 +57,9 @@ export const room = async (deps: Deps, caller: Caller, order: Order, ceiling: Us
     if (drawn.limit === undefined) continue
     const counters = await deps.ledger.countersOf([drawn.counter, ...(drawn.beside ?? [])])
     const used = usedOf(drawn, counters)
-    if (used + ceiling > drawn.limit)
-      throw reached(deps, { caller, order, now, bound, budget, used, ceiling })
+    if (used + ceiling <= drawn.limit) continue
+    deps.alerts.refused(caller, bound.id, budget)
+    throw reached(deps, { caller, order, now, bound, budget, used, ceiling })
   }
 }
 

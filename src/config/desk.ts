@@ -72,9 +72,16 @@ export const operatorsOf = ({ operators }: File, env: Environment): Operator[] =
   })
 
 /** What is wrong with them, without their passwords. */
-export const deskProblems = ({ operators }: File, env: Environment): string[] => {
+export const deskProblems = (
+  { operators, approvalHours }: File,
+  archive: { file?: string | undefined; keepDays: number },
+  env: Environment,
+): string[] => {
   const names = operators.map(({ name }) => name)
+  // Once its call has left the store, nobody knows that it was used.
+  const forgotten = archive.file !== undefined && approvalHours > archive.keepDays * 24
   return [
+    ...(forgotten ? [`desk.approvalHours: must be at most archive.keepDays (${archive.keepDays} days)`] : []),
     ...(names.includes('cli') ? ['desk.operators: cli is the name of the command line'] : []),
     ...names
       .filter((name, i) => names.indexOf(name) !== i)

@@ -8,6 +8,7 @@ import { NAMES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
 import type { Records, Write } from '../store/records.ts'
 import { changing } from './desk.ts'
+import { keepOwner } from './roles.ts'
 import { idSchema, loginSchema, nameFor, nodeOf, shown, type TreeFacts, walletSchema } from './tree.ts'
 
 export type LoginDeskFacts = Pick<TreeFacts, 'hashPassword'> & {
@@ -39,9 +40,11 @@ export const loginOperations = ({ hashPassword, verifyPassword }: LoginDeskFacts
       if (next.password !== undefined && next.name === undefined)
         throw fail('invalid_request', { problem: 'a password needs a login', param: 'login' })
       const after: Node = { ...node, login: next }
+      const gone = next.name === undefined && next.wallet === undefined
+      const owners = gone ? await keepOwner(records, path[0]!, (user) => user.id === id) : []
       return {
         result: { node: shown(after) },
-        writes: [nodePut(after, version), ...(await renamed(records, id, before, next))],
+        writes: [nodePut(after, version), ...owners, ...(await renamed(records, id, before, next))],
         before: { login: shown(node).login ?? null },
         after: {
           login: shown(after).login ?? null,

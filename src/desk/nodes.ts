@@ -57,13 +57,16 @@ export const nodeOperations = () => ({
     input: z.strictObject({ id, to: idSchema }),
     // Who moves something must be allowed to at its present place; the run looks at the other.
     at: (input) => input.id,
-    run: async ({ records, node, actor }, { to }) => {
+    approval: async (scene) => ((await needsTwo(scene)) ? 'a move to where other budgets bind' : undefined),
+    run: async (scene, { to }) => {
+      const { records, node, actor } = scene
       const target = (await nodeOf(records, to)).node
       if (!node || pathOf(node)[0] !== pathOf(target)[0]) throw fail('not_here', { what: 'such id' })
       allowed(actor, 'tree.write', pathOf(target))
       if (node.level === 'org') throw fail('taken_here', { problem: 'An organisation has no other place.' })
       below(target, node.level === 'team' ? ['org'] : node.level === 'user' ? ['org', 'team'] : ['user'])
       if (target.deleted !== undefined) throw fail('taken_here', { problem: `${target.name} was deleted.` })
+      const owners = target.frozen ? await keptOwners(scene, node.id) : []
       const above = pathOf(target)
       const rows = [(await records.get<Node>(NODES, node.id))!, ...(await belowOf(records, node.id))]
       const writes = rows.map(({ value, version }) => {
@@ -72,7 +75,7 @@ export const nodeOperations = () => ({
       })
       return {
         result: { node: shown({ ...node, above }) },
-        writes,
+        writes: [...writes, ...owners],
         before: { above: node.above },
         after: { above, moved: writes.length },
       }

@@ -90,8 +90,11 @@ export const keepOwner = async (
   const owners = (await usersOf(records, org)).filter(({ grants = [] }) =>
     grants.some(({ role, at }) => role === 'owner' && at === org),
   )
-  if (!owners.some(goes)) return []
-  const others = owners.filter((one) => !goes(one) && isActive(one))
+  const gone = owners.filter(goes)
+  if (gone.length === 0) return []
+  // An owner without a login takes the place of its like only.
+  const asGood = gone.some(canSignIn) ? canSignIn : () => true
+  const others = owners.filter((one) => !goes(one) && isActive(one) && asGood(one))
   const teams = await records.many<Node>(NODES, [...new Set(others.flatMap(({ above }) => above.slice(1)))])
   const closed = new Set(teams.flatMap((row) => (row && !isActive(row.value) ? [row.id] : [])))
   if (others.every(({ above }) => above.some((id) => closed.has(id))))
@@ -100,6 +103,7 @@ export const keepOwner = async (
 }
 
 const isActive = ({ frozen, deleted }: Node): boolean => !frozen && deleted === undefined
+const canSignIn = ({ login }: Node): boolean => login?.password !== undefined || login?.wallet !== undefined
 
 const PAGE = 500
 

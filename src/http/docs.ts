@@ -156,11 +156,12 @@ const FACILITATOR = new Set(['/supported', '/verify', '/settle'])
 const TOO_MUCH = [408, 429]
 
 // Which statuses an operation can refuse with; the codes behind them are listed once, by status.
-const statusesOf = ({ paid, body, path, signed }: Resource): number[] => {
+const statusesOf = ({ paid, body, path, signed, session }: Resource): number[] => {
   if (FACILITATOR.has(path)) return [400, 403, 413, 415, 500, 503]
+  if (session) return [401, 429, 500, 503]
   if (signed) return body ? [400, 401, 409, 413, 415, 500, 503] : [401, 500, 503]
-  if (paid) return [202, 400, 402, 403, 404, 409, 413, 415, 500, 502, 503, 504]
-  if (body) return [400, 404, 413, 415, 500]
+  if (paid) return [202, 400, 401, 402, 403, 404, 409, 413, 415, 500, 502, 503, 504]
+  if (body) return [400, 401, 403, 404, 413, 415, 500, 503]
   return path.includes(':id') ? [404, 500, 503] : [500]
 }
 

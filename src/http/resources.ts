@@ -27,6 +27,8 @@ export type Resource = {
   paid: boolean
   /** Only for who signs in. */
   signed?: boolean
+  /** Only for who is signed in at the desk, or shows a token of it. */
+  session?: true
   /** It is for people: /openapi.json and /llms.txt leave it out. */
   hidden?: true
   /** How its requests are counted, where that is not plain from the above; `free`: never refused. */

@@ -37,10 +37,12 @@ export const loneDuties = ({ keeper, payouts, reconcile, beside }: Omit<DutyFact
       for (const one of beside) one.start()
     },
     stop: async () => {
-      await Promise.all(beside.map((one) => one.stop()))
+      // Money first: nobody waits for what is only told.
+      const others = Promise.all(beside.map((one) => one.stop()))
       await reconcilers?.stop()
       await payouts.stop()
       await keeper.stop()
+      await others
     },
   }
 }

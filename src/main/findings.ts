@@ -2,7 +2,7 @@ import type { Alerts } from '../alerts/alerts.ts'
 import type { Clock } from '../clock.ts'
 import type { Json, Records } from '../store/records.ts'
 
-/** What was found to differ between ledger and chain, the newest last. */
+/** What was found to differ between ledger and chain, each once; ids say nothing of when. */
 const FINDINGS = 'findings'
 const KEEP_MS = 90 * 86_400_000
 

@@ -56,6 +56,7 @@ export const createWatch = ({ records, clock, log, sources }: WatchFacts): Watch
   }
   const look = async (): Promise<void> => {
     for (const source of sources) {
+      if (ending.signal.aborted) return
       const last = looked.get(source)
       if (last !== undefined && clock.now() - last < (source.everyMs ?? 0)) continue
       looked.set(source, clock.now())

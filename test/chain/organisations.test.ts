@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Refusal } from '../../src/errors.ts'
 import type { Call } from '../../src/ledger/call.ts'
@@ -9,7 +13,7 @@ import { hello, startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {
-  world = await startWorld()
+  world = await startWorld({ extra: 'desk: { webhooks: { allowPrivate: true } }' })
 })
 afterAll(() => world.close())
 
@@ -168,6 +172,22 @@ test('the first budget that is reached is named, with what is left, when it rese
   )
 })
 
+test('a budget that refuses is told, also where only the price was asked, and once a window', async () => {
+  const { org, key, auth } = await organisation(world, { budgets: [{ per: 'month', limit: '0.000001' }] })
+  const heard: { about: object }[] = []
+  const receiver = createServer(async (request, response) => {
+    heard.push((await json(request)) as { about: object })
+    response.end()
+  }).listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
+  await run('hook.create', { at: org.id, url, events: ['budget.refused'] })
+  for (let i = 0; i < 2; i++) expect((await post(world.chat, hello(), auth)).status).toBe(429)
+  await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(1)
+  expect(heard[0]!.about).toMatchObject({ node: key.name, level: 'key', per: 'month', limit: '0.000001' })
+  receiver.close()
+})
+
 test('what was not used goes back to the budget, and what still fits really fits', async () => {
   const ceiling = await CEILING()
   const { key, auth } = await organisation(world, {
@@ -284,6 +304,14 @@ test('a rotated key ends the old one', async () => {
   await seen()
   expect((await post(world.chat, hello(), auth)).status).toBe(401)
   expect((await post(world.chat, hello(), { authorization: `Bearer ${secret}` })).status).toBe(402)
+})
+
+test('a move out of a place that asks for two persons waits for the second', async () => {
+  const { org, team, user } = await organisation(world)
+  const other = await made(desk(), 'team.create', { org: org.id, name: 'Other' })
+  await run('node.rules', { id: team.id, rules: { fourEyes: true } })
+  const move = run('node.move', { id: user.id, to: other.id })
+  await expect(move).rejects.toMatchObject({ code: 'approval_waiting' })
 })
 
 test('a payment that has served its call is told so, also when its key may do nothing any more', async () => {

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Actor, Grant } from '../../src/accounts/roles.ts'
+import { nodeOperations } from '../../src/desk/nodes.ts'
+import { roleOperations } from '../../src/desk/roles.ts'
 import { memoryRecords } from '../../src/store/records.ts'
 import { actorOf, auditRows, type DeskWorld, deskWorld, handClock, ROOT } from '../support/desk.ts'
 
@@ -233,4 +235,20 @@ test('an organisation keeps an owner, also when two leave at once', async () => 
   expect(await outcome(run(ROOT, 'role.revoke', { user: 'user_a2', role: 'owner', at: 'team_a2' }))).toBe(
     'done',
   )
+})
+
+test('the owner who stays is one who can sign in, and is not moved to where nobody can', async () => {
+  const { desk, change } = await deskWorld({ operations: { ...roleOperations(), ...nodeOperations() } })
+  const wish = { role: 'owner', at: 'org_a' }
+  for (const user of ['user_a1', 'user_a2']) await desk.run(ROOT, 'role.grant', { user, ...wish })
+  await change('user_a1', { login: { wallet: `0x${'a1'.repeat(20)}` } })
+  const leave = () => outcome(desk.run(ROOT, 'role.revoke', { user: 'user_a1', ...wish }))
+  const move = (to: string) => outcome(desk.run(ROOT, 'node.move', { id: 'user_a1', to }))
+  expect(await leave()).toBe('taken_here')
+  await change('team_a2', { frozen: true })
+  expect(await move('team_a2')).toBe('taken_here')
+  expect(await move('org_a')).toBe('done')
+  await change('team_a2', { frozen: false })
+  await change('user_a2', { login: { name: 'a2', password: '$scrypt$' } })
+  expect(await leave()).toBe('done')
 })

@@ -16,7 +16,7 @@ import { openRedisLedger } from './redis-ledger.ts'
 
 // A run that fails prints its seed; SEED repeats it, RUNS makes it longer.
 const seed = process.env['SEED'] ? { seed: Number(process.env['SEED']) } : {}
-const runs = Number(process.env['RUNS'] ?? 220)
+const runs = Number(process.env['RUNS'] ?? 150)
 const timeout = Math.max(120_000, runs * 500)
 
 const dir = mkdtempSync(join(tmpdir(), 'farebox-model-'))

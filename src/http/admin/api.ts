@@ -29,6 +29,7 @@ export const adminResources = (facts: AdminFacts): Resource[] => {
       summary:
         'All operations of the desk for operators and organisations, and what each takes: POST /admin/api/{operation} does one, by a token of the desk.',
       paid: false,
+      session: true,
       answer: async (c) => {
         await guard.enter(c)
         return json(list())

@@ -151,7 +151,7 @@ const secretPage = (assets: AssetPaths, about: Shown & { back: string; operation
       div(
         { class: 'card' },
         h1(about.name === undefined ? `Your new ${what}` : `The ${what} of ${about.name}`),
-        p('It is shown once, now. Only a digest of it is kept, so copy it to where it will be used.'),
+        p('It is shown once, now, and never again: copy it to where it will be used.'),
         div({ class: 'secret' }, copyable(about.secret, `the ${what}`)),
         a({ class: 'button primary', href: about.back }, 'I have copied it'),
       ),
