@@ -11,6 +11,7 @@ export type KeysFacts = { way: () => Promise<Way>; out: Out }
 export type NewKey = Place & {
   name: string
   wallet?: string | undefined
+  walletSignature?: string | undefined
   bearer: boolean
   /** Such as `day=5` or `month=100,soft,rolling`. */
   budget: readonly string[]
@@ -21,7 +22,7 @@ export type NewKey = Place & {
 
 /** `farebox keys create`: makes a key and what is missing above it, by name; 0 made, 1 refused. */
 export const keysCreate = async ({ way, out, ...wish }: KeysFacts & NewKey): Promise<number> => {
-  const { name, wallet, bearer, models, maxPerCall, approval } = wish
+  const { name, wallet, walletSignature, bearer, models, maxPerCall, approval } = wish
   const budgets = wish.budget.map(budgetOf)
   if (!bearer && wallet === undefined)
     throw new Error('--no-bearer needs --wallet: a key is one of them, or both')
@@ -37,7 +38,11 @@ export const keysCreate = async ({ way, out, ...wish }: KeysFacts & NewKey): Pro
       out(`  farebox keys rotate ${twin.id} gives it a new secret; or choose another --name.`)
       return 1
     }
-    const input = { user, name, bearer, ...(wallet !== undefined && { wallet }), rules, budgets }
+    const paid = {
+      ...(wallet !== undefined && { wallet }),
+      ...(walletSignature !== undefined && { walletSignature }),
+    }
+    const input = { user, name, bearer, ...paid, rules, budgets }
     const { node, secret } = (await desk.run('key.create', input, approval)) as Made
     out(`made the key ${node.name}  ${node.id}`)
     for (const budget of node.budgets) out(`  budget  ${budgetWords(budget)}`)

@@ -58,6 +58,7 @@ export const deskCommands = (program: Command, wiring: DeskWiring): void => {
     .option('--user-id <id>', 'or its id')
     .requiredOption('--name <name>', 'what the key is called')
     .option('--wallet <address>', 'what this wallet pays for is the key’s')
+    .option('--wallet-signature <signature>', 'the wallet’s own word for it, where you do not run the router')
     .option('--no-bearer', 'only the wallet, no secret')
     .option(
       '--budget <per=usd>',

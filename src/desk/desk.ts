@@ -7,6 +7,7 @@ import { appended, auditHead } from '../accounts/audit.ts'
 import { type Event, told } from '../accounts/events.ts'
 import { type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
 import { type Actor, may, type Permission } from '../accounts/roles.ts'
+import { NODES } from '../accounts/tables.ts'
 import type { Clock } from '../clock.ts'
 import { fail } from '../errors.ts'
 import type { Json, Records, Write } from '../store/records.ts'
@@ -85,7 +86,7 @@ export const createDesk = (facts: DeskFacts): Desk => {
   const { operations, records, clock } = facts
 
   const sceneOf = async (actor: Actor, needs: Permission | undefined, at: NodeId): Promise<Scene> => {
-    const node = at === SITE ? undefined : (await records.get<Node>('nodes', at))?.value
+    const node = at === SITE ? undefined : (await records.get<Node>(NODES, at))?.value
     const path = node ? pathOf(node) : []
     if (at !== SITE && !node) throw fail('not_here', NOTHING)
     const allowed = needs === undefined ? 'yes' : may(actor, needs, path)

@@ -1,9 +1,11 @@
 import type { Alerts } from '../alerts/alerts.ts'
 import type { Clock } from '../clock.ts'
+import { randomId } from '../ids.ts'
 import type { Json, Records } from '../store/records.ts'
 
-/** What was found to differ between ledger and chain, each once; ids say nothing of when. */
+/** What was found to differ between ledger and chain, the oldest first; and each by its name, so that it is there once. */
 const FINDINGS = 'findings'
+const NAMED = 'findingnames'
 const KEEP_MS = 90 * 86_400_000
 
 /** Keeps what is told of the books, so that it can be looked at later; told or not, it is kept. */
@@ -12,26 +14,20 @@ export const noting =
   async (event, once) => {
     if (event.type === 'reconcile.finding' || event.type === 'payment.reversed') {
       const time = clock.now()
-      const id = once?.name ?? `${event.type}.${time}`
+      const id = `${time.toString(36).padStart(9, '0')}.${randomId()}`
+      const until = time + KEEP_MS
       const value = { type: event.type, time, ...event.about } as Json
-      // The same finding again is the finding that is there.
-      const put = { table: FINDINGS, id, value, if: 0, until: time + KEEP_MS }
-      await records.write([put]).catch(() => {})
+      // The same finding again is stale: it is there.
+      const named = once ? [{ table: NAMED, id: once.name, value: id, if: 0, until }] : []
+      await records.write([{ table: FINDINGS, id, value, if: 0, until }, ...named]).catch(() => {})
     }
     await tell(event, once)
   }
-
-type Finding = { time: number }
 
 /** The newest findings first. */
 export const findingsOf =
   (records: Records) =>
   async (limit: number): Promise<readonly object[]> => {
-    const rows = await records.list<Finding>(FINDINGS, { limit: MOST })
-    return rows
-      .map(({ value }) => value)
-      .toSorted((a, b) => b.time - a.time)
-      .slice(0, limit)
+    const rows = await records.list<object>(FINDINGS, { limit, backwards: true })
+    return rows.map(({ value }) => value)
   }
-
-const MOST = 1_000

@@ -1,4 +1,5 @@
 import { type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
+import { NODES } from '../accounts/tables.ts'
 import { judgeSpend } from '../alerts/anomaly.ts'
 import type { Clock } from '../clock.ts'
 import type { Readiness } from '../http/readiness.ts'
@@ -138,7 +139,7 @@ export const spendAnomalies = ({ hourly, spenders, floor, clock }: SpendFacts): 
 /** Organisations and teams: what is watched for unusual spending. */
 export const spendersIn = async (records: Records): Promise<Spender[]> => {
   const pages = await Promise.all(
-    ['org_', 'team_'].map((prefix) => records.list<Node>('nodes', { prefix, limit: MOST_SPENDERS })),
+    ['org_', 'team_'].map((prefix) => records.list<Node>(NODES, { prefix, limit: MOST_SPENDERS })),
   )
   return pages
     .flat()
