@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { printUsd } from '../money.ts'
 import { type Cursors, isCursor } from './cursor.ts'
 import type { Scene } from './desk.ts'
+import { namesOf } from './list.ts'
 
 /** Calls that are looked through for those of one node; then the rest is asked for with `next`. */
 const MOST_SCANNED = 5_000
@@ -14,7 +15,7 @@ const MOST_SCANNED = 5_000
 /** The newest calls of a node, and from where to go on. */
 export const callsOf = async (
   facts: { ledger: Pick<Ledger, 'recent'>; assets: () => readonly Asset[]; cursors?: Cursors },
-  { path }: Pick<Scene, 'path'>,
+  { path, records }: Pick<Scene, 'path' | 'records'>,
   asked: {
     at: NodeId
     before?: string | undefined
@@ -51,10 +52,12 @@ export const callsOf = async (
         calls.push(view)
     }
   }
-  if (!more || before === undefined) return { calls }
+  const called = calls.flatMap(({ account }) => [account[0] ?? [], account.at(-1) ?? []].flat())
+  const names = Object.fromEntries(await namesOf({ records }, called))
+  if (!more || before === undefined) return { calls, names }
   // The id of a call opens its receipt: of others it is not told, not even as a place to go on from.
   const next = last && !isSeen(last, at, path) ? cursors?.seal(before) : before
-  return { calls, ...(next !== undefined && { next }) }
+  return { calls, names, ...(next !== undefined && { next }) }
 }
 
 const isSeen = ({ account }: Call, at: NodeId, path: readonly NodeId[]): boolean =>

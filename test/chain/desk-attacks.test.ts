@@ -3,6 +3,7 @@ import { type Approval, createCallApprovals, putOf } from '../../src/accounts/ap
 import { callerOf } from '../../src/accounts/caller.ts'
 import type { Node } from '../../src/accounts/node.ts'
 import type { Actor } from '../../src/accounts/roles.ts'
+import { systemClock } from '../../src/clock.ts'
 import { callsOf } from '../../src/desk/calls.ts'
 import { createCursors } from '../../src/desk/cursor.ts'
 import type { Refusal } from '../../src/errors.ts'
@@ -340,7 +341,7 @@ test('a list that goes on at a call of somebody else does not say which one that
   const list = (before?: string) =>
     callsOf(
       { ledger: { recent }, assets: () => [], cursors },
-      { path: ['org_mine'] },
+      { path: ['org_mine'], records: memoryRecords({ clock: systemClock }) },
       { at: 'org_mine', limit: 50, before },
     )
   const found: string[] = []

@@ -289,7 +289,11 @@ test('a node that is moved, renamed and deleted keeps what it did', async () => 
   await run('node.delete', { id: key.id })
   await seen()
   expect((await post(world.chat, hello(), auth)).status).toBe(401)
-  const { calls } = (await run('call.list', { at: team.id })) as { calls: { id: string }[] }
+  const { calls, names } = (await run('call.list', { at: team.id })) as {
+    calls: { id: string }[]
+    names: Record<string, string>
+  }
+  expect(names).toEqual({ [org.id]: 'Acme', [key.id]: 'night run' })
   expect(calls.map((one) => one.id)).toEqual([answer.headers.get('x-farebox-call')])
   const { nodes } = (await run('tree.list', { under: user.id, deleted: true })) as {
     nodes: { id: string; deleted?: number }[]

@@ -57,7 +57,7 @@ export const callsPage = async (scene: Scene): Promise<Page> => {
           ? [
               listed.value.calls.length === 0 && listed.value.next !== undefined
                 ? empty('None of the calls that were looked through matches.', p('There are older ones.'))
-                : await callTable(scene, listed.value.calls),
+                : callTable(scene, listed.value),
               pager(scene, { name: 'before', next: listed.value.next }),
             ]
           : unavailable(listed),
@@ -82,11 +82,7 @@ const TONES: Readonly<Record<string, Tone>> = {
 }
 
 /** Calls as a table, each with the names of its account. */
-export const callTable = async (scene: Scene, calls: readonly CallView[]): Promise<Child> => {
-  const names = await namesOf(
-    scene,
-    calls.flatMap(({ account }) => account?.at(-1) ?? []),
-  )
+export const callTable = (scene: Scene, { calls, names }: CallList): Child => {
   return grid({
     caption: 'Calls, the newest first',
     columns: [
@@ -138,40 +134,16 @@ const charged = ({ charged: sum, refunded, ceiling }: CallView): Child => [
     : sum === undefined && ceiling !== undefined && span({ class: 'sub' }, `at most ${fineUsd(ceiling)}`),
 ]
 
-const payerOf = (
-  { account, payer, chain, symbol }: CallView,
-  names: ReadonlyMap<string, { name: string; org: string | undefined }>,
-): Child => {
+const payerOf = ({ account, payer, chain, symbol }: CallView, names: CallList['names']): Child => {
   const id = account?.at(-1)
-  const known = id === undefined ? undefined : names.get(id)
+  const org = account?.[0] === undefined ? undefined : names[account[0]]
   const by = [symbol, chain && chainName(chain)].filter(Boolean).join(' on ')
   return [
     id !== undefined
-      ? a({ href: `/admin/tree/${id}`, dir: 'auto', class: 'nowrap' }, known?.name ?? id)
+      ? a({ href: `/admin/tree/${id}`, dir: 'auto', class: 'nowrap' }, names[id] ?? id)
       : payer === undefined
         ? UNKNOWN
         : code({ title: payer }, short(payer, 6, 4)),
-    span(
-      { class: 'sub nowrap', title: chain },
-      known?.org !== undefined && [span({ dir: 'auto' }, known.org), ' · '],
-      by,
-    ),
+    span({ class: 'sub nowrap', title: chain }, org !== undefined && [span({ dir: 'auto' }, org), ' · '], by),
   ]
-}
-
-/** How many accounts of one page are called by their names; the others by their ids. */
-const MOST_NAMES = 25
-
-const namesOf = async (scene: Scene, ids: readonly string[]) => {
-  const asked = [...new Set(ids)].slice(0, MOST_NAMES)
-  const found = await Promise.all(
-    asked.map((id) =>
-      scene.ask<{ node: { name: string }; above?: readonly { name: string }[] }>('node.get', { id }),
-    ),
-  )
-  return new Map(
-    found.flatMap((one, at) =>
-      one.ok ? [[asked[at]!, { name: one.value.node.name, org: one.value.above?.[0]?.name }] as const] : [],
-    ),
-  )
 }

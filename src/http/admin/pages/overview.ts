@@ -55,7 +55,7 @@ export const overviewPage = async (scene: Scene): Promise<Page> => {
             id: 'last-calls',
             action: a({ href: '/admin/calls' }, 'All calls'),
           },
-          calls.ok ? await callTable(scene, calls.value.calls) : unavailable(calls),
+          calls.ok ? callTable(scene, calls.value) : unavailable(calls),
         ),
       ),
     ],

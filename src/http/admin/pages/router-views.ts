@@ -23,7 +23,12 @@ export type CallView = {
   ms?: number
   firstMs?: number
 }
-export type CallList = { calls: readonly CallView[]; next?: string }
+/** `names`: of the organisation and of the last of each account, by id. */
+export type CallList = {
+  calls: readonly CallView[]
+  names: Readonly<Record<string, string>>
+  next?: string
+}
 
 export type HostView = {
   provider: string
