@@ -66,7 +66,7 @@ describe('the fuzzer sees a router that is broken on purpose', () => {
 test('answers that are not as documented are told', { timeout: 120_000 }, async () => {
   const breaks = [
     breaking('/http/app.ts', '{ allow })', '{})'),
-    breaking('/http/docs.ts', 'if (body) return [400, 404,', 'if (body) return [404,'),
+    breaking('/http/docs.ts', 'if (body) return [400, 401,', 'if (body) return [401,'),
     breaking('/src/errors.ts', 'hint: fill(row.hint, details)', 'hint: 5 as never'),
   ]
   const site = await openSite(...breaks)
