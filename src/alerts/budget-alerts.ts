@@ -1,7 +1,7 @@
 /** Tells that a call has taken a budget past a threshold, or was refused by one: beside the call, which never waits for it. */
 import { type Budgets, usedOf } from '../accounts/budget.ts'
 import type { Bound, Caller } from '../accounts/caller.ts'
-import { told } from '../accounts/events.ts'
+import { TOLD, told } from '../accounts/events.ts'
 import { type Budget, type NodeId, SITE } from '../accounts/node.ts'
 import { toUsd } from '../assets.ts'
 import type { Clock } from '../clock.ts'
@@ -19,6 +19,7 @@ export type BudgetAlerts = {
 }
 
 const HOUR = 3_600_000
+const MOST_SAID = 10_000
 
 export const createBudgetAlerts = (facts: {
   records: Records
@@ -27,9 +28,19 @@ export const createBudgetAlerts = (facts: {
   budgets: Budgets
 }): BudgetAlerts => {
   const { records, clock, log, budgets } = facts
-  // What was told already is stale, and meant to be.
-  const write = (writes: readonly Put[]) =>
-    void records.write(writes).catch((error) => log.warn('alert_not_written', { why: reasonOf(error) }))
+  /** Until when this instance has told something, by its name, ms: what is refused a thousand times asks the store once. */
+  const said = new Map<string, number>()
+  const write = (writes: readonly Put[]): void => {
+    const { id: name = '', until = 0 } = writes.find(({ table }) => table === TOLD) ?? {}
+    if ((said.get(name) ?? 0) > clock.now()) return
+    if (said.size >= MOST_SAID) said.clear()
+    said.set(name, until)
+    // What another instance has told is stale, and meant to be.
+    records.write(writes).catch((error) => {
+      said.delete(name)
+      log.warn('alert_not_written', { why: reasonOf(error) })
+    })
+  }
 
   return {
     drew: (caller, call, counters) => {

@@ -40,7 +40,7 @@ export const budgetEvents = (change: BudgetChange): Put[][] => {
       const about = {
         budget: budget.id,
         node: node.name,
-        level: levelOf(node.id) ?? 'site',
+        level: levelOf(node.id) ?? 'wallet',
         per: budget.per,
         kind: budget.kind,
         percent,

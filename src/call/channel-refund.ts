@@ -56,26 +56,37 @@ const refund = async (
   await checkVoucher(till.asset.chain, payment)
   const leave = await deps.turns.enter(channelKey(till.asset.chain, payment.voucher.channel), signal)
   try {
-    const { channel } = await deps.channels.find(till, payment, payment.voucher.max)
-    const idle = channel && (await claimed(deps, channel, signal))
-    if (!idle) throw fail('refund_nothing_left')
-    checkBase(idle, payment.voucher.max, 0n)
-    const errand = errandOf(deps, till, idle, payment.amount)
-    return await done(deps, errand, signal)
+    const until = deps.clock.now() + CLAIMED_MS
+    for (;;) {
+      const { channel } = await deps.channels.find(till, payment, payment.voucher.max)
+      const idle = channel && (await claimed(deps, channel, signal))
+      if (!idle) throw fail('refund_nothing_left')
+      checkBase(idle, payment.voucher.max, 0n)
+      const done = await ordered(deps, errandOf(deps, till, idle, payment.amount), signal)
+      if (done) return done
+      // What was earned on it began to be claimed in this moment, and will be over as soon.
+      if (signal.aborted || deps.clock.now() >= until) throw fail('channel_busy')
+      await deps.clock.sleep(LOOK_MS, signal)
+    }
   } finally {
     leave()
   }
 }
+
+/** How long a refund waits for claims of what was earned on its channel, ms. */
+const CLAIMED_MS = 10_000
+const LOOK_MS = 50
 
 /** The channel when no claim is under way on it. */
 const claimed = async (deps: Deps, channel: Channel, signal: AbortSignal): Promise<Channel> => {
   if (channel.busy !== undefined) throw fail('channel_busy')
   if (!channel.claiming) return channel
   const patience = AbortSignal.any([signal, AbortSignal.timeout(deps.settleFirstMs)])
-  await deps.settler(channel.chain).outcome(channel.claiming.errand, patience)
+  const { errand } = channel.claiming
+  await deps.settler(channel.chain).outcome(errand, patience)
   const after = await deps.ledger.channel(channel.id)
-  if (!after || after.claiming) throw fail('channel_busy')
-  return after
+  if (!after || after.claiming?.errand === errand) throw fail('channel_busy')
+  return after.claiming ? claimed(deps, after, signal) : after
 }
 
 const errandOf = (deps: Deps, till: Till, channel: Channel, wanted: bigint | undefined): Errand => {
@@ -102,10 +113,11 @@ const errandOf = (deps: Deps, till: Till, channel: Channel, wanted: bigint | und
   })
 }
 
-const done = async (deps: Deps, errand: Errand, signal: AbortSignal): Promise<Reply> => {
+/** The refund once it is done; undefined when the channel was not free for it. */
+const ordered = async (deps: Deps, errand: Errand, signal: AbortSignal): Promise<Reply | undefined> => {
   await deps.deposits.check(errand)
   const posted = await deps.settler(errand.chain).order(errand)
-  if (!posted.ok) throw fail('channel_busy')
+  if (!posted.ok) return undefined
   const patience = AbortSignal.any([signal, AbortSignal.timeout(deps.settleFirstMs)])
   const after = await deps.settler(errand.chain).outcome(errand.id, patience)
   if (after?.settlement.at === 'lost')
