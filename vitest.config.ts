@@ -1,5 +1,28 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** The longest first: begun last, they would run alone at the end while a core is idle. */
+const LONG = [
+  'fuzz/http',
+  'chain/crash',
+  'fleet/chaos',
+  'chain/channel-restart',
+  'ledger/sqlite',
+  'package',
+  'ledger/model',
+].map((name) => `/test/${name}.test.ts`)
+
+const rank = ({ moduleId }: TestSpecification): number => {
+  const at = LONG.findIndex((name) => moduleId.endsWith(name))
+  return at === -1 ? LONG.length : at
+}
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 export default defineConfig({
   test: {
@@ -8,6 +31,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     // Most tests wait for a chain or a socket most of the time.
     maxWorkers: availableParallelism() + 1,
   },
