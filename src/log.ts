@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { Refusal } from './errors.ts'
 
 export type Fields = Record<string, string | number | boolean | undefined>
 
@@ -26,6 +27,11 @@ export const jsonLog = (level: () => string): Log => {
 
 export const quietLog: Log = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** The message of anything that was thrown, cut short: for a log line, never for an answer. */
-export const reasonOf = (error: unknown): string =>
-  (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 300)
+/** The message of anything that was thrown, cut short, and what a store or chain that is away says: for a log line, never for an answer. */
+export const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error).slice(0, 300)
+  // Other refusals may quote what a provider said.
+  const away = error instanceof Refusal && error.status === 503 ? error.details['why'] : undefined
+  const why = away === undefined ? '' : ` (${away})`
+  return `${error.name}: ${error.message}${why}`.slice(0, 300)
+}

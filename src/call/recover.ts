@@ -19,8 +19,10 @@ export const recover = async (
   return left.length
 }
 
+type Ending = Extract<Move, { type: 'release' | 'bill' }>
+
 /** How a call ends that nobody answers any more, from where it stands: nothing is charged, and what streams is billed at zero. */
-export const ending = (call: Call, clock: Clock, why: string): Move => {
+export const ending = (call: Call, clock: Clock, why: string): Ending => {
   const { id, service } = call
   if (service.at !== 'streaming') return { type: 'release', id, why }
   const bill = {

@@ -7,6 +7,7 @@ import type { ChainId, Hex } from '../assets.ts'
 import { seconds } from '../clock.ts'
 import { type Code, type Details, fail, Refusal } from '../errors.ts'
 import { type Call, isServing } from '../ledger/call.ts'
+import type { Posted } from '../ledger/ledger.ts'
 import { reasonOf } from '../log.ts'
 import { type Agreed, agree } from '../payment/terms.ts'
 import type { Terms } from '../quote/seal.ts'
@@ -191,17 +192,19 @@ const stopped = async (deps: Deps, call: Call, error: unknown, trail: Trail): Pr
   throw fail('internal', { id })
 }
 
-/** Ends a call without an answer from where it stands: a move whose reply was lost may have been written. Gives the call as it was found or is now. */
-const endUnanswered = async (deps: Deps, { id, stream }: Call): Promise<Call | undefined> => {
-  const call = await deps.ledger.call(id)
-  if (!call) return undefined
-  if (isServing(call)) {
-    const posted = await deps.ledger.post(ending(call, deps.clock, 'not served'))
-    if (posted.ok) return posted.call.is === 'call' ? posted.call : undefined
-    if (posted.why !== 'stale') return call
+/**
+ * Ends a call without an answer from where it stands: a move whose reply was lost may have been written. Also one that
+ * nobody knows, by a move: a store that was lost gets it back, and moves wait for that. Gives the call as it is now.
+ */
+const endUnanswered = async (deps: Deps, held: Call): Promise<Call | undefined> => {
+  let call: Call | undefined = (await deps.ledger.call(held.id)) ?? held
+  while (call && isServing(call)) {
+    const posted: Posted = await deps.ledger.post(ending(call, deps.clock, 'not served'))
+    if (posted.ok) return posted.call
+    call = posted.why === 'stale' ? posted.call : undefined
   }
   // Billed already, so its answer is lost.
-  if (!stream) await deps.refunds.lost(id, 'not sent')
+  if (call && !call.stream) await deps.refunds.lost(call.id, 'not sent')
   return call
 }
 

@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts'
 import { decode, encode } from './codec.ts'
 import type { Move } from './moves.ts'
 import type { Reply } from './redis.ts'
-import { FINISH, HEAL, TAIL, TAKE_OVER } from './redis-scripts.ts'
+import { FINISH, HEAL, HEALS, TAIL, TAKE_OVER } from './redis-scripts.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 
 /** What an instance knows of the store: its incarnation, the last journal line that it has seen and its seal, the epoch. */
@@ -53,36 +53,48 @@ export const createHealer = (facts: HealerFacts): Healer => {
 
   const tailKey = (inc: string) => `${store.prefix}tail:${inc}`
 
-  /** Hands in what is newer than the store. */
-  const handIn = async (cut: number): Promise<void> => {
+  /** Hands in what is newer than the store; false when the healing ended before all of it was taken. */
+  const handIn = async (inc: string, cut: number): Promise<boolean> => {
     const rows = tail.slice(first).filter(({ seq }) => seq > cut)
     for (let i = 0; i < rows.length; i += CHUNK) {
       const args = rows.slice(i, i + CHUNK).flatMap(({ seq, at, move }) => [seq, encode({ seq, at, move })])
-      await store.run(TAIL, [tailKey(known.inc)], args)
+      if ((await store.run(TAIL, [meta, tailKey(inc)], [inc, ...args])) === 0) return false
     }
+    return true
   }
 
+  /** Writes what was handed in, and what comes in meanwhile, until there is nothing more. */
   const heal = async (): Promise<void> => {
-    await clock.sleep(GATHER_MS)
-    const rows = (await store.read('ZRANGE', tailKey(known.inc), 0, -1)) as string[]
-    const moves = rows.map((row) => decode<{ at: number; move: Move }>(row))
-    await write(moves)
-    await store.run(FINISH, [meta, tailKey(known.inc)], [known.inc])
-    log.warn('store_healed', { epoch: known.epoch, moves: moves.length })
+    const { inc } = known
+    const signs = setInterval(() => void store.run(HEALS, [meta], [inc]).catch(() => {}), ASK_MS)
+    try {
+      await clock.sleep(GATHER_MS)
+      for (;;) {
+        const rows = (await store.read('ZRANGE', tailKey(inc), 0, -1)) as string[]
+        // From the first line on: what is written already says so, and a line that comes late may be an early one.
+        await write(rows.map((row) => decode<{ at: number; move: Move }>(row)))
+        if ((await store.run(FINISH, [meta, tailKey(inc)], [inc, rows.length])) === 0) continue
+        return log.warn('store_healed', { epoch: known.epoch, moves: rows.length })
+      }
+    } finally {
+      clearInterval(signs)
+    }
   }
 
   const find = async (why: string): Promise<void> => {
     const fresh = randomBytes(8).toString('hex')
-    const now = seconds(clock.now())
-    const args = [SCHEMA_VERSION, known.inc, fresh, now, known.epoch, why]
-    const [role, inc, seq, hash, epoch, cut] = (await store.run(HEAL, [meta], args)) as string[]
-    log.error('store_lost_moves', { why, knew: known.seq, has: Number(seq), epoch: Number(epoch), role })
+    const args = [SCHEMA_VERSION, known.inc, fresh, seconds(clock.now()), known.epoch, why]
+    for (let taken = false; !taken; ) {
+      const [role, inc, seq, hash, epoch, cut] = (await store.run(HEAL, [meta], args)) as string[]
+      log.error('store_lost_moves', { why, knew: known.seq, has: Number(seq), epoch: Number(epoch), role })
+      taken = await handIn(inc!, Number(cut))
+      // Not before: as long as we do not know the store, we are asked again for what we remember.
+      if (taken) Object.assign(known, { inc, seq: Number(seq), hash, epoch: Number(epoch) })
+      if (taken && role === 'healer') startHealing()
+    }
     forget()
-    Object.assign(known, { inc, seq: Number(seq), hash, epoch: Number(epoch) })
-    await handIn(Number(cut))
     tail.length = 0
     first = 0
-    if (role === 'healer') startHealing()
   }
 
   const startHealing = (): void => {

@@ -35,9 +35,12 @@ end
 return now
 `)
 
+/** How long a healer that says nothing may go on alone, ms. */
+const HEALER_MS = 4_000
+
 /**
  * Takes over a store that has lost moves: the first who finds it raises the epoch, names a new incarnation and may write
- * alone until it has healed it or ten seconds have passed. KEYS: meta. ARGV: schema, the incarnation that the caller knew,
+ * alone until it has healed it or was silent for four seconds. KEYS: meta. ARGV: schema, the incarnation that the caller knew,
  * a fresh one, unix seconds, the epoch that it knew, what it found. Returns its role and what stands now.
  */
 export const HEAL = script(`
@@ -59,7 +62,7 @@ elseif not m[5] then
 elseif now > tonumber(m[6]) then
   role = 'healer'
 end
-if role == 'healer' then redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + 10000)) end
+if role == 'healer' then redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ${HEALER_MS})) end
 local s = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'epoch')
 return {role, inc, s[1], s[2], s[3], cut}
 `)
@@ -68,20 +71,35 @@ return {role, inc, s[1], s[2], s[3], cut}
 export const TAKE_OVER = script(`
 local m = redis.call('HMGET', KEYS[1], 'healing', 'until')
 ${LUA_NOW}if m[1] ~= ARGV[1] or now <= tonumber(m[2]) then return 0 end
-redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + 10000))
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ${HEALER_MS}))
 return 1
 `)
 
-/** Hands in moves that a store may have lost. KEYS: the set of the incarnation. ARGV: line number and move, in turn. */
-export const TAIL = script(`
-for i = 1, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1]) end
-redis.call('PEXPIRE', KEYS[1], 3600000)
+/** The healer is still at work. KEYS: meta. ARGV: the incarnation. */
+export const HEALS = script(`
+${LUA_NOW}if redis.call('HGET', KEYS[1], 'healing') == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ${HEALER_MS}))
+end
 `)
 
-/** Lets everybody write again. KEYS: meta, the set. ARGV: the incarnation. */
+/**
+ * Hands in moves that a store may have lost, as long as it is being healed. KEYS: meta, the set of the incarnation. ARGV:
+ * the incarnation, then line number and move, in turn. Returns 0 when the healing is over: whoever comes later heals.
+ */
+export const TAIL = script(`
+if redis.call('HGET', KEYS[1], 'healing') ~= ARGV[1] then return 0 end
+for i = 2, #ARGV, 2 do redis.call('ZADD', KEYS[2], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[2], 3600000)
+return 1
+`)
+
+/** Lets everybody write again. KEYS: meta, the set. ARGV: the incarnation, how many moves were written. Returns 0 when more were handed in meanwhile. */
 export const FINISH = script(`
-if redis.call('HGET', KEYS[1], 'healing') == ARGV[1] then redis.call('HDEL', KEYS[1], 'healing', 'until') end
+if redis.call('HGET', KEYS[1], 'healing') ~= ARGV[1] then return 1 end
+if redis.call('ZCARD', KEYS[2]) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('HDEL', KEYS[1], 'healing', 'until')
 redis.call('DEL', KEYS[2])
+return 1
 `)
 
 /**

@@ -151,14 +151,17 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
     }
   }
 
-  /** Writes remembered moves once more; what no longer fits is left, and said. */
+  /** Writes remembered moves once more; what no longer fits is left. Throws when the store does not take them. */
   const rewrite = async (moves: readonly { move: Move; at: number }[]): Promise<void> => {
-    let left = 0
     for (const { move, at } of moves) {
       const one = { move, at, until: clock.now() + 5_000, resolve: () => {}, reject: () => {} }
-      await write([one], 'healing', known.inc).catch(() => left++)
+      try {
+        await write([one], 'healing', known.inc)
+      } catch (error) {
+        if (error instanceof Refusal) throw error
+        log.error('bug', { why: reasonOf(error), move: move.type })
+      }
     }
-    if (left > 0) log.error('store_moves_left', { moves: left })
   }
 
   const run = async (lane: string): Promise<void> => {

@@ -49,51 +49,63 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
   let timer: NodeJS.Timeout | undefined
   let beating: Promise<void> | undefined
   let duties: Duties | undefined
-  /** At work, or about to be; taking up and laying down go one after the other, while the lease is kept meanwhile. */
-  let busy = false
-  let turn: Promise<void> = Promise.resolve()
+  /** The token that the duties are done with; '' while they are not. */
+  let atWork = ''
+  let following: Promise<void> | undefined
   let failures = 0
   let stopping = false
 
   const isHeld = () => token !== '' && performance.now() < until
 
-  const takeUp = async (): Promise<void> => {
+  const takeUp = async (): Promise<boolean> => {
+    atWork = token
     log.info('lease_gained', { token })
     try {
       await duties?.gain()
       failures = 0
+      return true
     } catch (error) {
       // A chain or a store that was slow once is tried again; who fails for good lets somebody else try.
       failures++
       log.error('lease_not_used', { why: reasonOf(error), failures })
       await layDown()
       if (failures % MOST_FAILURES === 0) await giveBack()
+      return false
     }
   }
 
   const layDown = async (): Promise<void> => {
-    busy = false
     log.warn('lease_lost')
     await duties?.loss().catch((error: unknown) => log.error('bug', { why: reasonOf(error) }))
+    atWork = ''
+  }
+
+  /** Takes up and lays down, one after the other, until what is done is what the lease says; it is kept meanwhile. */
+  const follow = async (): Promise<void> => {
+    for (;;) {
+      const wanted = isHeld() && !stopping ? token : ''
+      if (atWork === wanted) return
+      // A new token for the same holder: the store had forgotten it, and others may have written meanwhile.
+      if (atWork !== '') await layDown()
+      else if (!(await takeUp())) return
+    }
+  }
+
+  const followed = (): Promise<void> => {
+    following ??= follow().finally(() => {
+      following = undefined
+    })
+    return following
   }
 
   const beat = async (): Promise<void> => {
     const asked = performance.now()
     const got = await store.run(TAKE, keys, [holder, ttlMs]).catch(() => undefined)
-    const before = token
     if (typeof got === 'string') {
       token = got
       until = asked + ttlMs * 0.7
     }
-    // A new token for the same holder: the store had forgotten it, and others may have written meanwhile.
-    if (busy && (!isHeld() || token !== before)) {
-      busy = false
-      turn = turn.then(layDown)
-    }
-    if (!busy && isHeld() && duties && !stopping) {
-      busy = true
-      turn = turn.then(takeUp)
-    }
+    void followed()
   }
 
   const giveBack = async (): Promise<void> => {
@@ -113,14 +125,14 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
         return beating
       }
       await next()
-      await turn
+      await following
     },
     stop: async () => {
       stopping = true
       await beating
-      // Still ours while it ends: what waits is sent with our token.
-      if (busy) turn = turn.then(() => (busy ? layDown() : undefined))
-      await turn
+      // Still ours while it ends: what waits is sent with our token. One that was under way may have looked before.
+      await followed()
+      await followed()
       duties = undefined
       clearTimeout(timer)
       await beating

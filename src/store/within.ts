@@ -2,7 +2,7 @@
 export const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), ms)
+    timer = setTimeout(() => reject(new Error('no answer in time')), Math.max(ms, 0))
   })
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

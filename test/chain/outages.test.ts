@@ -76,7 +76,7 @@ test('a payment that the chain is slow to confirm is pending, never asked for ag
 test('a payment that the token refuses to move buys nothing', async () => {
   const { payer, send } = await paying()
   const data = encodeFunctionData({ abi: testUsdc.abi, functionName: 'blacklist', args: [payer.address] })
-  await world.rpc('eth_sendTransaction', [{ from: world.net.accounts[0]!.address, to: world.token, data }])
+  await world.act(world.net.accounts[0]!.address, world.token, data)
   const before = world.upstream.seen.length
   const response = await send()
   expect(offersOf(response)).toHaveLength(1)

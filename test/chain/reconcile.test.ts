@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type LocalAccount, parseAbi, parseSignature } from 'viem'
+import { type Hex, type LocalAccount, parseAbi, parseSignature } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { type Chain, createChain } from '../../src/chain/chain.ts'
@@ -119,7 +119,8 @@ test('money that nobody asked for is found, sent or minted', async () => {
   await mint({ ...deployer, token: world.token, to: stranger.account.address, amount: 500n })
   await mint({ ...deployer, token: world.token, to: PAY_TO, amount: 11n })
   const args = [PAY_TO, 7n] as const
-  await stranger.writeContract({ address: world.token, abi: transferAbi, functionName: 'transfer', args })
+  const transfer = { address: world.token, abi: transferAbi, functionName: 'transfer', args } as const
+  await world.mined(await stranger.writeContract(transfer))
   const { code, report, printed } = await news()
   expect(code).toBe(1)
   expect(report.findings).toMatchObject([
@@ -133,10 +134,8 @@ test('money that nobody asked for is found, sent or minted', async () => {
 })
 
 test('a sweep of what was received is found', async () => {
-  await world.rpc('anvil_setBalance', [PAY_TO, '0xde0b6b3a7640000'])
-  await world.rpc('anvil_impersonateAccount', [PAY_TO])
-  const data = `0xa9059cbb${'22'.repeat(20).padStart(64, '0')}${(5).toString(16).padStart(64, '0')}`
-  await world.rpc('eth_sendTransaction', [{ from: PAY_TO, to: world.token, data }])
+  const data: Hex = `0xa9059cbb${'22'.repeat(20).padStart(64, '0')}${(5).toString(16).padStart(64, '0')}`
+  await world.act(PAY_TO, world.token, data)
   const { code, report } = await news()
   expect(code).toBe(1)
   expect(report.findings).toMatchObject([
@@ -158,7 +157,7 @@ test('the authorization of a released call, submitted by somebody else, is found
   const { v, r, s } = parseSignature(signature)
   const stranger = await client(2)
   const amounts = [authorization.value, authorization.validAfter, authorization.validBefore].map(BigInt)
-  await stranger.writeContract({
+  const hash = await stranger.writeContract({
     address: world.token,
     abi: eip3009Abi,
     functionName: 'transferWithAuthorization',
@@ -174,6 +173,7 @@ test('the authorization of a released call, submitted by somebody else, is found
       s,
     ],
   })
+  await world.mined(hash)
   const { code, report } = await news()
   expect(code).toBe(1)
   const calls = await world.farebox.deps.ledger.calls(undefined, 1000)

@@ -278,7 +278,7 @@ const submit = async ({ payload: { authorization: a, signature } }: Signed): Pro
     functionName: 'transferWithAuthorization',
     args: [a.from, a.to, BigInt(a.value), BigInt(a.validAfter), BigInt(a.validBefore), a.nonce, v, r, s],
   })
-  await world.rpc('eth_sendTransaction', [{ from: world.net.accounts[5]!.address, to: world.token, data }])
+  await world.act(world.net.accounts[5]!.address, world.token, data)
 }
 
 const AGAIN = 'Send the request again without a payment header, and sign the new quote.'

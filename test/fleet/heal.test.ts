@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import { redisLedger } from '../../src/ledger/redis.ts'
+import { TAIL } from '../../src/ledger/redis-scripts.ts'
 import { quietLog } from '../../src/log.ts'
 import { openRedis } from '../../src/store/redis.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -20,8 +21,8 @@ afterEach(async () => {
 
 let named = 0
 /** One instance; `token` is that of its lease. */
-const instance = async (token = () => '') => {
-  const store = await openRedis({ url: `${redis.url}?name=heal`, log: quietLog })
+const instance = async (token = () => '', through = (store: Store) => store) => {
+  const store = through(await openRedis({ url: `${redis.url}?name=heal`, log: quietLog }))
   const writer = `w${++named}`
   const ledger = await redisLedger({ store, clock: systemClock, log: quietLog, writer, token })
   const close = async () => {
@@ -70,6 +71,28 @@ test('a store whose healer died is healed by another instance', async () => {
   await takes(ledger)
   expect(await redis.cli('HGET', meta, 'healing')).toBeNull()
 }, 30_000)
+
+test('what an instance hands in when the others have finished healing is written too', async () => {
+  const { ledger } = await instance()
+  const late = (store: Store): Store => ({
+    ...store,
+    run: async (script, keys, args) => {
+      if (script === TAIL) await new Promise((resolve) => setTimeout(resolve, 4_000))
+      return store.run(script, keys, args)
+    },
+  })
+  const { ledger: slow } = await instance(() => '', late)
+  const [early, forgotten] = [aCall(), aCall()]
+  await postAll(ledger, moves(early).claim())
+  await postAll(slow, moves(forgotten).claim())
+  await redis.cli('FLUSHALL')
+  await takes(ledger)
+  await expect
+    .poll(() => ledger.claimant(forgotten.claim).catch(() => undefined), { timeout: 15_000 })
+    .toBe(forgotten.id)
+  expect(await ledger.claimant(early.claim)).toBe(early.id)
+  await takes(slow)
+}, 40_000)
 
 test('transactions are written again also by an instance that does not lead', async () => {
   let token = '7'

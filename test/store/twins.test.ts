@@ -130,6 +130,25 @@ test('a lease whose duties cannot be taken up goes to somebody else', async () =
   await Promise.all([bad, good].map((one) => one!.stop()))
 })
 
+test('a lease that the store forgets while it is taken up is laid down and taken up once more, never twice at once', async () => {
+  const store = await connect()
+  const lease = redisLease({ store, log: quietLog, holder: 'slow', ttlMs: 500 })
+  const told: string[] = []
+  const say = (what: string) => async () => {
+    told.push(what)
+    await new Promise((resolve) => setTimeout(resolve, 350))
+  }
+  await lease.start({ gain: say('gains'), loss: say('loses') })
+  for (let times = 0; times < 3; times++) {
+    await store.read('DEL', `${store.prefix}lease`)
+    await new Promise((resolve) => setTimeout(resolve, 150))
+  }
+  await expect.poll(() => told.length, { timeout: 5_000 }).toBeGreaterThan(2)
+  await lease.stop()
+  const turns = Array.from({ length: told.length / 2 }, () => ['gains', 'loses'])
+  expect(told).toEqual(turns.flat())
+})
+
 test('an instance that says nothing is dead, one that has ended is not', async () => {
   const store = await connect()
   const [a, b] = ['a', 'b'].map((me) => redisAlive({ store, log: quietLog, me, deadMs: 300, beatMs: 100 }))

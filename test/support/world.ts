@@ -42,6 +42,8 @@ export type World = {
   usdtPayer: (units?: bigint) => Promise<LocalAccount>
   /** Sends a transaction as any account, which gets the coin for it; resolves when it is in a block. */
   act: (from: Hex, to: Hex, data: Hex) => Promise<void>
+  /** Resolves when a transaction is in a block. */
+  mined: (hash: Hex) => Promise<void>
   /** Lets Permit2 move a token of an account; default without limit. */
   approve: (account: LocalAccount, token?: Hex, amount?: bigint) => Promise<void>
   /** Units that an account holds; default of the test USDC. */
@@ -137,15 +139,18 @@ export const startWorld = async (wanted: WorldOptions = {}): Promise<World> => {
     act: async (from, to, data) => {
       await rpc(net.url, 'anvil_setBalance', [from, '0xde0b6b3a7640000'])
       await rpc(net.url, 'anvil_impersonateAccount', [from])
-      const hash = await rpc(net.url, 'eth_sendTransaction', [{ from, to, data, gas: '0x493e0' }])
+      const hash = await rpc<Hex>(net.url, 'eth_sendTransaction', [{ from, to, data, gas: '0x493e0' }])
       await rpc(net.url, 'anvil_stopImpersonatingAccount', [from])
+      await world.mined(hash)
+    },
+    mined: async (hash) => {
       const receiptOf = () => rpc<{ status: Hex } | null>(net.url, 'eth_getTransactionReceipt', [hash])
       let receipt = await receiptOf()
       for (let i = 0; !receipt && i < 1_000; i++) {
         await new Promise((resolve) => setTimeout(resolve, 10))
         receipt = await receiptOf()
       }
-      if (receipt?.status !== '0x1') throw new Error(`a transaction to ${to} was not done`)
+      if (receipt?.status !== '0x1') throw new Error(`transaction ${hash} was not done`)
     },
     approve: (account, of = token, amount = maxUint256) =>
       world.act(
