@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 /** The one order of the house: a file imports from its own place or from places to the left. */
 const ORDER = (
-  'clock errors ids money assets log metrics ‹ wire ‹ client ‹ chain ‹ providers ‹ store ‹ admit ‹ ledger ‹ accounts ‹ alerts ‹ analytics ‹ catalog ‹ ' +
+  'clock errors ids money assets csv log metrics ‹ wire ‹ client ‹ chain ‹ providers ‹ store ‹ admit ‹ ledger ‹ accounts ‹ alerts ‹ analytics ‹ catalog ‹ ' +
   'route ‹ quote ‹ settle ‹ payment ‹ channel ‹ call ‹ reconcile ‹ desk ‹ http ‹ config ‹ cli ‹ main ‹ index'
 )
   .split(' ‹ ')

@@ -7,7 +7,7 @@ import { isSame } from './password.ts'
 import type { Actor } from './roles.ts'
 
 /** Sessions by the hash of what opens them; index `user`. */
-export const SESSIONS = 'sessions'
+const SESSIONS = 'sessions'
 
 export type SessionRow = {
   user: string

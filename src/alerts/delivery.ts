@@ -42,8 +42,7 @@ const MOST_ATTEMPTS = 20
 export const KEEP_MS = 30 * 24 * HOUR
 
 /** The name of what is the same however often it is made. */
-export const deliveryId = (event: Pick<Event, 'id'>, hook: Pick<Hook, 'id'>): string =>
-  `${event.id}.${hook.id}`
+const deliveryId = (event: Pick<Event, 'id'>, hook: Pick<Hook, 'id'>): string => `${event.id}.${hook.id}`
 
 export const newDelivery = (event: Event, hook: Hook, now: number): Delivery => ({
   id: deliveryId(event, hook),

@@ -29,7 +29,7 @@ const LAST_WORDS_MS = 1_000
 /** Not which and why: that would map the network behind the router. */
 const NOT_PUBLIC = 'its name leads to an address that is not public'
 
-export const systemResolve: Resolve = async (name) =>
+const systemResolve: Resolve = async (name) =>
   (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address)
 
 /**

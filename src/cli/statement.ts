@@ -1,5 +1,6 @@
 import type { Hex } from '../assets.ts'
 import type { Chain } from '../chain/chain.ts'
+import { csvLine } from '../csv.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Till } from '../reconcile/reconcile.ts'
 import {
@@ -38,7 +39,7 @@ export const statementCommand = async (facts: StatementCommandFacts): Promise<nu
   const head = [by === 'asset' ? 'token' : by, 'asset', ...NAMES]
   const body = [...made.rows, ...made.totals].map(cellsOf)
   if (format === 'json') out(JSON.stringify(inJson(facts.chain.id, by, made)))
-  else if (format === 'csv') for (const row of [head, ...body]) out(row.map(csvField).join(','))
+  else if (format === 'csv') for (const row of [head, ...body]) out(csvLine(row))
   else for (const line of [...table([head, ...body]), '', ...checks(made)]) out(line)
   return made.agrees ? 0 : 1
 }
@@ -85,14 +86,6 @@ const checks = ({ checks: all, span }: Statement): string[] =>
     const told = `${decimalOf(ledger, decimals)} ${symbol} by the ledger, ${decimalOf(chain, decimals)} on the chain`
     return `${ledger === chain ? '✓' : '✗'} ${whose} changed in blocks ${span.from} to ${span.to}: ${told}`
   })
-
-const NUMBER = /^-?\d+(\.\d+)?$/
-
-/** A CSV field that no spreadsheet runs: what begins like a formula and is no number gets an apostrophe. */
-export const csvField = (text: string): string => {
-  const safe = /^[=+\-@\t\r]/.test(text) && !NUMBER.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-}
 
 const table = (rows: readonly string[][]): string[] => {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))

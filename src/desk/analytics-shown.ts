@@ -1,5 +1,5 @@
 /** Sums as they are told: dollars as decimal strings, the router's own books only to those who may see them. */
-import { type CsvCell, csv } from '../analytics/csv.ts'
+
 import {
   type Books,
   booksOf,
@@ -10,6 +10,7 @@ import {
 } from '../analytics/query.ts'
 import type { Cell } from '../analytics/read.ts'
 import type { Sums } from '../analytics/sums.ts'
+import { type CsvCell, csv } from '../csv.ts'
 import { printUsd, type Usd } from '../money.ts'
 
 type Shown<T> = { [K in keyof T]: T[K] extends Usd | undefined ? string : T[K] }

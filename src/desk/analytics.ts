@@ -1,8 +1,7 @@
 /** Operations that tell what calls came to: sums, days, who spent most, and the same as CSV. */
 import { z } from 'zod'
-import { type Node, type NodeId, SITE } from '../accounts/node.ts'
+import { SITE } from '../accounts/node.ts'
 import { may } from '../accounts/roles.ts'
-import { NODES } from '../accounts/tables.ts'
 import { placeNow } from '../analytics/follower.ts'
 import { DIMS, type Dim, type Grain, isWide, NARROW } from '../analytics/places.ts'
 import {
@@ -20,10 +19,10 @@ import {
 } from '../analytics/query.ts'
 import { type Cell, createReader, type Reader, readBuckets } from '../analytics/read.ts'
 import { fail } from '../errors.ts'
-import type { Records } from '../store/records.ts'
 import { csvOf, isOfBooks, shownOf } from './analytics-shown.ts'
 import type { Download } from './audit.ts'
 import { type Operations, reading, type Scene } from './desk.ts'
+import { namesOf } from './list.ts'
 
 const day = z.iso.date('a UTC day such as 2026-11-21').optional()
 
@@ -110,8 +109,8 @@ const operations = (usdOfGas: UsdOfGas | undefined, read: Asker): Operations => 
       if (!books && isOfBooks(wish.sort)) throw fail('forbidden', { needs: 'money.read' })
       const show = shownOf(books, usdOfGas)
       const { values, rest } = top(await read(scene, 'd', wish.by, period), wish.sort, wish.limit)
-      const names = await namesOf(
-        scene.records,
+      const names = await named(
+        scene,
         values.map(({ value }) => value),
         wish.by,
       )
@@ -145,8 +144,8 @@ const operations = (usdOfGas: UsdOfGas | undefined, read: Asker): Operations => 
       const rows = wish.by
         ? cells
         : series(cells, period, short).map(({ bucket, sums }) => ({ bucket, value: '', sums }))
-      const names = await namesOf(
-        scene.records,
+      const names = await named(
+        scene,
         rows.map(({ value }) => value),
         wish.by,
       )
@@ -196,13 +195,9 @@ const asking =
   }
 
 /** What nodes are called, where the values are nodes. */
-const namesOf = async (
-  records: Records,
+const named = async (
+  scene: Scene,
   values: readonly string[],
   dim: Dim | undefined,
-): Promise<ReadonlyMap<NodeId, string>> => {
-  if (dim !== 'child' && dim !== 'key') return new Map()
-  const ids = [...new Set(values)]
-  const rows = await records.many<Node>(NODES, ids)
-  return new Map(rows.flatMap((row) => (row ? [[row.id, row.value.name]] : [])))
-}
+): Promise<ReadonlyMap<string, string>> =>
+  dim === 'child' || dim === 'key' ? namesOf(scene, values) : new Map()

@@ -1,8 +1,8 @@
 /** Operations that read the audit log: an organisation sees its own rows, a team those that are about it or what is below it. */
 import { z } from 'zod'
 import { AUDIT, type AuditRow, auditId, verifyAudit } from '../accounts/audit.ts'
-import { type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
-import { NODES } from '../accounts/tables.ts'
+import { type NodeId, SITE } from '../accounts/node.ts'
+import { csv } from '../csv.ts'
 import type { Records } from '../store/records.ts'
 import { type Operations, reading } from './desk.ts'
 
@@ -63,13 +63,6 @@ export const auditOperations = (): Operations => ({
   }),
 })
 
-/** The path of a node; empty for the site, undefined where there is none. */
-export const nodePath = async (records: Records, at: NodeId): Promise<readonly NodeId[] | undefined> => {
-  if (at === SITE) return []
-  const node = (await records.get<Node>(NODES, at))?.value
-  return node && pathOf(node)
-}
-
 export type AuditRange = {
   at: NodeId
   /** Of `at`; empty for the site. */
@@ -123,8 +116,7 @@ const isWhat = (has: string, wanted: string | undefined): boolean =>
 const COLUMNS = ['seq', 'time', 'actor', 'name', 'via', 'from', 'what', 'at', 'before', 'after', 'hash']
 
 /** Rows as CSV that no spreadsheet runs, with a line of names. */
-export const auditCsv = (rows: readonly AuditRow[]): string =>
-  [COLUMNS, ...rows.map(cellsOf)].map((cells) => `${cells.map(field).join(',')}\r\n`).join('')
+export const auditCsv = (rows: readonly AuditRow[]): string => csv([COLUMNS, ...rows.map(cellsOf)])
 
 /** Rows as JSON, one a line. */
 export const auditLines = (rows: readonly AuditRow[]): string =>
@@ -143,9 +135,3 @@ const cellsOf = ({ seq, time, actor, what, at, before, after, hash }: AuditRow):
   after === null ? '' : JSON.stringify(after),
   hash,
 ]
-
-// What begins like a formula gets an apostrophe, also behind blanks.
-const field = (text: string): string => {
-  const safe = /^\s*[=+\-@\t\r\n]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-}

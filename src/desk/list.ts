@@ -1,8 +1,8 @@
 /** Nodes of one level, wherever below a node they stand. */
 import { z } from 'zod'
-import { LEVELS, type Node, SITE } from '../accounts/node.ts'
+import { LEVELS, type Node, type NodeId, pathOf, SITE } from '../accounts/node.ts'
 import { NODES } from '../accounts/tables.ts'
-import type { Row } from '../store/records.ts'
+import type { Records, Row } from '../store/records.ts'
 import { reading, type Scene } from './desk.ts'
 import { idSchema, type TreeFacts, viewOf } from './tree.ts'
 
@@ -70,4 +70,11 @@ export const namesOf = async (
 ): Promise<ReadonlyMap<string, string>> => {
   const rows = await records.many<Node>(NODES, [...new Set(ids)])
   return new Map(rows.flatMap((row) => (row ? [[row.id, row.value.name] as const] : [])))
+}
+
+/** The path of a node; empty for the site, undefined where there is none. */
+export const nodePath = async (records: Records, at: NodeId): Promise<readonly NodeId[] | undefined> => {
+  if (at === SITE) return []
+  const node = (await records.get<Node>(NODES, at))?.value
+  return node && pathOf(node)
 }

@@ -7,8 +7,8 @@ import { ending, endOf, sessionId, sessionsOf } from '../accounts/sessions.ts'
 import { newToken, revoking, tokenId, tokensOf } from '../accounts/tokens.ts'
 import { fail } from '../errors.ts'
 import type { Records } from '../store/records.ts'
-import { nodePath } from './audit.ts'
 import { changing, type Operations, reading, type Scene } from './desk.ts'
+import { nodePath } from './list.ts'
 
 const user = z.string().max(200).optional().meta({ description: 'A user id; who asks, when it is left out.' })
 const id = z.string().max(200)

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { csv } from '../../src/analytics/csv.ts'
 import { type Histogram, joined, percentile, timed } from '../../src/analytics/histogram.ts'
 import { placeOf, rowId } from '../../src/analytics/places.ts'
 import {
@@ -15,6 +14,7 @@ import {
 } from '../../src/analytics/query.ts'
 import type { Cell } from '../../src/analytics/read.ts'
 import { NOTHING, type Packed, packed, plus, type Sums, unpacked } from '../../src/analytics/sums.ts'
+import { csv } from '../../src/csv.ts'
 import type { Usd } from '../../src/money.ts'
 
 const cell = (bucket: string, value: string, sums: Partial<Sums>): Cell => ({

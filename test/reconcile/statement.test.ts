@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { csvField } from '../../src/cli/statement.ts'
+import { csvField } from '../../src/csv.ts'
 import { decimalOf } from '../../src/reconcile/statement.ts'
 
 test('amounts are exact decimals', () => {

@@ -27,7 +27,7 @@ const HOME = '/admin'
 const SIGN_IN_PAGE = '/admin/sign-in'
 
 /** By name and password, or by a message of EIP-4361 and the signature over it. */
-export const signInRequest = z
+const signInRequest = z
   .strictObject({
     name: z.string().min(1).max(100).optional(),
     password: z.string().min(1).max(200).optional(),
@@ -194,7 +194,7 @@ const declared = (signIn: SessionFacts['signIn']) =>
   signIn.challenge(SIGN_IN_PATH)['sign-in-with-x'] as { info: Info; supportedChains: { chainId: string }[] }
 
 /** The same with the whole text that a wallet signs; on the first chain when none is said. */
-export const challengeOf = (signIn: SessionFacts['signIn'], address: string, chain?: string) => {
+const challengeOf = (signIn: SessionFacts['signIn'], address: string, chain?: string) => {
   const { info, supportedChains } = declared(signIn)
   const chainId = chain ?? supportedChains[0]?.chainId ?? ''
   if (!/^0x[0-9a-fA-F]{40}$/.test(address) || !supportedChains.some((one) => one.chainId === chainId))

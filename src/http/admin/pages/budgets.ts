@@ -19,7 +19,7 @@ const PER: Readonly<Record<Budget['per'], string>> = {
 type Spent = NodeView['spent'][number] & { held?: string }
 
 /** What colour a share of a limit has; a word says the same beside it. */
-export const toneOf = (share: number | undefined): 'plain' | 'warn' | 'bad' =>
+const toneOf = (share: number | undefined): 'plain' | 'warn' | 'bad' =>
   share === undefined || share < 0.8 ? 'plain' : share < 1 ? 'warn' : 'bad'
 
 /** One budget as a bar: what is used and held of its limit, and when it begins anew. */

@@ -72,7 +72,7 @@ export const allowedSomewhere = (actor: Actor, permission: Permission): boolean 
   actor.grants.some(({ role }) => GRANTS[role].includes(permission))
 
 /** The highest node at which an actor may do something: the site, or the first it has a role for; undefined where there is none. */
-export const homeOf = (actor: Actor, permission: Permission): string | undefined => {
+const homeOf = (actor: Actor, permission: Permission): string | undefined => {
   const grants = actor.grants.filter(({ role }) => GRANTS[role].includes(permission))
   return (grants.find(({ at }) => at === SITE) ?? grants[0])?.at
 }
