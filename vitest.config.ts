@@ -1,6 +1,10 @@
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+// Every process and thread of the tests takes compiled code from one place: half of their work was to compile it again.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/farebox', import.meta.url))
 
 /** The longest first: begun last, they would run alone at the end while a core is idle. */
 const LONG = [

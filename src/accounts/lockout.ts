@@ -23,8 +23,6 @@ export type Lockout = {
   giveBack: (name: string, address: string) => Promise<void>
   /** Whether the audit log takes one more failure this hour: a flood from everywhere must not fill it. */
   mayTell: () => Promise<boolean>
-  /** Tries that this process refused without making them. */
-  refused: () => number
 }
 
 /** Tries without a delay: of a name from an address, of a name under attack, of an address. */
@@ -72,17 +70,12 @@ export const createLockout = ({ records, clock }: { records: Records; clock: Clo
     keyOf('name', name.toLowerCase()),
   ]
 
-  let refused = 0
-
   return {
     take: (name, address) => {
       const now = clock.now()
       return change(idsOf(name, address), ([pair, from, all]) => {
         const locked = Math.max(pair!.locked, from!.locked)
-        if (locked > now) {
-          refused++
-          throw fail('login_locked', { retryAfter: Math.ceil((locked - now) / 1000) })
-        }
+        if (locked > now) throw fail('login_locked', { retryAfter: Math.ceil((locked - now) / 1000) })
         const free = all!.tries >= ATTACK ? FREE.attacked : FREE.pair
         const next = [more(pair!, free, now), more(from!, FREE.address, now), more(all!, Infinity, now)]
         return { next, result: pair!.tries }
@@ -104,7 +97,6 @@ export const createLockout = ({ records, clock }: { records: Records; clock: Clo
         result: count!.tries < TOLD,
       }))
     },
-    refused: () => refused,
   }
 }
 

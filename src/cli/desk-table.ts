@@ -33,8 +33,9 @@ export const tableOf = ({ config, ledger, clock }: TableFacts): Operations => {
     hashPassword: passwords.hash,
     verifyPassword: passwords.verify,
     isUsed: isUsedIn(money),
-    // Who has the store runs the router, and needs no wallet’s word.
+    // Who has the store runs the router: it needs no wallet’s word, and no lock keeps it out.
     site: '',
+    lockout: { take: async () => 0, passed: async () => {} },
     spent: spentOf({ ledger: money, budgets: createBudgets(), clock }),
     webhooks: { targets: () => config().desk.webhooks },
     router: {

@@ -1,5 +1,6 @@
 /** How users sign in: set by who stands above them, and by themselves. */
 import { z } from 'zod'
+import type { Lockout } from '../accounts/lockout.ts'
 import { type Login, type Node, nodePut, SITE } from '../accounts/node.ts'
 import { covers } from '../accounts/operators.ts'
 import { newPassword } from '../accounts/password.ts'
@@ -13,9 +14,10 @@ import { idSchema, loginSchema, nameFor, nodeOf, shown, type TreeFacts, walletSc
 
 export type LoginDeskFacts = Pick<TreeFacts, 'hashPassword'> & {
   verifyPassword: (password: string, kept: string | undefined) => Promise<boolean>
+  lockout: Pick<Lockout, 'take' | 'passed'>
 }
 
-export const loginOperations = ({ hashPassword, verifyPassword }: LoginDeskFacts) => ({
+export const loginOperations = ({ hashPassword, verifyPassword, lockout }: LoginDeskFacts) => ({
   'user.login': changing({
     summary: 'How a user signs in: its name, its password, its wallet; what is left out stays, null ends it.',
     needs: 'tree.write',
@@ -63,7 +65,11 @@ export const loginOperations = ({ hashPassword, verifyPassword }: LoginDeskFacts
       if (!actor.user.startsWith('user_') || actor.via === 'token')
         throw fail('taken_here', { problem: 'The password of an operator is set in the configuration.' })
       const { node, version } = await nodeOf(records, actor.user)
+      // Who took a session must not find out the password by it.
+      const tried = [actor.user, actor.from ?? ''] as const
+      await lockout.take(...tried)
       if (!(await verifyPassword(present, node.login?.password))) throw fail('login_failed')
+      await lockout.passed(...tried)
       const after: Node = { ...node, login: { ...node.login, password: await hashPassword(next) } }
       return { result: {}, writes: [nodePut(after, version)], after: { password: 'changed' } }
     },

@@ -1,5 +1,5 @@
 import { isUsedIn } from '../accounts/approvals.ts'
-import { createLockout } from '../accounts/lockout.ts'
+import { createLockout, type Lockout } from '../accounts/lockout.ts'
 import { createLogin } from '../accounts/login.ts'
 import { createPeople } from '../accounts/operators.ts'
 import { createPasswords } from '../accounts/password.ts'
@@ -55,10 +55,12 @@ export const openOperatorDesk = (
   const { records, clock, log, ledger, fleet, tills } = base
   const targets = () => config.desk.webhooks
   const passwords = createPasswords()
+  const lockout = createLockout({ records, clock })
   const desk = createDesk({
     operations: operationsOf({
       hashPassword: passwords.hash,
       verifyPassword: passwords.verify,
+      lockout,
       isUsed: isUsedIn(ledger),
       site: publicUrl,
       spent: spentOf({ ledger, budgets: deps.budgets, clock }),
@@ -111,7 +113,7 @@ export const openOperatorDesk = (
   })
   return {
     desk,
-    resources: doorsOf(config, base, { deps, admit, publicUrl, desk, passwords }),
+    resources: doorsOf(config, base, { deps, admit, publicUrl, desk, passwords, lockout }),
     duties: [alerts, analytics, watch],
     tell: noting(records, clock, alerts.tell),
   }
@@ -124,13 +126,13 @@ const doorsOf = (
   facts: Pick<DeskParts, 'deps' | 'admit' | 'publicUrl'> & {
     desk: Desk
     passwords: ReturnType<typeof createPasswords>
+    lockout: Lockout
   },
 ): Resource[] => {
-  const { deps, admit, publicUrl, desk, passwords } = facts
+  const { deps, admit, publicUrl, desk, passwords, lockout } = facts
   const people = createPeople({ operators: () => config.secrets.operators, records })
   const sessions = createSessions({ records, clock, people })
   const tokens = createTokens({ records, clock, people })
-  const lockout = createLockout({ records, clock })
   const { signIn } = deps
   const login = createLogin({ records, clock, people, passwords, lockout, sessions, signIn })
   const guard = createGuard({ sessions, tokens, addresses: admit.door.addresses, publicUrl })

@@ -74,6 +74,7 @@ export const openSite = async (given: SiteFacts = {}): Promise<Site> => {
   const operations = operationsOf({
     hashPassword: passwords.hash,
     verifyPassword: passwords.verify,
+    lockout: createLockout({ records, clock }),
     spent: async (_node, budget) => ({
       used: given.used?.(budget) ?? '0',
       resets:

@@ -12,12 +12,13 @@ const SECOND = 'the second password'
 
 const open = async () => {
   const passwords = createPasswords({ cost: CHEAP })
+  const world = await deskWorld()
   const facts = {
+    lockout: world.lockout,
     hashPassword: passwords.hash,
     verifyPassword: passwords.verify,
     spent: async () => ({ used: '0', resets: undefined }),
   }
-  const world = await deskWorld()
   const desk = createDesk({
     operations: { ...treeOperations(facts), ...loginOperations(facts) },
     records: world.records,
@@ -44,6 +45,17 @@ test('who changes its password signs in with the new one, and only who knows the
   await desk.run(me, 'me.password', { present: FIRST, next: SECOND })
   await enter('ada', SECOND)
   await expect(enter('ada', FIRST)).rejects.toMatchObject({ code: 'login_failed' })
+})
+
+test('who took a session cannot find out the password by it', async () => {
+  const { desk, me, clock } = await open()
+  const guess = (present: string) =>
+    desk.run({ ...me, from: '203.0.113.9' }, 'me.password', { present, next: SECOND })
+  for (let i = 0; i < 5; i++)
+    await expect(guess(`guess ${i}`)).rejects.toMatchObject({ code: 'login_failed' })
+  await expect(guess(FIRST)).rejects.toMatchObject({ code: 'login_locked' })
+  clock.pass(60_000)
+  await guess(FIRST)
 })
 
 test('a token does not change the password of its user, nor is an operator’s changed here', async () => {

@@ -19,6 +19,7 @@ import { actorOf, type DeskWorld, deskWorld, ROOT } from '../support/desk.ts'
 const operations: Operations = operationsOf({
   hashPassword: async () => 'x',
   verifyPassword: async () => true,
+  lockout: { take: async () => 0, passed: async () => {} },
   isUsed: async () => false,
   site: 'https://router.example.com',
   spent: async () => ({ used: '0', resets: undefined }),
