@@ -1,6 +1,6 @@
 import type { Hex } from '../assets.ts'
 import type { Chain } from '../chain/chain.ts'
-import { csvLine } from '../csv.ts'
+import { type CsvCell, csvLine } from '../csv.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Till } from '../reconcile/reconcile.ts'
 import {
@@ -39,7 +39,7 @@ export const statementCommand = async (facts: StatementCommandFacts): Promise<nu
   const head = [by === 'asset' ? 'token' : by, 'asset', ...NAMES]
   const body = [...made.rows, ...made.totals].map(cellsOf)
   if (format === 'json') out(JSON.stringify(inJson(facts.chain.id, by, made)))
-  else if (format === 'csv') for (const row of [head, ...body]) out(csvLine(row))
+  else if (format === 'csv') for (const row of [head, ...body.map(numbered)]) out(csvLine(row))
   else for (const line of [...table([head, ...body]), '', ...checks(made)]) out(line)
   return made.agrees ? 0 : 1
 }
@@ -50,6 +50,13 @@ const cellsOf = ({ group, book, sums }: StatementRow): string[] => [
   group,
   book.asset.symbol,
   ...NAMES.map((name) => textOf(name, sums, book.asset.decimals)),
+]
+
+/** The sums of a row are numbers, whatever they begin with. */
+const numbered = ([group = '', asset = '', ...sums]: readonly string[]): CsvCell[] => [
+  group,
+  asset,
+  ...sums.map((number) => ({ number })),
 ]
 
 const textOf = (name: keyof Sums, sums: Sums, decimals: number): string =>
