@@ -3,17 +3,18 @@ import { billOf, type Call } from '../ledger/call.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Tally } from '../store/tally.ts'
+import { surely } from './end.ts'
 
 /** Gives charges back for answers that never arrived. Each call at most once: the ledger sees to that. */
 export type Refunds = {
-  /** The answer of a billed call did not arrive: whether its charge is credit now. Never rejects. */
-  lost: (id: string, why: string) => Promise<boolean>
+  /** The answer of a call did not arrive: whether its charge is credit now. Never rejects: while the ledger is away it is tried again. */
+  lost: (call: Call, why: string) => Promise<boolean>
   /** The caller of a billed call came back for its answer: whether the charge is credit, also because it must have been lost when an earlier process died. */
   recall: (call: Call) => Promise<boolean>
 }
 
 export type RefundFacts = {
-  ledger: Pick<Ledger, 'call' | 'post'>
+  ledger: Pick<Ledger, 'post'>
   clock: Clock
   log: Log
   /** What happens with the charge of an answer that was lost. */
@@ -35,10 +36,11 @@ const DAY_MS = 86_400_000
 
 export const createRefunds = (facts: RefundFacts): Refunds => {
   const { ledger, clock, log } = facts
-  const giveBack = async (call: Call | undefined, why: string): Promise<boolean> => {
-    const bill = call && billOf(call)
-    if (!call || !bill || bill.charged === 0n) return false
-    if (bill.refunded !== undefined) return true
+  const giveBack = async (call: Call, why: string): Promise<boolean> => {
+    // As it is known here; what has changed since, the ledger knows.
+    const bill = billOf(call)
+    if (bill?.charged === 0n) return false
+    if (bill?.refunded !== undefined) return true
     if (facts.policy === 'none') return false
     // Counted before the wait, so that many at once cannot pass.
     const counted = `refund ${call.payer}`
@@ -46,7 +48,10 @@ export const createRefunds = (facts: RefundFacts): Refunds => {
       log.warn('refund_limit', { call: call.id, payer: call.payer })
       return false
     }
-    const posted = await ledger.post({ type: 'refund', id: call.id, why })
+    const posted = await ledger.post({ type: 'refund', id: call.id, why }).catch(async (error) => {
+      await facts.tally.giveBack(counted).catch(() => {})
+      throw error
+    })
     const after = posted.ok || posted.why === 'stale' ? posted.call : undefined
     if (posted.ok) log.info('refunded', { call: call.id, payer: call.payer, why })
     else await facts.tally.giveBack(counted)
@@ -61,14 +66,11 @@ export const createRefunds = (facts: RefundFacts): Refunds => {
   }
 
   return {
-    lost: async (id, why) => {
-      try {
-        return await giveBack(await ledger.call(id), why)
-      } catch (error) {
-        log.error('refund_failed', { call: id, why: reasonOf(error) })
+    lost: (call, why) =>
+      surely(facts, () => giveBack(call, why)).catch((error) => {
+        log.error('refund_waits', { call: call.id, why: reasonOf(error) })
         return false
-      }
-    },
+      }),
     recall: async (call) => {
       if (billOf(call)?.refunded !== undefined) return true
       return (await diedWith(call)) ? giveBack(call, 'lost in a crash') : false

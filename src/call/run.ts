@@ -168,7 +168,7 @@ const runHeld = async (deps: Deps, visit: Named, terms: Terms, held: Held): Prom
   const lost = (): void => {
     // Who leaves before the end must not get for nothing what it then asks for again.
     if (cache && !kept && deps.answers.lost(call.payer, order.digest)) return
-    void deps.refunds.lost(call.id, 'the connection was lost')
+    void deps.refunds.lost(call, 'the connection was lost')
   }
   return { ...reply, lost }
 }
@@ -204,7 +204,7 @@ const endUnanswered = async (deps: Deps, held: Call): Promise<Call | undefined> 
     call = posted.why === 'stale' ? posted.call : undefined
   }
   // Billed already, so its answer is lost.
-  if (call && !call.stream) await deps.refunds.lost(call.id, 'not sent')
+  if (call && !call.stream) await deps.refunds.lost(call, 'not sent')
   return call
 }
 

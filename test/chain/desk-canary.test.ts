@@ -258,7 +258,11 @@ const live = async (store: string, dir: string, calls: number) => {
     const second = await signedIn(router.url)
     const after = await callAll(router.url, keys, calls / 2)
     await second.run('node.freeze', { id: old.id, frozen: true })
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    // In a fleet who tells comes to it some seconds after another has died.
+    const said = (what: string) => ear.heard.some((text) => text.includes(what))
+    await expect
+      .poll(() => said('budget.threshold') && said('approval.waiting'), { timeout: 20_000 })
+      .toBe(true)
     const told = [...before.told, ...after.told]
     for (const [name, input] of [
       ['audit.export', {}],

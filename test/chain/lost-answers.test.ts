@@ -275,7 +275,6 @@ describe('what may be asked back after a crash', () => {
   /** A ledger of one call, and the time that the caller returns at. */
   const asked = async (one: Call, more: Partial<RefundFacts> & { now?: number } = {}) => {
     const ledger: RefundFacts['ledger'] = {
-      call: async () => one,
       post: (async () => {
         const refunded = { ...one, service: { ...one.service, bill: { ...billOf(one)!, refunded: 5n } } }
         return { ok: true, call: refunded, calls: [refunded], counters: {} }

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LocalAccount } from 'viem'
+import { rpc } from '../../src/cli/demo/localnet.ts'
 import type { Requirement } from '../../src/wire/payment.ts'
 import { header, offerOf, offersOf, post, signOffer } from '../support/pay.ts'
 import { hello } from '../support/world.ts'
@@ -108,19 +109,17 @@ const storm = async (
 }
 
 const blockOf = async ({ net }: FleetSite): Promise<number> => {
-  const answer = await fetch(net.url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_blockNumber', params: [] }),
-  })
-  return Number(((await answer.json()) as { result: string }).result)
+  const height = () => rpc<string>(net.url, 'eth_blockNumber')
+  // A connection that was idle may be closed at the moment when it is used.
+  return Number(await height().catch(height))
 }
 
 const bodyOf = (tag: string) =>
   hello({ messages: [{ role: 'user', content: `Say hello. ${tag}` }], stream: false })
 
 const offerAt = async ({ fleet }: FleetSite, tag: string): Promise<Requirement> => {
-  const answer = await post(fleet.chat, bodyOf(tag))
+  const quoted = () => post(fleet.chat, bodyOf(tag))
+  const answer = await quoted().catch(quoted)
   const offer = offerOf(offersOf(answer), 'exact', { method: 'eip3009' })
   await answer.body?.cancel()
   return offer
