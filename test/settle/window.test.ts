@@ -9,7 +9,31 @@ test('while the newest block stands, a look costs one question and takes nothing
   const window = createWindow(chain)
   for (let block = 1n; block <= 50n; block++) window.add(`call_${block}`, at(block))
   expect(await window.takenBack(100n)).toEqual([])
+  facts.asked.length = 0
+  expect(await window.takenBack(100n)).toEqual([])
   expect(facts.asked).toEqual(['blocks 50'])
+})
+
+test('a reorganisation that nobody looked at before newer blocks were added is found all the same', async () => {
+  const { chain, facts } = fakeChain({ head: 100n })
+  const window = createWindow(chain)
+  for (const block of [8n, 9n]) window.add(`call_${block}`, at(block))
+  expect(await window.takenBack(100n)).toEqual([])
+  facts.replaced.add(9n)
+  window.add('call_12', at(12n))
+  expect(await window.takenBack(100n)).toEqual(['call_9'])
+  window.remove('call_9')
+  expect(await window.takenBack(100n)).toEqual([])
+})
+
+test('a block that is added below others is looked at with them', async () => {
+  const { chain, facts } = fakeChain({ head: 100n })
+  const window = createWindow(chain)
+  for (const block of [8n, 12n]) window.add(`call_${block}`, at(block))
+  expect(await window.takenBack(100n)).toEqual([])
+  facts.replaced.add(10n)
+  window.add('call_10', at(10n))
+  expect(await window.takenBack(100n)).toEqual(['call_10'])
 })
 
 test('of a reorganisation every payment in a replaced block is told, and none below it', async () => {
