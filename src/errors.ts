@@ -57,7 +57,7 @@ export const REFUSALS = {
   quote_invalid: { status: 402, title: 'The quote was not issued by this router, or was altered.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
   quote_expired: { status: 402, title: 'The quote has expired.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
   quote_body_mismatch: { status: 402, title: 'The quote is for another request than this one.', hint: 'Send exactly the request that was quoted, or pay the new quote.', retry: false, x402: 'invalid_payment_requirements' },
-  quote_payer_mismatch: { status: 402, title: 'The quote uses the credit of another payer.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
+  quote_payer_mismatch: { status: 402, title: 'The quote is for another payer.', hint: NEW_QUOTE, retry: false, x402: 'invalid_payment_requirements' },
   credit_spent: { status: 402, title: 'The credit in this quote has been used by another call meanwhile.', hint: NEW_QUOTE, retry: false },
   insufficient_allowance: { status: 402, title: 'Permit2 may move {allowance} units of this token for the payer, {required} are needed for this and the open calls.', hint: 'Approve Permit2 (0x000000000022D473030F116dDEE9F6B43aC78BA3) for the token, or send the gas-sponsoring extension that the offer declares.', retry: false, x402: 'permit2_allowance_required' },
   sponsorship_invalid: { status: 402, title: 'The allowance that came with the payment cannot be used: {problem}.', hint: 'Send it again as the offer declares, or approve Permit2 (0x000000000022D473030F116dDEE9F6B43aC78BA3) for the token yourself. Nothing was charged.', retry: false },

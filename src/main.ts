@@ -20,7 +20,7 @@ import { createDeps, openDesk, openProvider, SETTLE_FIRST_MS } from './main/deps
 import { openOperatorDesk } from './main/desk.ts'
 import { leadDuties, loneDuties } from './main/duties.ts'
 import { facilitatorDoors } from './main/facilitator.ts'
-import { openLedger, openRecords } from './main/fleet.ts'
+import { openLedger, openRecords, wholly } from './main/fleet.ts'
 import { openGauges } from './main/gauges.ts'
 import { watchPrices } from './main/prices.ts'
 import { createProviders } from './main/providers.ts'
@@ -131,6 +131,7 @@ export const startFarebox = async (given: Config, options: Options = {}): Promis
   const reconcile = () =>
     startReconcilers({
       ...base,
+      ledger: wholly(ledger, fleet),
       log: tellFindings(log, { tell: operators.tell, clock }),
       settler: account.address,
       confirmations,

@@ -42,7 +42,7 @@ export const appended = (head: Row<Head> | undefined, entry: Entry): Put[] => {
       id: auditId(sealed.seq),
       value: sealed as unknown as Json,
       if: 0,
-      keys: { org: entry.path[0] ?? 'site' },
+      keys: { org: orgOf(entry) },
     },
     { table: HEAD, id: 'head', value: { seq: sealed.seq, hash: sealed.hash }, if: head?.version ?? 0 },
   ]
@@ -53,10 +53,16 @@ export const auditId = (seq: number): string => seq.toString().padStart(12, '0')
 
 export type AuditVerdict = { rows: number; head: string; problems: string[] }
 
-/** Walks the whole chain; `problems` names each row that is missing, altered or too many. */
+/**
+ * Walks the whole chain; `problems` names each row that is missing, altered, too many, or that the organisation it is
+ * about does not find. Others may append meanwhile.
+ */
 export const verifyAudit = async (records: Records): Promise<AuditVerdict> => {
   const problems: string[] = []
+  const perOrg = new Map<string, number>()
+  const first = (await auditHead(records))?.value ?? START
   let last: Head = START
+  let atFirst: Head = START
   for (;;) {
     const rows = await records.list<AuditRow>(AUDIT, { after: auditId(last.seq), limit: PAGE })
     for (const { id, value } of rows) {
@@ -64,14 +70,45 @@ export const verifyAudit = async (records: Records): Promise<AuditVerdict> => {
       if (entry.seq !== last.seq + 1) problems.push(`between ${last.seq} and ${id}: rows are missing`)
       else if (said !== sealOf(last.hash, entry)) problems.push(`row ${id}: it was altered`)
       last = { seq: Number(id), hash: said }
+      if (last.seq <= first.seq) atFirst = last
+      const org = orgOf(entry)
+      perOrg.set(org, (perOrg.get(org) ?? 0) + 1)
     }
     if (rows.length < PAGE) break
   }
-  const head = (await records.get<Head>(HEAD, 'head'))?.value ?? START
-  if (head.seq !== last.seq || head.hash !== last.hash)
+  const head = (await auditHead(records))?.value ?? START
+  // Rows may have come since the chain was walked, and none may have gone.
+  const isCut = !isSame(atFirst, first) || last.seq > head.seq
+  if (isCut || (last.seq === head.seq && !isSame(last, head)))
     problems.push(`the chain ends at ${last.seq}, and should at ${head.seq}`)
-  return { rows: last.seq, head: head.hash, problems }
+  problems.push(...(await hiddenRows(records, perOrg, last)))
+  return { rows: last.seq, head: last.hash, problems }
 }
+
+const isSame = (one: Head, other: Head): boolean => one.seq === other.seq && one.hash === other.hash
+
+/** By what its rows are listed is no part of what is sealed: a row that was put under another name would be whole and unseen. */
+const hiddenRows = async (
+  records: Records,
+  perOrg: ReadonlyMap<string, number>,
+  { seq }: Head,
+): Promise<string[]> => {
+  const problems: string[] = []
+  for (const [org, rows] of perOrg) {
+    let found = 0
+    for (let after = auditId(0), full = true; full; ) {
+      const range = { key: ['org', org] as const, after, to: auditId(seq + 1), limit: PAGE }
+      const page = await records.list<AuditRow>(AUDIT, range)
+      found += page.filter(({ value }) => orgOf(value) === org).length
+      after = page.at(-1)?.id ?? after
+      full = page.length === PAGE
+    }
+    if (found !== rows) problems.push(`${org}: ${rows - found} of its ${rows} rows are not listed for it`)
+  }
+  return problems
+}
+
+const orgOf = ({ path }: Pick<Entry, 'path'>): string => path?.[0] ?? 'site'
 
 const PAGE = 500
 

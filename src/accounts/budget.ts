@@ -85,8 +85,8 @@ const besideOf = (node: NodeId, budget: Budget, { from, resets }: Window): { bes
   const { window, per } = budget
   if (window !== 'rolling' || per === 'call' || per === 'total' || resets === undefined) return {}
   const { piece, pieces } = ROLLING[per]
-  const beside = Array.from({ length: pieces }, (_, i) =>
-    COUNTER.budget(node, budget.id, windowName(from + i * piece)),
-  )
+  const before = Array.from({ length: pieces }, (_, i) => from + i * piece)
+  // Also the piece after it: others may be in that one already, by their clocks or because they asked later and claimed first.
+  const beside = [...before, resets].map((at) => COUNTER.budget(node, budget.id, windowName(at)))
   return { beside }
 }

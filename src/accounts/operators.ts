@@ -60,7 +60,8 @@ export const createPeople = ({
   const byNode = async (id: NodeId): Promise<Person | undefined> => {
     if (!id.startsWith('user_')) return undefined
     const [node] = await nodesOf([id])
-    if (!node?.login) return undefined
+    // Who can sign in by nothing any more has no tokens left either.
+    if (node?.login?.name === undefined && node?.login?.wallet === undefined) return undefined
     const line = [node, ...(await nodesOf(node.above))]
     if (line.some((one) => !one || one.frozen || one.deleted !== undefined)) return undefined
     const { name, grants = [], login } = node

@@ -86,10 +86,22 @@ export const createSessions = (facts: { records: Records; clock: Clock; people: 
 /** When a session ends if it is not used again, ms. */
 export const endOf = ({ created, seen }: SessionRow): number => Math.min(created + LASTS, seen + IDLE)
 
-/** The sessions of a person, newest first, at most 200. */
+const PAGE = 500
+
+/** All sessions of a person, newest first. */
 export const sessionsOf = async (records: Records, user: string): Promise<Row<SessionRow>[]> => {
-  const rows = await records.list<SessionRow>(SESSIONS, { key: ['user', user], limit: 200 })
-  return rows.toSorted((a, b) => b.value.created - a.value.created)
+  const found: Row<SessionRow>[] = []
+  for (let full = true; full; ) {
+    const after = found.at(-1)?.id
+    const rows = await records.list<SessionRow>(SESSIONS, {
+      key: ['user', user],
+      limit: PAGE,
+      ...(after !== undefined && { after }),
+    })
+    found.push(...rows)
+    full = rows.length === PAGE
+  }
+  return found.toSorted((a, b) => b.value.created - a.value.created)
 }
 
 /** What names a session to people: a part of the hash, which opens nothing. */

@@ -54,9 +54,12 @@ export const newToken = (row: TokenRow): { token: string; id: string; put: Put }
   return { token, id: tokenId(id), put }
 }
 
-/** The tokens of a user, newest first, at most 200. */
+/** Tokens of one user. */
+export const MOST_TOKENS = 100
+
+/** The tokens of a user, newest first. */
 export const tokensOf = async (records: Records, user: string): Promise<Row<TokenRow>[]> => {
-  const rows = await records.list<TokenRow>(TOKENS, { key: ['user', user], limit: 200 })
+  const rows = await records.list<TokenRow>(TOKENS, { key: ['user', user], limit: MOST_TOKENS * 10 })
   return rows.toSorted((a, b) => b.value.created - a.value.created)
 }
 

@@ -1,4 +1,5 @@
 import { type Event, told } from '../accounts/events.ts'
+import { SITE } from '../accounts/node.ts'
 import { signWebhook } from '../client/webhooks.ts'
 import { type Clock, seconds } from '../clock.ts'
 import { type Log, reasonOf } from '../log.ts'
@@ -39,6 +40,8 @@ const PAGE = 200
 const MOST_PAGES = 5
 const AT_ONCE = 32
 const AT_ONCE_PER_HOOK = 4
+/** So that one organisation whose receivers hang does not keep the others waiting. */
+const AT_ONCE_PER_ORG = 8
 const AGENT = 'farebox-webhooks'
 
 /** Sends events to webhooks: at least once each, in no promised order. */
@@ -46,7 +49,7 @@ export const createAlerts = (facts: AlertsFacts): Alerts => {
   const { records, clock, log } = facts
   const send =
     facts.send ?? createSend({ targets: facts.targets, ...(facts.resolve && { resolve: facts.resolve }) })
-  /** What is being sent: deliveries, by their ids, and how many to each hook. */
+  /** What is being sent: deliveries, by their ids, and how many to each hook and of each organisation. */
   const sending = new Map<string, Promise<void>>()
   const busy = new Map<string, number>()
   let ending = new AbortController()
@@ -84,25 +87,37 @@ export const createAlerts = (facts: AlertsFacts): Alerts => {
     else await attempt(row, hook.value)
   }
 
-  const begin = (due: Row<Due>): void => {
+  const count = (name: string, by: 1 | -1): void => {
+    const now = (busy.get(name) ?? 0) + by
+    if (now > 0) busy.set(name, now)
+    else busy.delete(name)
+  }
+
+  const begin = (due: Row<Due>, org: string): void => {
     const { delivery, hook } = due.value
     if (sending.has(delivery)) return
-    if ((busy.get(hook) ?? 0) >= AT_ONCE_PER_HOOK) {
+    if ((busy.get(hook) ?? 0) >= AT_ONCE_PER_HOOK || (busy.get(org) ?? 0) >= AT_ONCE_PER_ORG) {
       waiting = true
       return
     }
-    busy.set(hook, (busy.get(hook) ?? 0) + 1)
+    count(hook, 1)
+    count(org, 1)
     const work = deliver(due)
       .catch((error) => {
         if (!ending.signal.aborted) log.warn('webhook_not_sent', { delivery, why: reasonOf(error) })
       })
       .finally(() => {
         sending.delete(delivery)
-        const left = busy.get(hook)! - 1
-        if (left > 0) busy.set(hook, left)
-        else busy.delete(hook)
+        count(hook, -1)
+        count(org, -1)
       })
     sending.set(delivery, work)
+  }
+
+  const orgsOf = async (rows: readonly Row<Due>[]): Promise<Map<string, string>> => {
+    const ids = [...new Set(rows.map(({ value }) => value.hook))]
+    const hooks = ids.length > 0 ? await records.many<Hook>(HOOKS, ids) : []
+    return new Map(ids.map((id, i) => [id, hooks[i]?.value.path[0] ?? SITE]))
   }
 
   const sendDue = async (): Promise<void> => {
@@ -114,12 +129,13 @@ export const createAlerts = (facts: AlertsFacts): Alerts => {
         ...(cursor !== undefined && { after: cursor }),
       }
       const rows = await records.list<Due>(DUE, range)
+      const orgs = await orgsOf(rows)
       for (const row of rows) {
         if (sending.size >= AT_ONCE) {
           waiting = true
           return
         }
-        begin(row)
+        begin(row, orgs.get(row.value.hook) ?? SITE)
         cursor = row.id
       }
       if (rows.length < PAGE) {

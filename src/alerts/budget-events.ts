@@ -49,7 +49,9 @@ export const budgetEvents = (change: BudgetChange): Put[][] => {
         window: window.name,
       }
       const event = { type: 'budget.threshold', time: now, at: node.id, path: pathOf(node), about } as const
-      return told(event, { name: `budget.${node.id}.${budget.id}.${window.name}.${percent}`, forget })
+      // Of another limit each part is another sum.
+      const name = `budget.${node.id}.${budget.id}.${window.name}.${percent}.${limit}`
+      return told(event, { name, forget })
     })
 }
 

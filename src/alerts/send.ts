@@ -1,17 +1,16 @@
-import { lookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import { buildConnector, Client } from 'undici'
 import { judgeAddress } from './address.ts'
+import { openResolve, type Resolve, systemResolve } from './resolve.ts'
 import { bare, judgeTarget, type Targets } from './target.ts'
+
+export type { Resolve } from './resolve.ts'
 
 export type Outgoing = { url: string; headers: Readonly<Record<string, string>>; body: string }
 /** How an attempt ended: nothing is kept of an answer but its status. `why`: for people, when it failed. */
 export type Sent = { ms: number; status?: number; why?: string }
 /** Rejects only when `signal` aborts. */
 export type Send = (out: Outgoing, signal: AbortSignal) => Promise<Sent>
-/** All addresses of a name. */
-export type Resolve = (name: string) => Promise<readonly string[]>
-
 export type SendFacts = {
   targets: () => Targets
   resolve?: Resolve
@@ -29,8 +28,7 @@ const LAST_WORDS_MS = 1_000
 /** Not which and why: that would map the network behind the router. */
 const NOT_PUBLIC = 'its name leads to an address that is not public'
 
-const systemResolve: Resolve = async (name) =>
-  (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address)
+const strangeResolve = openResolve()
 
 /**
  * Posts to where a customer chose. The name is asked for once, every address that it has must be a public one, and the
@@ -38,7 +36,7 @@ const systemResolve: Resolve = async (name) =>
  * Follows no redirect.
  */
 export const createSend = (facts: SendFacts): Send => {
-  const { resolve = systemResolve, timeoutMs = TIMEOUT_MS } = facts
+  const { timeoutMs = TIMEOUT_MS } = facts
   return async ({ url: text, headers, body }, stop) => {
     const from = performance.now()
     const over = AbortSignal.timeout(timeoutMs)
@@ -49,6 +47,7 @@ export const createSend = (facts: SendFacts): Send => {
       if (!target.ok) return ended({ why: target.why })
       const { url, trusted } = target
       const isWrong = facts.judge ?? (trusted ? () => undefined : judgeAddress)
+      const resolve = facts.resolve ?? (trusted ? systemResolve : strangeResolve)
       const addresses = await abortable(addressesOf(url, resolve), signal)
       if (addresses.some((address) => isWrong(address) !== undefined)) return ended({ why: NOT_PUBLIC })
       const client = new Client(url.origin, {
@@ -73,7 +72,7 @@ export const createSend = (facts: SendFacts): Send => {
 /** Why a webhook could not be sent to a URL, as far as can be said now; undefined also when its name is not known yet. */
 export const judgeNow = async (
   text: string,
-  { targets, resolve = systemResolve, judge = judgeAddress, timeoutMs = 2_000 }: SendFacts,
+  { targets, resolve = strangeResolve, judge = judgeAddress, timeoutMs = 2_000 }: SendFacts,
 ): Promise<string | undefined> => {
   const target = judgeTarget(text, targets())
   if (!target.ok) return target.why

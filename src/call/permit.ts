@@ -4,9 +4,10 @@ import { leftOf, limitOf, usedOf } from '../accounts/budget.ts'
 import { approvalNeeded, barred, beyond, type Caller } from '../accounts/caller.ts'
 import type { Budget } from '../accounts/node.ts'
 import { type Asset, type Hex, toUsd } from '../assets.ts'
-import { fail, type Refusal } from '../errors.ts'
+import { fail, Refusal } from '../errors.ts'
 import type { Call } from '../ledger/call.ts'
 import type { Posted } from '../ledger/ledger.ts'
+import { COUNTER } from '../ledger/names.ts'
 import { printUsd, type Usd } from '../money.ts'
 import type { Quote } from '../quote/quote.ts'
 import type { Terms } from '../quote/seal.ts'
@@ -29,7 +30,7 @@ export type Asker = {
   tags?: Readonly<Record<string, string>> | undefined
 }
 
-/** What a call carries of its caller. */
+/** What a call carries of its caller; its budgets are those of the moment in which they are read. */
 export type Permit = Pick<Call, 'account' | 'budgets' | 'tags' | 'approval'>
 
 /** What a caller lets the router choose from. */
@@ -78,8 +79,8 @@ export const permit = async (
   const { chain, address, symbol } = asset
   const paidIn = { chain, address, symbol }
   try {
-    check(deps, caller, asker, { models, strategy: terms.strategy, ceiling, paidIn })
-    await paced(deps, caller)
+    fitQuote(deps, caller, { ...asker, order }, { models, strategy: terms.strategy, ceiling, paidIn })
+    await paced(deps, caller, order)
     // Nobody is to be asked for the approval of what has run already.
     const taken = approvalNeeded(caller, ceiling) && (await used())
     if (taken) throw taken
@@ -87,13 +88,15 @@ export const permit = async (
     throw (await used()) ?? error
   }
   const approval = await approved(deps, caller, asker, { order, ceiling, asked: terms.asked })
-  const budgets = drawsOf(deps, caller, deps.clock.now()).map(({ drawn }) => drawn)
-  return {
+  const drawn = () => drawsOf(deps, caller, deps.clock.now()).map((draw) => draw.drawn)
+  const granted: Permit = {
     ...plain,
     ...(caller.path.length > 0 && { account: caller.path }),
-    ...(budgets.length > 0 && { budgets }),
     ...(approval !== undefined && { approval }),
   }
+  // Read when it is claimed: until then a chain is asked or a deposit is waited for, and another window may begin.
+  if (drawn().length > 0) Object.defineProperty(granted, 'budgets', { get: drawn, enumerable: true })
+  return granted
 }
 
 /** What to tell a caller whose claim a budget refused; undefined when it was something else. */
@@ -104,11 +107,15 @@ export const refusedBy = (
   { order, ceiling }: { order: Order; ceiling: Usd },
 ): Refusal | undefined => {
   const now = deps.clock.now()
-  const draw = drawsOf(deps, caller, now).find(({ drawn }) => drawn.counter === posted.counter)
+  // By the budget, not by its window: another may have begun since the call was let through.
+  const draw = drawsOf(deps, caller, now).find(({ bound, budget }) =>
+    posted.counter.startsWith(COUNTER.budget(bound.id, budget.id, '')),
+  )
   if (!draw) return undefined
-  const { bound, budget } = draw
+  const { bound, budget, drawn } = draw
   deps.alerts.refused(caller, bound.id, budget)
-  return reached(deps, { caller, order, now, bound, budget, used: posted.value as Usd, ceiling })
+  const over = drawn.counter !== posted.counter && { resets: now }
+  return reached(deps, { caller, order, now, bound, budget, used: posted.value as Usd, ceiling, ...over })
 }
 
 const check = (
@@ -121,9 +128,35 @@ const check = (
   if (refusal) throw refusal
 }
 
-/** Counts the call by the rates of its key and of all above it. */
-const paced = async ({ admission }: Deps, { bounds }: Caller): Promise<void> => {
-  for (const { id, rules } of bounds)
+/** Refuses like `check`; only a quote that does not fit, where its caller's own would, is refused with that one: what a wallet may do was not known when it asked for the price. */
+const fitQuote = (
+  deps: Deps,
+  caller: Caller,
+  { order, ...asker }: Asker & { order: Order },
+  asking: Parameters<typeof beyond>[1],
+): void => {
+  try {
+    check(deps, caller, asker, asking)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'key_scope') throw error
+    try {
+      const { routes, strategy, ceiling } = deps.quoter.quote(order, allowedBy(caller))
+      check(deps, caller, asker, { ...asking, models: routes.map(({ model }) => model), strategy, ceiling })
+    } catch {
+      throw error
+    }
+    throw fail('quote_payer_mismatch')
+  }
+}
+
+/** What was counted: what stands in line is asked about a second time, and is one call all the same. */
+const counted = new WeakSet<Order>()
+
+/** Counts the call by the rates of its key and of all above it, the key's first: what one key asks too much takes nothing from the others. */
+const paced = async ({ admission }: Deps, { bounds }: Caller, order: Order): Promise<void> => {
+  if (counted.has(order)) return
+  counted.add(order)
+  for (const { id, rules } of bounds.toReversed())
     if (rules.perMinute !== undefined)
       await admission.within(id, { perSecond: rules.perMinute / 60, burst: rules.perMinute })
 }
@@ -160,11 +193,14 @@ type Reached = Pick<Drawing, 'bound' | 'budget'> & {
   now: number
   used: Usd
   ceiling: Usd
+  /** When the window that refused ended, where that was before now. */
+  resets?: number
 }
 
-const reached = (deps: Deps, { caller, order, now, bound, budget, used, ceiling }: Reached): Refusal => {
+const reached = (deps: Deps, facts: Reached): Refusal => {
+  const { caller, order, now, bound, budget, used, ceiling } = facts
   const left = leftOf(budget, used)
-  const resets = deps.budgets.windowOf(budget, now)?.resets
+  const resets = facts.resets ?? deps.budgets.windowOf(budget, now)?.resets
   return fail('budget_reached', {
     level: bound.level,
     name: bound.name,

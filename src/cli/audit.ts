@@ -2,6 +2,7 @@ import { type AuditRow, verifyAudit } from '../accounts/audit.ts'
 import { SITE } from '../accounts/node.ts'
 import { auditCsv, auditLines, readAudit } from '../desk/audit.ts'
 import type { Records } from '../store/records.ts'
+import { visible } from './desk-text.ts'
 
 export type AuditCommandFacts = { records: Records; out: (line: string) => void }
 
@@ -19,7 +20,7 @@ export const auditVerify = async ({
     return code
   }
   out(`${rows} rows${head ? `, sealed by ${head.slice(0, 16)}…` : ''}`)
-  for (const problem of problems.slice(0, SHOWN)) out(`✗ ${problem}`)
+  for (const problem of problems.slice(0, SHOWN)) out(`✗ ${visible(problem)}`)
   if (problems.length > SHOWN) out(`… and ${problems.length - SHOWN} more; --json has them all`)
   out(code === 0 ? 'None is missing, none was altered.' : `${problems.length} found.`)
   return code

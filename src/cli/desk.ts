@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Operations } from '../desk/desk.ts'
 import { fieldsOf, inputOf } from './desk-input.ts'
 import { LIVE, namesOf } from './desk-table.ts'
+import { visible, visibly } from './desk-text.ts'
 import { Refused, type Way } from './desk-way.ts'
 import { refused } from './quote.ts'
 
@@ -43,7 +44,7 @@ export const deskCommand = async ({
       return 0
     } catch (error) {
       if (!(error instanceof Refused) || error.body.error.code !== 'invalid_request') throw error
-      refused(error.body, out)
+      refused(error.body, visibly(out))
       out(`${operation} takes:`)
       for (const line of fieldsOf(one)) out(`  ${line}`)
       return 2
@@ -63,8 +64,9 @@ export const onWay = async (
     if (!(error instanceof Refused)) throw error
     const { code, message, hint } = error.body.error
     const approval = /apr_[\w-]+/.exec(hint)?.[0]
-    if (code !== 'approval_waiting' || approval === undefined) return refused(error.body, out)
-    out(`${message} [${code}]`)
+    // What was refused may name what others have named.
+    if (code !== 'approval_waiting' || approval === undefined) return refused(error.body, visibly(out))
+    out(visible(`${message} [${code}]`))
     out(
       `  Somebody else says yes or no: /admin/approvals, or farebox desk approval.decide id=${approval} approve=true`,
     )
@@ -83,8 +85,12 @@ const list = (table: Operations, out: (line: string) => void): number => {
   return 0
 }
 
-// A file is printed as it is.
+// A file is printed as it is; JSON with all escaped that a terminal would obey.
 const textOf = (result: unknown): string => {
   const { text } = (result ?? {}) as { text?: unknown }
-  return typeof text === 'string' ? text.trimEnd() : JSON.stringify(result ?? {}, null, 2)
+  if (typeof text === 'string') return text.trimEnd()
+  return JSON.stringify(result ?? {}, null, 2)
+    .split('\n')
+    .map(visible)
+    .join('\n')
 }

@@ -2,6 +2,7 @@ import type { Budget } from '../accounts/node.ts'
 import type { NodeView } from '../desk/tree.ts'
 import { parseUsd } from '../money.ts'
 import { onWay } from './desk.ts'
+import { visible, visibly } from './desk-text.ts'
 import type { Way } from './desk-way.ts'
 import { childrenOf, type Found, keysBelow, orgsOf, type Place, sole, userAt } from './keys-tree.ts'
 
@@ -21,7 +22,8 @@ export type NewKey = Place & {
 }
 
 /** `farebox keys create`: makes a key and what is missing above it, by name; 0 made, 1 refused. */
-export const keysCreate = async ({ way, out, ...wish }: KeysFacts & NewKey): Promise<number> => {
+export const keysCreate = async ({ way, out: print, ...wish }: KeysFacts & NewKey): Promise<number> => {
+  const out = visibly(print)
   const { name, wallet, walletSignature, bearer, models, maxPerCall, approval } = wish
   const budgets = wish.budget.map(budgetOf)
   if (!bearer && wallet === undefined)
@@ -109,9 +111,13 @@ export const keysList = async ({ way, out, org, orgId, json }: KeysFacts & Which
       all.filter(({ id }) => wanted === undefined || id === wanted),
     )
     if (json)
-      out(JSON.stringify(found.map(({ key, above }) => ({ ...key, in: above.map(({ name }) => name) }))))
+      out(
+        visible(
+          JSON.stringify(found.map(({ key, above }) => ({ ...key, in: above.map(({ name }) => name) }))),
+        ),
+      )
     else if (found.length === 0) out('No keys; `farebox keys create` makes one.')
-    else for (const line of table(found.map(rowOf))) out(line)
+    else for (const line of table(found.map((one) => rowOf(one).map(visible)))) out(line)
     return 0
   })
 
@@ -154,7 +160,8 @@ export const keysFreeze = async ({
 }: KeysFacts & { id: string; frozen: boolean }): Promise<number> =>
   onWay(await way(), out, async ({ run }) => {
     const { node } = (await run('node.freeze', { id, frozen })) as Made
-    out(frozen ? `${node.name} is frozen, everywhere within a second.` : `${node.name} goes on.`)
+    const name = visible(node.name)
+    out(frozen ? `${name} is frozen, everywhere within a second.` : `${name} goes on.`)
     return 0
   })
 
@@ -162,7 +169,7 @@ export const keysFreeze = async ({
 export const keysRotate = async ({ way, out, id }: KeysFacts & { id: string }): Promise<number> =>
   onWay(await way(), out, async (desk) => {
     const { node, secret } = (await desk.run('key.rotate', { id })) as Made
-    out(`${node.name} has a new secret; the old one is not taken any more.`)
+    out(`${visible(node.name)} has a new secret; the old one is not taken any more.`)
     out(`  secret  ${secret}`)
     out('This is shown once.')
     return 0

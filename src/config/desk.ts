@@ -73,7 +73,7 @@ export const operatorsOf = ({ operators }: File, env: Environment): Operator[] =
 
 /** What is wrong with them, without their passwords. */
 export const deskProblems = (
-  { operators, approvalHours }: File,
+  { operators, approvalHours, wallets }: File,
   archive: { file?: string | undefined; keepDays: number },
   env: Environment,
 ): string[] => {
@@ -86,6 +86,10 @@ export const deskProblems = (
     ...names
       .filter((name, i) => names.indexOf(name) !== i)
       .map((name) => `desk.operators: ${name} is there twice`),
+    ...walletPolicy({ wallets })
+      .budgets.map(({ id }) => id)
+      .filter((id, i, ids) => ids.indexOf(id) !== i)
+      .map((id) => `desk.wallets.budgets: ${id} is there twice`),
     ...operators.flatMap(({ passwordEnv, wallet }, i) => {
       if (passwordEnv === undefined) return wallet ? [] : [`desk.operators.${i}: needs passwordEnv or wallet`]
       const short = (env[passwordEnv] ?? '').length < SHORTEST
@@ -97,7 +101,9 @@ export const deskProblems = (
 }
 
 /** The policy for wallets that no key has; budgets without an id are known by their place. */
-export const walletPolicy = ({ wallets }: File): { allow: boolean; rules: Rules; budgets: Budget[] } => ({
+export const walletPolicy = ({
+  wallets,
+}: Pick<File, 'wallets'>): { allow: boolean; rules: Rules; budgets: Budget[] } => ({
   allow: wallets.allow,
   rules: wallets.rules as Rules,
   // The same after every start, or what was spent would be forgotten.

@@ -11,6 +11,7 @@ import { NODES } from '../accounts/tables.ts'
 import type { Clock } from '../clock.ts'
 import { fail } from '../errors.ts'
 import type { Json, Records, Write } from '../store/records.ts'
+import { createTurns } from './turns.ts'
 
 /** What an operation may look at. */
 export type Scene = {
@@ -77,6 +78,8 @@ export type DeskFacts = {
   ) => Promise<Write[]>
 }
 
+type Ask = { actor: Actor; approval: string | undefined }
+
 /** The same words for what there is not and for what the actor must not know of. */
 const NOTHING = { what: 'such id' }
 /** How often a change is tried again that others came before. */
@@ -84,6 +87,7 @@ const TRIES = 20
 
 export const createDesk = (facts: DeskFacts): Desk => {
   const { operations, records, clock } = facts
+  const turns = createTurns({ clock })
 
   const sceneOf = async (actor: Actor, needs: Permission | undefined, at: NodeId): Promise<Scene> => {
     const node = at === SITE ? undefined : (await records.get<Node>(NODES, at))?.value
@@ -96,38 +100,43 @@ export const createDesk = (facts: DeskFacts): Desk => {
     return { actor, node, path, records, clock }
   }
 
-  const change = async (
-    one: Changing<unknown, unknown>,
-    name: string,
-    input: unknown,
-    ask: { actor: Actor; approval: string | undefined },
-  ) => {
+  const change = async (one: Changing<unknown, unknown>, name: string, input: unknown, ask: Ask) => {
     for (let tries = 0; tries < TRIES; tries++) {
-      // Before all that is looked at: what others change from here on makes the write stale.
-      const head = await auditHead(records)
-      const scene = await sceneOf(ask.actor, one.needs, await one.at(input, ask.actor, records))
-      const why = await one.approval?.(scene, input)
-      const approved =
-        why === undefined ? [] : await facts.approve(scene, { name, input, why, approval: ask.approval })
-      const done = await one.run(scene, input)
-      const time = clock.now()
-      const { user, name: who, via, from } = ask.actor
-      const entry = {
-        time,
-        actor: { user, name: who, via, ...(from !== undefined && { from }) },
-        what: name,
-        at: done.about?.id ?? scene.node?.id ?? SITE,
-        path: done.about?.path ?? scene.path,
-        before: done.before ?? null,
-        after: done.after ?? null,
+      const leave = await turns.enter(tries > 0)
+      try {
+        const done = await tryOnce(one, name, input, ask)
+        if (done.ok) return done.result
+      } finally {
+        leave()
       }
-      const events = (done.events ?? []).flatMap((event) => told({ ...event, time }))
-      const writes = [...done.writes, ...approved, ...appended(head, entry), ...events]
-      if ((await records.write(writes)).ok) return done.result
       // Somebody was faster: a little apart, so that two do not meet again and again.
       await clock.sleep(Math.random() * 4 * (tries + 1))
     }
     throw fail('busy_here')
+  }
+
+  const tryOnce = async (one: Changing<unknown, unknown>, name: string, input: unknown, ask: Ask) => {
+    // Before all that is looked at: what others change from here on makes the write stale.
+    const head = await auditHead(records)
+    const scene = await sceneOf(ask.actor, one.needs, await one.at(input, ask.actor, records))
+    const why = await one.approval?.(scene, input)
+    const approved =
+      why === undefined ? [] : await facts.approve(scene, { name, input, why, approval: ask.approval })
+    const done = await one.run(scene, input)
+    const time = clock.now()
+    const { user, name: who, via, from } = ask.actor
+    const entry = {
+      time,
+      actor: { user, name: who, via, ...(from !== undefined && { from }) },
+      what: name,
+      at: done.about?.id ?? scene.node?.id ?? SITE,
+      path: done.about?.path ?? scene.path,
+      before: done.before ?? null,
+      after: done.after ?? null,
+    }
+    const events = (done.events ?? []).flatMap((event) => told({ ...event, time }))
+    const writes = [...done.writes, ...approved, ...appended(head, entry), ...events]
+    return { ok: (await records.write(writes)).ok, result: done.result }
   }
 
   return {
@@ -141,7 +150,10 @@ export const createDesk = (facts: DeskFacts): Desk => {
         const param = issue?.path.join('.') || 'body'
         throw fail('invalid_request', { problem: `${param}: ${issue?.message}`, param })
       }
-      if (one.kind === 'write') return change(one, name, parsed.data, { actor, approval })
+      // A token, by its name, does not keep its maker waiting.
+      const who = `${actor.user} ${actor.via} ${actor.name}`
+      if (one.kind === 'write')
+        return turns.one(who, () => change(one, name, parsed.data, { actor, approval }))
       return one.run(await sceneOf(actor, one.needs, await one.at(parsed.data, actor, records)), parsed.data)
     },
   }

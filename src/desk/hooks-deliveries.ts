@@ -12,6 +12,9 @@ const HOOK = String.raw`hook_[\w-]{22}\.[\w-]{1,80}`
 const hook = z.string().regex(new RegExp(`^${HOOK}$`), 'must be the id of a webhook')
 const delivery = z.string().regex(new RegExp(`^evt_[\\w-]{1,60}\\.${HOOK}$`), 'must be the id of a delivery')
 const PAUSED = 'The webhook is paused: resume it first.'
+/** Deliveries of a hook that may wait when one more is made by hand. */
+const MOST_WAITING = 50
+const TOO_MANY_WAIT = `${MOST_WAITING} deliveries wait for the webhook already.`
 
 /** What can be done with deliveries, and the test, which is one. */
 export const deliveryOperations = {
@@ -22,6 +25,9 @@ export const deliveryOperations = {
     at: (input) => nodeOf(input.hook),
     run: async ({ records, clock }, input) => {
       const { value } = await working(records, input.hook)
+      const key = ['state', `${value.id}:waiting`] as const
+      if ((await records.list(DELIVERIES, { key, limit: MOST_WAITING })).length === MOST_WAITING)
+        throw fail('taken_here', { problem: TOO_MANY_WAIT })
       const time = clock.now()
       const id = `evt_${time.toString(36).padStart(9, '0')}_${randomId()}`
       const about = { hook: value.id, description: value.description }

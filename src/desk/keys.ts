@@ -7,7 +7,18 @@ import { NAMES, NODES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
 import type { Write } from '../store/records.ts'
 import { changing, type Scene } from './desk.ts'
-import { added, adding, below, idSchema, nameFor, nameSchema, nodeOf, shown, walletSchema } from './tree.ts'
+import {
+  added,
+  adding,
+  below,
+  idSchema,
+  nameFor,
+  nameSchema,
+  nodeOf,
+  shown,
+  standing,
+  walletSchema,
+} from './tree.ts'
 import { proveWallet } from './wallet-proof.ts'
 
 const kept = ({ prefix, hash }: Bearer) => ({ prefix, hash })
@@ -44,6 +55,7 @@ export const keyOperations = ({ site }: { site: string }) => ({
     run: async ({ records, clock, node, actor }, input) => {
       const { name, bearer, wallet, walletSignature: signature, rules, budgets } = input
       const parent = below(node, ['user'])
+      await standing(records, parent)
       if (!bearer && wallet === undefined)
         throw fail('invalid_request', {
           problem: 'a key is a bearer key, a wallet, or both',
@@ -76,6 +88,7 @@ export const keyOperations = ({ site }: { site: string }) => ({
       const { node, version } = await nodeOf(records, id)
       if (node.level !== 'key' || node.deleted !== undefined)
         throw fail('taken_here', { problem: 'Only a key that stands can be rotated.' })
+      await standing(records, node)
       const made = newBearer()
       const next: Node = { ...node, key: { ...node.key, ...kept(made) } }
       const old = node.key?.prefix

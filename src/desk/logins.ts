@@ -5,6 +5,7 @@ import { type Login, type Node, nodePut, SITE } from '../accounts/node.ts'
 import { covers } from '../accounts/operators.ts'
 import { newPassword } from '../accounts/password.ts'
 import { type Actor, isRole, may } from '../accounts/roles.ts'
+import { ending, sessionsOf } from '../accounts/sessions.ts'
 import { NAMES } from '../accounts/tables.ts'
 import { fail } from '../errors.ts'
 import type { Records, Write } from '../store/records.ts'
@@ -42,8 +43,8 @@ export const loginOperations = ({ hashPassword, verifyPassword, lockout }: Login
       if (next.password !== undefined && next.name === undefined)
         throw fail('invalid_request', { problem: 'a password needs a login', param: 'login' })
       const after: Node = { ...node, login: next }
-      const gone = next.name === undefined && next.wallet === undefined
-      const owners = gone ? await keepOwner(records, path[0]!, (user) => user.id === id) : []
+      const owners =
+        opens(before) && !opens(next) ? await keepOwner(records, path[0]!, (user) => user.id === id) : []
       return {
         result: { node: shown(after) },
         writes: [nodePut(after, version), ...owners, ...(await renamed(records, id, before, next))],
@@ -57,7 +58,7 @@ export const loginOperations = ({ hashPassword, verifyPassword, lockout }: Login
   }),
 
   'me.password': changing({
-    summary: 'Another password of your own; ends your other sessions.',
+    summary: 'Another password of your own; ends your sessions, also those by wallet.',
     needs: undefined,
     input: z.strictObject({ present: z.string().max(200), next: newPassword }),
     at: (_input, actor) => (actor.user.startsWith('user_') ? actor.user : 'site'),
@@ -71,7 +72,9 @@ export const loginOperations = ({ hashPassword, verifyPassword, lockout }: Login
       if (!(await verifyPassword(present, node.login?.password))) throw fail('login_failed')
       await lockout.passed(...tried)
       const after: Node = { ...node, login: { ...node.login, password: await hashPassword(next) } }
-      return { result: {}, writes: [nodePut(after, version)], after: { password: 'changed' } }
+      // Those by wallet too, which do not rest on the password.
+      const sessions = (await sessionsOf(records, actor.user)).map(ending)
+      return { result: {}, writes: [nodePut(after, version), ...sessions], after: { password: 'changed' } }
     },
   }),
 })
@@ -93,6 +96,8 @@ const mayBecome = (actor: Actor, node: Node, path: readonly string[]): void => {
   if ((node.grants ?? []).length > 0 && may(actor, 'role.write', path) !== 'yes')
     throw fail('forbidden', { needs: 'role.write' })
 }
+
+const opens = ({ password, wallet }: Login): boolean => password !== undefined || wallet !== undefined
 
 const withoutNothing = (login: { [K in keyof Login]: Login[K] | null | undefined }): Login =>
   Object.fromEntries(Object.entries(login).filter(([, value]) => value !== undefined && value !== null))

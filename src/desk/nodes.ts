@@ -10,7 +10,7 @@ import { type Change, changing, type Scene } from './desk.ts'
 import { needsTwo } from './keys.ts'
 import { mayActOn } from './logins.ts'
 import { keepOwner } from './roles.ts'
-import { below, idSchema, nameSchema, nodeOf, shown } from './tree.ts'
+import { below, idSchema, nameSchema, nodeOf, shown, standing } from './tree.ts'
 
 type Edit = { before: Json; after: Json; events?: Change<unknown>['events']; more?: readonly Write[] }
 
@@ -65,7 +65,8 @@ export const nodeOperations = () => ({
       allowed(actor, 'tree.write', pathOf(target))
       if (node.level === 'org') throw fail('taken_here', { problem: 'An organisation has no other place.' })
       below(target, node.level === 'team' ? ['org'] : node.level === 'user' ? ['org', 'team'] : ['user'])
-      if (target.deleted !== undefined) throw fail('taken_here', { problem: `${target.name} was deleted.` })
+      await standing(records, node)
+      await standing(records, target)
       const owners = target.frozen ? await keptOwners(scene, node.id) : []
       const above = pathOf(target)
       const rows = [(await records.get<Node>(NODES, node.id))!, ...(await belowOf(records, node.id))]

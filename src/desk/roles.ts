@@ -82,10 +82,10 @@ const OWNERS = 'owners'
  */
 export const keepOwner = async (
   records: Records,
-  org: NodeId,
+  org: NodeId | undefined,
   goes: (user: Node) => boolean,
 ): Promise<Put[]> => {
-  if (levelOf(org) !== 'org') return []
+  if (org === undefined || levelOf(org) !== 'org') return []
   const guard = await records.get<number>(OWNERS, org)
   const owners = (await usersOf(records, org)).filter(({ grants = [] }) =>
     grants.some(({ role, at }) => role === 'owner' && at === org),

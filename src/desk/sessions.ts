@@ -4,7 +4,7 @@ import { type NodeId, SITE } from '../accounts/node.ts'
 import { both, OPERATOR, type Placed } from '../accounts/operators.ts'
 import { type GRANTS, may, ROLES } from '../accounts/roles.ts'
 import { ending, endOf, sessionId, sessionsOf } from '../accounts/sessions.ts'
-import { newToken, revoking, tokenId, tokensOf } from '../accounts/tokens.ts'
+import { MOST_TOKENS, newToken, revoking, tokenId, tokensOf } from '../accounts/tokens.ts'
 import { fail } from '../errors.ts'
 import type { Records } from '../store/records.ts'
 import { changing, type Operations, reading, type Scene } from './desk.ts'
@@ -14,11 +14,13 @@ const user = z.string().max(200).optional().meta({ description: 'A user id; who 
 const id = z.string().max(200)
 
 const DAY_MS = 86_400_000
+/** Sessions that one list tells. */
+const SHOWN = 200
 
 /** What `session.*` and `token.*` do. */
 export const sessionOperations = (): Operations => ({
   'session.list': reading({
-    summary: 'The open sessions of a user.',
+    summary: 'The open sessions of a user, the newest 200.',
     needs: undefined,
     input: z.strictObject({ user }),
     at: whose,
@@ -26,7 +28,7 @@ export const sessionOperations = (): Operations => ({
       const rows = await sessionsOf(scene.records, subject(scene, input.user))
       const open = rows.filter(({ value }) => endOf(value) > scene.clock.now())
       return {
-        sessions: open.map(({ id, value }) => ({
+        sessions: open.slice(0, SHOWN).map(({ id, value }) => ({
           id: sessionId(id),
           via: value.via,
           from: value.from ?? null,
@@ -78,6 +80,8 @@ export const sessionOperations = (): Operations => ({
         const whole = given.some(({ role, at }) => role === one.role && at === one.at)
         if (!whole) throw fail('forbidden', { needs: `the role ${one.role} there yourself` })
       }
+      if ((await tokensOf(scene.records, scene.actor.user)).length >= MOST_TOKENS)
+        throw fail('taken_here', { problem: `You have ${MOST_TOKENS} tokens already: revoke one first.` })
       const created = scene.clock.now()
       const expires = created + days * DAY_MS
       const { token, id, put } = newToken({ user: scene.actor.user, name, created, expires, grants })
@@ -127,12 +131,17 @@ const own = (user: string): NodeId => (user.startsWith(OPERATOR) ? SITE : user)
 const whose = ({ user }: { user?: string | undefined }, actor: { user: string }): NodeId =>
   own(user ?? actor.user)
 
-/** Whose sessions and tokens it is about: one's own, or those of a user below whom one gives roles. */
+/**
+ * Whose sessions and tokens it is about: one's own, or those of a user below whom one gives roles. A token has nothing of
+ * its own: with a small part of what its maker may do it must not shut out its maker.
+ */
 const subject = ({ actor, path, node }: Scene, asked: string | undefined): string => {
-  if (asked === undefined || asked === actor.user) return actor.user
+  const own = asked === undefined || asked === actor.user
+  if (own && actor.via !== 'token') return actor.user
   const allowed = may(actor, 'role.write', path)
-  if (allowed === 'hidden') throw fail('not_here', { what: 'such id' })
-  if (allowed === 'no') throw fail('forbidden', { needs: 'role.write' })
+  if (allowed === 'hidden' && !own) throw fail('not_here', { what: 'such id' })
+  if (allowed !== 'yes') throw fail('forbidden', { needs: 'role.write' })
+  if (own) return actor.user
   if (node && node.level !== 'user') throw fail('not_here', { what: 'such id' })
   return asked
 }

@@ -78,6 +78,13 @@ export const nameFor = async (records: Records, name: string, id: NodeId, word: 
   return { table: NAMES, id: name, value: id, if: row?.version ?? 0 }
 }
 
+/** Refuses what was deleted, by itself or with something above it: nothing comes there, and nothing comes back from there. */
+export const standing = async (records: Records, node: Node): Promise<void> => {
+  for (const row of await records.many<Node>(NODES, pathOf(node)))
+    if (row?.value.deleted !== undefined)
+      throw fail('taken_here', { problem: `${row.value.name} was deleted.` })
+}
+
 /** What adding a node does; it goes below `parent`, or is an organisation. */
 export const adding = (
   level: Level,
@@ -89,7 +96,6 @@ export const adding = (
   }: { name: string; parent: Node | undefined } & Pick<Scene, 'clock'> &
     Partial<Pick<Node, 'login' | 'key' | 'rules' | 'budgets' | 'grants'>>,
 ): Node => {
-  if (parent?.deleted !== undefined) throw fail('taken_here', { problem: `${parent.name} was deleted.` })
   return {
     id: `${level}_${randomId()}`,
     level,
@@ -194,8 +200,9 @@ export const treeOperations = ({ hashPassword, spent }: TreeFacts) => {
       needs: 'tree.write',
       input: z.strictObject({ org: idSchema, name: nameSchema }),
       at: ({ org }) => org,
-      run: async ({ clock, node }, { name }) => {
+      run: async ({ records, clock, node }, { name }) => {
         const parent = below(node, ['org'])
+        await standing(records, parent)
         return added(adding('team', { name, parent, clock }), [], {})
       },
     }),
@@ -215,6 +222,7 @@ export const treeOperations = ({ hashPassword, spent }: TreeFacts) => {
         if (password !== undefined && login === undefined)
           throw fail('invalid_request', { problem: 'a password needs a login', param: 'login' })
         const parent = below(node, ['org', 'team'])
+        await standing(records, parent)
         const signs: Login = {
           ...(login !== undefined && { name: login }),
           ...(password !== undefined && { password: await hashPassword(password) }),

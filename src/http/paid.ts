@@ -141,11 +141,11 @@ const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 
 /** Whose key came along: as OpenAI's SDKs send keys, or as Anthropic's do. What is no key of ours is nobody's. */
 const askerOf = (c: Context<Env>, { addresses }: ResourceFacts): Asker => {
-  const sent = headerOf(c, 'authorization')?.replace(/^Bearer +/i, '') ?? headerOf(c, 'x-api-key')
+  const sent = [headerOf(c, 'authorization')?.replace(/^Bearer +/i, ''), headerOf(c, 'x-api-key')]
   const remote = c.env?.incoming?.socket.remoteAddress
   const tags = headerOf(c, TAGS_HEADER)
   return {
-    bearer: sent !== undefined && isBearer(sent) ? sent : undefined,
+    bearer: sent.find((one) => one !== undefined && isBearer(one)),
     address: addresses?.addressOf({ remote, forwarded: headerOf(c, 'x-forwarded-for') }),
     approval: headerOf(c, APPROVAL_HEADER),
     ...(tags !== undefined && { tags: readTags(tags) }),

@@ -41,9 +41,12 @@ export const createArchive = (facts: ArchiveFacts): Archive => {
 
   /** Copies the journal as far as it goes; returns the number of the last line that is in the archive. */
   const copy = async (): Promise<{ last: number; copied: number }> => {
-    const { inc, cut } = await trimmer.incarnation()
+    const { inc, cut, from } = await trimmer.incarnation()
     const mark = `archive:${inc}`
-    let last = Number((await archive.cursor(mark)) ?? BigInt(cut))
+    // Of the life before, some lines may stand that were not copied when it ended.
+    const before = from === undefined ? undefined : await archive.cursor(`archive:${from}`)
+    const begun = Math.min(cut, Number(before ?? cut))
+    let last = Number((await archive.cursor(mark)) ?? begun)
     const first = await trimmer.firstLine()
     if (last + 1 < first) throw new Error(`lines ${last + 1} to ${first - 1} are in no store any more`)
     for (let copied = 0; ; ) {

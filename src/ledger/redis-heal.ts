@@ -19,6 +19,8 @@ export type Healer = {
   found: (reply: Extract<Reply, ['lost', ...string[]]>) => Promise<void>
   /** The store says that it is being healed: whoever does it may have ended meanwhile. */
   waits: () => void
+  /** The store takes moves of everybody: what was handed in is written. */
+  healed: () => void
   idle: () => Promise<void>
 }
 
@@ -43,19 +45,27 @@ const CHUNK = 500
 /** Who waits for the healer looks after it so often, ms. */
 const ASK_MS = 1_000
 
+/** The ledger is there, and nobody is just writing again what its store lost: until then a payment may be seen without its transaction. */
+export const isWhole = async ({ prefix, read }: Store): Promise<boolean> => {
+  const [inc, healing] = (await read('HMGET', `${prefix}meta`, 'inc', 'healing')) as (string | null)[]
+  return typeof inc === 'string' && healing === null
+}
+
 export const createHealer = (facts: HealerFacts): Healer => {
   const { store, clock, log, meta, known, forget, write } = facts
   const tail: { seq: number; at: number; move: Move }[] = []
   let first = 0
+  /** Handed in, and not known to be written yet: the store may be lost once more before it is. */
+  let handed: typeof tail = []
   let finding: Promise<void> | undefined
   let healing: Promise<void> | undefined
+  let again = false
   let asked = 0
 
   const tailKey = (inc: string) => `${store.prefix}tail:${inc}`
 
   /** Hands in what is newer than the store; false when the healing ended before all of it was taken. */
-  const handIn = async (inc: string, cut: number): Promise<boolean> => {
-    const rows = tail.slice(first).filter(({ seq }) => seq > cut)
+  const handIn = async (inc: string, rows: typeof tail): Promise<boolean> => {
     for (let i = 0; i < rows.length; i += CHUNK) {
       const args = rows.slice(i, i + CHUNK).flatMap(({ seq, at, move }) => [seq, encode({ seq, at, move })])
       if ((await store.run(TAIL, [meta, tailKey(inc)], [inc, ...args])) === 0) return false
@@ -74,6 +84,7 @@ export const createHealer = (facts: HealerFacts): Healer => {
         // From the first line on: what is written already says so, and a line that comes late may be an early one.
         await write(rows.map((row) => decode<{ at: number; move: Move }>(row)))
         if ((await store.run(FINISH, [meta, tailKey(inc)], [inc, rows.length])) === 0) continue
+        if (again) return
         return log.warn('store_healed', { epoch: known.epoch, moves: rows.length })
       }
     } finally {
@@ -85,9 +96,14 @@ export const createHealer = (facts: HealerFacts): Healer => {
     const fresh = randomBytes(8).toString('hex')
     const args = [SCHEMA_VERSION, known.inc, fresh, seconds(clock.now()), known.epoch, why]
     for (let taken = false; !taken; ) {
-      const [role, inc, seq, hash, epoch, cut] = (await store.run(HEAL, [meta], args)) as string[]
+      const [role, inc, seq, hash, epoch, cut, from] = (await store.run(HEAL, [meta], args)) as string[]
       log.error('store_lost_moves', { why, knew: known.seq, has: Number(seq), epoch: Number(epoch), role })
-      taken = await handIn(inc!, Number(cut))
+      // Lines of another life of the store are counted otherwise.
+      const since = from === known.inc ? Number(cut) : 0
+      const young = handed.filter(({ at }) => at >= clock.now() - REMEMBER_MS)
+      const rows = [...young, ...tail.slice(first).filter(({ seq }) => seq > since)]
+      taken = await handIn(inc!, rows)
+      if (taken) handed = rows
       // Not before: as long as we do not know the store, we are asked again for what we remember.
       if (taken) Object.assign(known, { inc, seq: Number(seq), hash, epoch: Number(epoch) })
       if (taken && role === 'healer') startHealing()
@@ -98,10 +114,13 @@ export const createHealer = (facts: HealerFacts): Healer => {
   }
 
   const startHealing = (): void => {
+    // Lost once more meanwhile: then what is under way comes to nothing.
+    again = healing !== undefined
     healing ??= heal()
       .catch((error) => log.error('store_not_healed', { why: String(error) }))
       .finally(() => {
         healing = undefined
+        if (again) startHealing()
       })
   }
 
@@ -126,8 +145,11 @@ export const createHealer = (facts: HealerFacts): Healer => {
       return finding
     },
     waits: () => void takeOver().catch(() => {}),
+    healed: () => {
+      if (handed.length > 0) handed = []
+    },
     idle: async () => {
-      await Promise.allSettled([finding, healing])
+      while (finding || healing) await Promise.allSettled([finding, healing])
     },
   }
 }

@@ -4,29 +4,31 @@ import { LUA_SUMS } from './redis-lua.ts'
 /**
  * Looks at the store. A server that is not the one that was written to last may lack its last moves, whether or not
  * anybody can tell: the epoch goes up, and older quotes are refused. KEYS: meta. ARGV: unix seconds. Returns incarnation,
- * seq, hash, epoch, and 1 when it is another server.
+ * seq, hash, epoch, 1 when it is another server, and 1 while it is being healed.
  */
 export const LOOK = script(`
 local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'server')
 if not m[1] then return {} end
 local server = redis.call('INFO', 'replication'):match('master_replid:(%x+)')
-if m[5] == server then return {m[1], m[2], m[3], m[4], 0} end
+local ill = redis.call('HEXISTS', KEYS[1], 'healing')
+if m[5] == server then return {m[1], m[2], m[3], m[4], 0, ill} end
 local epoch = m[4]
 if m[5] then epoch = string.format('%.0f', math.max(tonumber(m[4]) + 1, tonumber(ARGV[1]))) end
 redis.call('HSET', KEYS[1], 'server', server, 'epoch', epoch)
-return {m[1], m[2], m[3], epoch, m[5] and 1 or 0}
+return {m[1], m[2], m[3], epoch, m[5] and 1 or 0, ill}
 `)
 
 /** Opens a ledger, or makes it. KEYS: meta. ARGV: schema, a fresh incarnation, unix seconds. Returns schema, incarnation, seq, hash, epoch. */
 export const OPEN = script(`
-if redis.call('EXISTS', KEYS[1]) == 0 then
+if not redis.call('HGET', KEYS[1], 'inc') then
   redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'inc', ARGV[2], 'seq', '0', 'hash', '', 'epoch', ARGV[3], 'n', '0')
 end
 return redis.call('HMGET', KEYS[1], 'schema', 'inc', 'seq', 'hash', 'epoch')
 `)
 
-/** Raises a number in meta, never lowers it. KEYS: meta. ARGV: field, value. Returns what stands. */
+/** Raises a number in meta, never lowers it. KEYS: meta. ARGV: field, value. Returns what stands; fails where there is no ledger. */
 export const RAISE = script(`${LUA_SUMS}
+if not redis.call('HGET', KEYS[1], 'inc') then return redis.error_reply('the store was lost') end
 local now = redis.call('HGET', KEYS[1], ARGV[1])
 if not now or add(ARGV[2], minus(now)):sub(1, 1) ~= '-' then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -41,18 +43,20 @@ const HEALER_MS = 4_000
 /**
  * Takes over a store that has lost moves: the first who finds it raises the epoch, names a new incarnation and may write
  * alone until it has healed it or was silent for four seconds. KEYS: meta. ARGV: schema, the incarnation that the caller knew,
- * a fresh one, unix seconds, the epoch that it knew, what it found. Returns its role and what stands now.
+ * a fresh one, unix seconds, the epoch that it knew, what it found. Returns its role and what stands now; its last, `from`,
+ * is the incarnation whose lines `cut` counts.
  */
 export const HEAL = script(`
-local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'healing', 'until', 'cut')
-${LUA_NOW}local inc, role, cut = m[1], 'helper', m[7] or '0'
+local m = redis.call('HMGET', KEYS[1], 'inc', 'seq', 'hash', 'epoch', 'healing', 'until', 'cut', 'from', 'first')
+${LUA_NOW}local inc, role, cut, from = m[1], 'helper', m[7] or '0', m[8] or ''
 if not inc or inc == ARGV[2] then
-  inc, role = ARGV[3], 'healer'
-  cut = ARGV[6] == 'fork' and '0' or m[2] or '0'
+  inc, role, from = ARGV[3], 'healer', ARGV[2]
+  -- Where two lines of history part nobody knows: at the first line that is there, at the earliest.
+  cut = ARGV[6] == 'fork' and string.format('%.0f', tonumber(m[9] or '1') - 1) or m[2] or '0'
   local epoch = math.max(tonumber(m[4] or '0'), tonumber(ARGV[4]), tonumber(ARGV[5])) 
   if epoch <= tonumber(ARGV[5]) then epoch = tonumber(ARGV[5]) + 1 end
   redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'inc', inc, 'seq', m[2] or '0', 'hash', m[3] or '',
-    'epoch', string.format('%.0f', epoch), 'healing', inc, 'cut', cut)
+    'epoch', string.format('%.0f', epoch), 'healing', inc, 'cut', cut, 'from', from)
   redis.call('HSETNX', KEYS[1], 'n', '0')
 elseif not m[5] then
   -- Made anew by an instance that knew nothing, or healed without us: what we remember is still to be written.
@@ -64,7 +68,7 @@ elseif now > tonumber(m[6]) then
 end
 if role == 'healer' then redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ${HEALER_MS})) end
 local s = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'epoch')
-return {role, inc, s[1], s[2], s[3], cut}
+return {role, inc, s[1], s[2], s[3], cut, from}
 `)
 
 /** For who waits: takes over from a healer that has ended before it was done. KEYS: meta. ARGV: the incarnation. Returns 1 to who heals now. */

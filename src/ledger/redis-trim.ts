@@ -9,8 +9,8 @@ import { CUT, DROP, FORGET } from './redis-scripts.ts'
 
 /** Takes out of a ledger in Redis what is old and at rest. Balances, all other counters, channels and open work always stay. */
 export type Trimmer = {
-  /** Which life of the store this is, and after which line it began: a store that was lost begins another. */
-  incarnation: () => Promise<{ inc: string; cut: number }>
+  /** Which life of the store this is, and after which line of the one before (`from`) it began: a store that was lost begins another. */
+  incarnation: () => Promise<{ inc: string; cut: number; from: string | undefined }>
   /** The number of the first journal line that is there. */
   firstLine: () => Promise<number>
   /** Drops subjects that came to rest before a time in ms, were last written by a line up to `upTo`, and may go. */
@@ -45,8 +45,10 @@ export const createTrimmer = (store: Store): Trimmer => {
 
   return {
     incarnation: async () => {
-      const [inc, cut] = (await store.read('HMGET', meta, 'inc', 'cut')) as [string, string | null]
-      return { inc, cut: Number(cut ?? 0) }
+      const fields = (await store.read('HMGET', meta, 'inc', 'cut', 'from')) as (string | null)[]
+      const [inc, cut, from] = fields
+      if (typeof inc !== 'string') throw new Error('the store was lost')
+      return { inc, cut: Number(cut ?? 0), from: from ?? undefined }
     },
     firstLine: async () => Number((await store.read('HGET', meta, 'first')) ?? 1),
     drop: async (wish) => {

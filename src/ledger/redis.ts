@@ -132,6 +132,7 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
         if (reply[0] === 'ok') {
           // Of two batches under way, the later answer is the newer.
           const [, seq, hash, epoch] = reply
+          if (inc === known.inc && token === '') healer.healed()
           if (inc === known.inc && seq >= known.seq) Object.assign(known, { seq, hash, epoch: Number(epoch) })
           // What is written stands; nothing new is taken until the replicas have it.
           if (judged.length > 0 && !(await store.copied())) lagging = true
@@ -184,7 +185,10 @@ export const redisLedger = async (facts: RedisLedgerFacts): Promise<Ledger> => {
   /** Learns how the store stands, also that it is another server than before. */
   const look = async (): Promise<void> => {
     const seen = store.generation()
-    const [inc, seq, hash, epoch, other] = (await store.run(LOOK, [meta], [seconds(clock.now())])) as string[]
+    const answer = await store.run(LOOK, [meta], [seconds(clock.now())])
+    const [inc, seq, hash, epoch, other, ill] = answer as string[]
+    // Also while nobody writes: its duties wait for it.
+    if (Number(ill) === 1) healer.waits()
     if (Number(other) === 1) log.warn('store_is_another_server', { epoch: Number(epoch) })
     if (inc === known.inc && Number(seq) > known.seq) Object.assign(known, { seq: Number(seq), hash })
     if (inc === known.inc) known.epoch = Number(epoch)

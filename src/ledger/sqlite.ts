@@ -58,11 +58,14 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
   }
 
   let epoch = await opened(worker)
-  worker.on('message', onReply)
-  worker.on('error', () => {
+  const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  const end = () => {
     broken = true
     refuseAll()
-  })
+  }
+  worker.on('message', onReply)
+  worker.on('error', end)
+  worker.on('exit', end)
 
   const query =
     <K extends QueryName>(name: K) =>
@@ -117,10 +120,12 @@ export const sqliteLedger = async (path: string): Promise<Ledger> => {
       if (broken) return
       while (flying || queue.length + asked.length > 0) await new Promise(setImmediate)
       broken = true
-      await new Promise<void>((resolve) => {
+      const closed = new Promise<void>((resolve) => {
         worker.on('message', (reply: Reply) => reply.kind === 'closed' && resolve())
-        ask({ kind: 'close' })
       })
+      ask({ kind: 'close' })
+      // A thread that died says nothing.
+      await Promise.race([closed, gone])
     },
   }
 }

@@ -52,7 +52,7 @@ export const leadDuties = (facts: DutyFacts): Duties => {
   const { ledger, clock, log, settlers, fleet } = facts.base
   const elected = [...settlers.values()] as Elected[]
   const lone = loneDuties(facts)
-  const intake = createIntake({ ledger, clock, log, settlers })
+  const intake = createIntake({ ledger, clock, log, settlers, whole: fleet.whole })
   /** Since when an instance that has calls open is not heard of, ms. */
   const silent = new Map<string, number>()
   let known: ReadonlySet<string> | undefined
@@ -61,6 +61,12 @@ export const leadDuties = (facts: DutyFacts): Duties => {
   let looking: Promise<void> | undefined
 
   const look = async (): Promise<void> => {
+    if (!(await fleet.whole())) {
+      // Who is alive was forgotten with all else.
+      silent.clear()
+      known = undefined
+      return
+    }
     const names = await fleet.alive.names()
     const now = clock.now()
     const isGone = (name: string): boolean => {
@@ -88,6 +94,7 @@ export const leadDuties = (facts: DutyFacts): Duties => {
 
   return {
     start: async () => {
+      if (!(await fleet.whole())) throw new Error('the store is being healed')
       await intake.open()
       await Promise.all(elected.map((one) => one.lead()))
       intake.start()

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import { fail } from '../errors.ts'
 import { type ArchiveFacts, createArchive } from '../ledger/archive.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { lockLedger } from '../ledger/lock.ts'
 import { memoryLedger } from '../ledger/memory.ts'
 import { redisLedger } from '../ledger/redis.ts'
+import { isWhole } from '../ledger/redis-heal.ts'
 import { createTrimmer } from '../ledger/redis-trim.ts'
 import { sqliteLedger } from '../ledger/sqlite.ts'
 import { type Log, quietLog } from '../log.ts'
@@ -25,6 +27,8 @@ export type Fleet = {
   lease: Lease
   /** Redis, where there may be several instances; undefined where this one is alone. */
   store: Store | undefined
+  /** The ledger is not just being written again after its store was lost: what is not there now never was. */
+  whole: () => Promise<boolean>
   /** What may happen so often in all, and what instances tell each other. */
   tally: Tally
   board: Board
@@ -52,7 +56,8 @@ export const openStore = async (
       lock?.release()
     }
     const lone = { tally: memoryTally({ clock }), board: memoryBoard({ clock }) }
-    const fleet = { alive: aloneAlive(me), lease: ownLease(), store: undefined, ...lone }
+    const one = { alive: aloneAlive(me), lease: ownLease(), store: undefined, whole: async () => true }
+    const fleet = { ...one, ...lone }
     return { ledger, records, fleet, close }
   }
   const store = await openRedis({ url: address, log })
@@ -72,7 +77,9 @@ export const openStore = async (
       await store.close()
     }
     const records = redisRecords({ store, clock })
-    return { ledger, records, fleet: { alive, lease, store, tally: redisTally({ store }), board }, close }
+    const whole = () => isWhole(store)
+    const fleet = { alive, lease, store, whole, tally: redisTally({ store }), board }
+    return { ledger, records, fleet, close }
   } catch (error) {
     await store.close()
     throw error
@@ -102,6 +109,25 @@ const openPast = async (
 }
 
 const DAY_MS = 86_400_000
+
+/** The ledger for who books what it lacks, a bookmark first: neither is there while a lost store is written again, or it would be booked twice. */
+export const wholly = (ledger: Ledger, { whole }: Pick<Fleet, 'whole'>): Ledger => {
+  const sure = async (): Promise<void> => {
+    if (!(await whole())) throw fail('ledger_unavailable', { why: 'the store is being healed' })
+  }
+  const careful: Pick<Ledger, 'cursor' | 'post'> = {
+    cursor: async (chain) => {
+      await sure()
+      return ledger.cursor(chain)
+    },
+    post: async (move) => {
+      await sure()
+      return ledger.post(move)
+    },
+  }
+  // Not a spread: the epoch is a getter, and others listen to what is posted.
+  return Object.assign(Object.create(ledger) as Ledger, careful)
+}
 
 /** Opens the ledger that a config names beside whoever serves from it: to read it, or to book what was seen. */
 export const openLedger = async (address: string, clock: Clock): Promise<Ledger> => {

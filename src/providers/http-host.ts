@@ -2,7 +2,7 @@ import { Pool } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { WireAnswer } from '../wire/openai.ts'
 import { type Incoming, post } from './exchange.ts'
-import { type EventsFacts, readEvents } from './http-events.ts'
+import { type EventsFacts, readEither, readEvents, type WholeFacts } from './http-events.ts'
 import { type Classify, faultOf, type Name, statusFault, type Wait } from './http-fault.ts'
 import { retryAfterOf } from './http-retry.ts'
 import { UpstreamError, WHOLE_ANSWER } from './provider.ts'
@@ -29,6 +29,8 @@ export type HostFacts = {
   wait?: Wait | undefined
   name?: Name | undefined
   keepAlive?: EventsFacts['keepAlive']
+  eventError?: EventsFacts['eventError']
+  ofWhole?: WholeFacts['ofWhole'] | undefined
 }
 
 /** `path` from the root of the host, with its query; `body` is JSON; `trace` is sent as `traceparent`. */
@@ -68,7 +70,14 @@ export const openHost = (facts: HostFacts): Host => {
   }
   return {
     whole: async (ask) => readAll(await send(ask, facts.firstByteMs * WHOLE_ANSWER)),
-    events: async (ask) => readEvents((await send(ask, facts.firstByteMs)).chunks(), facts),
+    events: async (ask) => {
+      const reply = await send(ask, facts.firstByteMs)
+      const isJson = /^application\/json\b/i.test(reply.header('content-type') ?? '')
+      const { ofWhole } = facts
+      return isJson && ofWhole
+        ? readEither(reply.chunks(), { ...facts, ofWhole, limit: LARGEST_ANSWER })
+        : readEvents(reply.chunks(), facts)
+    },
     close: () => pool.destroy(),
   }
 }

@@ -1,5 +1,6 @@
 import type { Classify, Refusal } from './http-fault.ts'
 import type { UpstreamFault } from './provider.ts'
+import { anyOf, TOO_LONG_TEXT } from './words.ts'
 
 type Loose = Record<string, unknown>
 
@@ -11,6 +12,7 @@ const NO_MONEY = set(
   'exceeded_current_quota_error',
   'billing_hard_limit_reached',
   'billing_not_active',
+  'arrearage',
 )
 // Azure: https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter; Alibaba: data_inspection_failed
 const FILTERED = set(
@@ -28,16 +30,27 @@ const MISSING = set(
   'model_not_available',
   'invalid_model',
 )
-const TOO_LONG = set('context_length_exceeded', 'string_above_max_length')
+// llama.cpp: exceed_context_size_error; GitHub: tokens_limit_reached; Copilot: model_max_prompt_tokens_exceeded
+const TOO_LONG = set(
+  'context_length_exceeded',
+  'string_above_max_length',
+  'exceed_context_size_error',
+  'tokens_limit_reached',
+  'model_max_prompt_tokens_exceeded',
+)
 const UNFIT = set('unsupported_parameter', 'unsupported_value', 'unknown_parameter')
 // Groq, when the model itself wrote what its own server then refused: another try may do better.
 const BADLY_WRITTEN = set('tool_use_failed', 'json_validate_failed')
 const BUSY = set('rate_limit_exceeded', 'rate_limit_reached_error', 'engine_overloaded_error')
 
-const LENGTH_TEXT =
-  /context (length|window)|maximum (context|input|prompt) length|too many (input )?tokens|token limit|token length too long|(prompt|input|request) (is )?too long|exceeds? the (model's )?(maximum|max)[\w ]* tokens|range of input length/i
-const MODEL_TEXT =
-  /model\b.*\b(does not exist|not exist|not found|not available|no longer available|decommissioned)/i
+// OpenRouter, Bedrock, LM Studio and Z.ai have words of their own for it.
+const MODEL_TEXT = anyOf(
+  /model\b.*\b(does not exist|not exist|not found|not available|no longer available|decommissioned)/,
+  /not a valid model|model identifier is invalid|invalid model (identifier|name|id)|unknown model|unable to access model/,
+)
+// Some say with a 400 what others say with a 401 or 402: xAI, Google, Alibaba.
+const NO_ACCESS_TEXT =
+  /(incorrect|invalid|wrong) api[- ]?key|api[- ]?key (not valid|is invalid|expired)|account is in good standing|insufficient (account )?balance/i
 const PREFILL_TEXT =
   /expected last role|prefill|(last|final) message .*(user|assistant)|add_generation_prompt/i
 const UNFIT_TEXT =
@@ -61,7 +74,8 @@ const faultOfText = (
   message: string,
   says: (known: ReadonlySet<string>) => boolean,
 ): UpstreamFault | undefined => {
-  if (says(TOO_LONG) || LENGTH_TEXT.test(message)) return 'too_long'
+  if (NO_ACCESS_TEXT.test(message)) return 'unauthorized'
+  if (says(TOO_LONG) || TOO_LONG_TEXT.test(message)) return 'too_long'
   if (MODEL_TEXT.test(message)) return 'missing'
   return says(UNFIT) || PREFILL_TEXT.test(message) || UNFIT_TEXT.test(message) ? 'unfit' : undefined
 }

@@ -14,26 +14,47 @@ export const messagesFor = (messages: readonly ChatMessage[], quirks: Quirks): u
 
 const otherFor = (message: Exclude<ChatMessage, { role: 'assistant' }>, quirks: Quirks): unknown => {
   const role = message.role === 'developer' && quirks.noDeveloper ? 'system' : message.role
-  const content = contentFor(message.content, quirks)
+  const content = contentFor(failedFor(message), quirks)
   const id = quirks.shortCallIds && message.role === 'tool' ? shortId(message.tool_call_id) : undefined
-  if (role === message.role && content === message.content && id === undefined) return message
-  return { ...message, role, content, ...(id !== undefined && { tool_call_id: id }) }
+  const { is_error, ...bare } = unmarked(message, quirks)
+  return { ...bare, role, content, ...(id !== undefined && { tool_call_id: id }) }
 }
+
+/** A host that knows no marks refuses them wherever they stand. */
+const unmarked = (loose: Loose, { drops }: Quirks): Loose => {
+  if (!('cache_control' in loose) || !drops?.includes('cache_control')) return loose
+  const { cache_control, ...rest } = loose
+  return rest
+}
+
+/** That a tool failed is a word of its own in other forms; here there is none, so its result says it. */
+const failedFor = ({ role, content, is_error }: Loose): unknown => {
+  if (role !== 'tool' || is_error !== true) return content
+  if (Array.isArray(content)) return [{ type: 'text', text: FAILED }, ...content]
+  return content === '' ? FAILED : `${FAILED} ${content}`
+}
+const FAILED = 'Error:'
 
 const assistantFor = (message: Loose, quirks: Quirks, last: boolean): unknown => {
   const { earlier } = quirks
   const content = contentFor(saidBy(message, earlier), quirks)
-  const isPrefill = last && Boolean(content) && !message['tool_calls']
+  const { tool_calls: called, ...others } = unmarked(message, quirks)
+  // Some hosts answer with an empty list or null, which comes back so and which others refuse.
+  const calls = Array.isArray(called) && called.length > 0 ? (called as Loose[]) : undefined
+  const isPrefill = last && Boolean(content) && !calls
   const continued = quirks.prefill && isPrefill ? { [quirks.prefill]: true } : {}
-  if (earlier === undefined) return { ...message, content, ...continued }
-  const { role, name, tool_calls, function_call } = message
+  if (earlier === undefined) {
+    const tool_calls = calls?.map((call) => unmarked(call, quirks))
+    return { ...others, content, ...(tool_calls && { tool_calls }), ...continued }
+  }
+  const { role, name, function_call } = message
   const said = message['reasoning_content'] ?? message['reasoning']
   const reasoning = typeof said === 'string' && said !== '' ? said : undefined
   return {
     role,
     content: earlier === 'part' && reasoning !== undefined ? withThinking(reasoning, content) : content,
     ...(name !== undefined && { name }),
-    ...(Array.isArray(tool_calls) && { tool_calls: tool_calls.map((call: Loose) => callFor(call, quirks)) }),
+    ...(calls && { tool_calls: calls.map((call) => callFor(call, quirks)) }),
     ...(function_call !== undefined && { function_call }),
     ...((earlier === 'reasoning' || earlier === 'reasoning_content') &&
       (reasoning !== undefined || quirks.earlierAlways) && { [earlier]: reasoning ?? '' }),

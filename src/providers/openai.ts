@@ -1,11 +1,12 @@
 import type { WireAnswer } from '../wire/openai.ts'
-import { statusFault } from './http-fault.ts'
-import { type Host, openHost, parseObject } from './http-host.ts'
+import { type Host, openHost } from './http-host.ts'
 import { mended, mendFor } from './openai-answer.ts'
+import { chunksOfWhole, eventError, wholeAnswer } from './openai-error.ts'
 import { classifyOpenAi } from './openai-fault.ts'
 import { embeddingsFor, requestFor } from './openai-request.ts'
 import type { Answer, Ask, EmbedAsk, Provider } from './provider.ts'
 import { lacking, type Quirks, quirksOf } from './quirks.ts'
+import { mendVectors } from './vectors.ts'
 
 export type OpenAiFacts = {
   id: string
@@ -26,7 +27,13 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
   const lacks = lacking(quirks)
   const pathOf = pathsOf(facts.baseUrl, quirks)
   const capField = facts.maxTokensField ?? quirks.cap ?? 'max_tokens'
-  const host = openHost({ ...facts, headers: authOf(facts.key, quirks), classify: classifyOpenAi })
+  const host = openHost({
+    ...facts,
+    headers: authOf(facts.key, quirks),
+    classify: classifyOpenAi,
+    eventError,
+    ofWhole: chunksOfWhole,
+  })
   const plain = mendFor(quirks, false)
 
   const ask = async (ask: Ask): Promise<Answer> => {
@@ -40,7 +47,7 @@ export const openAiProvider = (facts: OpenAiFacts): Provider => {
       return { kind: 'stream', events: mend ? mended(events, mend) : events }
     }
     const text = await host.whole(asked)
-    const answer = whole(text)
+    const answer = wholeAnswer(text)
     const changed = mend?.mend(answer) === true
     return { kind: 'json', text: changed ? JSON.stringify(answer) : text, body: answer }
   }
@@ -70,14 +77,6 @@ const authOf = (key: string | undefined, { keyHeader }: Quirks): Record<string, 
   return keyHeader ? { 'api-key': key } : { authorization: `Bearer ${key}` }
 }
 
-/** An answer in one piece; some servers put a refusal into it and call it a success. */
-const whole = (text: string): WireAnswer => {
-  const answer = parseObject(text)
-  if (!answer.error) return answer
-  const code = (answer.error as { code?: unknown }).code
-  throw statusFault(typeof code === 'number' ? code : 502, undefined, text, { classify: classifyOpenAi })
-}
-
 const embed = async (
   host: Host,
   { body, model, signal, trace }: EmbedAsk,
@@ -91,8 +90,9 @@ const embed = async (
     signal,
     trace,
   })
-  const answer = whole(text)
-  const changed = countInput(answer)
+  const answer = wholeAnswer(text)
+  const mendedVectors = mendVectors(answer.data, body)
+  const changed = countInput(answer) || mendedVectors
   return { kind: 'json', text: changed ? JSON.stringify(answer) : text, body: answer }
 }
 

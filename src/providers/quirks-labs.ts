@@ -106,6 +106,7 @@ export const ALIBABA: Quirks = {
   lacksWith: (model) => (/^qwen(?!3\.[78])/.test(model) ? ['json_schema'] : []),
   cap: 'max_tokens',
   drops: allBut('cache_control'),
+  noDeveloper: true,
   reasoning: () => ({
     on: { enable_thinking: true },
     off: { enable_thinking: false },

@@ -71,6 +71,7 @@ const TOGETHER: Quirks = {
 const FIREWORKS: Quirks = {
   cap: 'max_tokens',
   drops: ['cache_control'],
+  noDeveloper: true,
   reasoning: () => ({
     efforts: ['none', 'low', 'medium', 'high'],
     budget: (tokens) => ({ thinking: { type: 'enabled', budget_tokens: Math.max(1_024, tokens) } }),
@@ -89,6 +90,7 @@ const DEEPINFRA: Quirks = {
 // https://openrouter.ai/docs/use-cases/reasoning-tokens and /usage-accounting
 const OPENROUTER: Quirks = {
   cap: 'max_completion_tokens',
+  finish: { error: 'broken' },
   reasoning: () => ({ object: true }),
 }
 
@@ -97,6 +99,7 @@ const CEREBRAS: Quirks = {
   lacks: [...UNCOMMON, 'functions', 'metadata', 'top_k'],
   cap: 'max_completion_tokens',
   drops: allBut('user', 'prompt_cache_key', 'service_tier'),
+  noDeveloper: true,
   reasoning: levels('none', 'low', 'medium', 'high'),
   earlier: 'reasoning',
   embeddings: false,
@@ -147,6 +150,7 @@ const thinkingBudget = (tokens: number) => ({
 })
 const SILICONFLOW: Quirks = {
   cap: 'max_tokens',
+  noDeveloper: true,
   reasoning: () => ({
     on: { enable_thinking: true },
     off: { enable_thinking: false },
@@ -160,6 +164,7 @@ const NOVITA: Quirks = {
   lacks: [...UNCOMMON, 'functions', 'metadata', 'parallel_tool_calls'],
   cap: 'max_tokens',
   drops: allBut(),
+  noDeveloper: true,
   reasoning: () => ({ on: { enable_thinking: true }, off: { enable_thinking: false } }),
 }
 
@@ -182,6 +187,7 @@ const OLLAMA: Quirks = {
     'top_k',
   ],
   cap: 'max_tokens',
+  noDeveloper: true,
   reasoning: levels('none', 'low', 'medium', 'high'),
 }
 
@@ -197,6 +203,9 @@ const BEDROCK: Quirks = { cap: 'max_completion_tokens', drops: ['cache_control']
 
 // https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: the v1 path, or deployments with an api-version
 const AZURE: Quirks = { ...OPENAI, keyHeader: true, deployments: true }
+
+/** Servers that tell of no difference: vLLM and SGLang end with these words what they could not finish. */
+export const PLAIN: Quirks = { finish: { error: 'broken', abort: 'broken' } }
 
 export const KINDS: readonly Kind[] = [
   { names: ['openai'], at: /^https:\/\/[\w.-]*api\.openai\.com/, quirks: OPENAI },
@@ -229,6 +238,6 @@ export const KINDS: readonly Kind[] = [
   { names: ['ollama'], at: /:11434\b|^https:\/\/ollama\.com/, quirks: OLLAMA },
   { names: ['google'], at: /^https:\/\/generativelanguage\.googleapis\.com\/[^/]+\/openai/, quirks: GOOGLE },
   // Of these their pages tell of no difference.
-  { names: ['vllm', 'lmstudio', 'nebius', 'other'], quirks: {} },
+  { names: ['vllm', 'lmstudio', 'nebius', 'other'], quirks: PLAIN },
   { names: ['amazon-bedrock', 'bedrock'], at: /\bbedrock-(runtime|mantle)\./, quirks: BEDROCK },
 ]

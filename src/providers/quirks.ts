@@ -3,7 +3,7 @@
  * known kind lacks nothing and is sent everything as it is.
  */
 import type { Feature } from '../wire/features.ts'
-import { KINDS } from './quirks-rows.ts'
+import { KINDS, PLAIN } from './quirks-rows.ts'
 
 export type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
 
@@ -89,13 +89,11 @@ export type QuirkFacts = { id: string; kind?: string | undefined; baseUrl: strin
 /** Every name of a kind. */
 export const KIND_NAMES: readonly string[] = KINDS.flatMap(({ names }) => names)
 
-const NONE: Quirks = {}
-
 /** The quirks of a server: by its kind when that is told, else by its address, else by its id. */
 export const quirksOf = ({ id, kind, baseUrl }: QuirkFacts): Quirks => {
-  if (kind !== undefined) return rowOf(kind)?.quirks ?? NONE
+  if (kind !== undefined) return rowOf(kind)?.quirks ?? PLAIN
   const row = KINDS.find(({ at }) => at?.test(baseUrl)) ?? rowOf(id)
-  return row?.quirks ?? NONE
+  return row?.quirks ?? PLAIN
 }
 
 const rowOf = (name: string) => KINDS.find(({ names }) => names.includes(name))

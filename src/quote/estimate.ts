@@ -82,9 +82,8 @@ export const inputTokens = (
 const addMessage = (sum: Measured, message: ChatMessage): void => {
   sum.framing += PER_MESSAGE
   const { role: _role, content, ...rest } = message
-  if ('cache_control' in rest) sum.marked = true
-  if (message.role === 'assistant' && message.tool_calls?.some((one) => 'cache_control' in one))
-    sum.marked = true
+  if (rest.cache_control) sum.marked = true
+  if (message.role === 'assistant' && message.tool_calls?.some((one) => one.cache_control)) sum.marked = true
   if (typeof content === 'string') addText(sum, content)
   else if (content) for (const part of content) addPart(sum, part)
   for (const key in rest) {

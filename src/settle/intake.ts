@@ -22,13 +22,15 @@ export type IntakeFacts = {
   clock: Clock
   log: Log
   settlers: ReadonlyMap<ChainId, Pick<Settler, 'adopt' | 'has'>>
+  /** Whether the ledger holds all that it ever will of what is in it: not while a store that was lost is written again. */
+  whole: () => Promise<boolean>
 }
 
 const EVERY_MS = 50
 const PAGE = 200
 
 /** Follows the journal from its end on, and hands what is due to the settler of its chain. */
-export const createIntake = ({ ledger, clock, log, settlers }: IntakeFacts): Intake => {
+export const createIntake = ({ ledger, clock, log, settlers, whole }: IntakeFacts): Intake => {
   let seq = 0
   let running: Promise<void> | undefined
   let stopping = new AbortController()
@@ -39,6 +41,8 @@ export const createIntake = ({ ledger, clock, log, settlers }: IntakeFacts): Int
   }
 
   const look = async (): Promise<boolean> => {
+    // Without the transaction that it has already, a payout would be paid by another one.
+    if (!(await whole())) return false
     const lines = await ledger.journal(seq, PAGE)
     const ids = new Set(lines.filter(({ move }) => isDue(move)).flatMap(({ move }) => idsOf(move)))
     const fresh = [...ids].filter((id) => ![...settlers.values()].some((one) => one.has(id)))

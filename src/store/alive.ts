@@ -32,6 +32,8 @@ export const aloneAlive = (me: string): Alive => ({
 const BEAT_MS = 1_000
 /** One that was not heard of for this long, ms, is taken for dead: what it served is ended by others. */
 const DEAD_MS = 10_000
+/** So many signs of life may be missing before it is the store that was away. */
+const PATIENT_BEATS = 4
 
 /** Signs of life in Redis, by its clock. */
 export const redisAlive = ({
@@ -50,20 +52,31 @@ export const redisAlive = ({
   const keys = [`${store.prefix}alive`]
   let timer: NodeJS.Timeout | undefined
   let count = 1
-  const beat = () =>
-    store.run(BEAT, keys, [me, deadMs]).then(
-      (living) => {
-        count = Math.max(1, Number(living))
-      },
-      () => log.info('beat_missed'),
-    )
+  /** When the store last answered, and since when it has done so all the time, by our own clock. */
+  let heard = performance.now()
+  let since = Number.NEGATIVE_INFINITY
+  const patience = PATIENT_BEATS * beatMs
+  const beaten = (living: unknown): void => {
+    const now = performance.now()
+    if (now - heard > patience) since = now
+    heard = now
+    count = Math.max(1, Number(living))
+  }
+  const beat = () => store.run(BEAT, keys, [me, deadMs]).then(beaten, () => log.info('beat_missed'))
+  /** After an outage of the store nobody was heard of: that says nothing before they had time to speak. */
+  const isSteady = (): boolean => {
+    const now = performance.now()
+    return now - heard <= patience && now - since >= patience
+  }
   return {
     me,
     names: async () => new Set((await store.run(LIVING, keys, [deadMs])) as string[]),
     count: () => count,
-    died: async (name) => (await store.run(DIED, keys, [name, deadMs])) === 1,
+    died: async (name) => isSteady() && (await store.run(DIED, keys, [name, deadMs])) === 1,
     start: async () => {
-      count = Math.max(1, Number(await store.run(BEAT, keys, [me, deadMs])))
+      const living = await store.run(BEAT, keys, [me, deadMs])
+      heard = performance.now()
+      beaten(living)
       timer = setInterval(() => void beat(), beatMs)
     },
     pause: () => clearInterval(timer),

@@ -144,7 +144,12 @@ export const redisLease = ({ store, log, holder, ttlMs = TTL_MS }: LeaseFacts): 
 /** KEYS: the lease. ARGV: who asks, for how many ms. Returns the token when it is theirs, else who has it in a list. */
 const TAKE = script(`${LUA_NOW}local lease = redis.call('HMGET', KEYS[1], 'holder', 'until', 'token')
 local mine = lease[1] == ARGV[1]
-if lease[1] and lease[1] ~= '' and not mine and now < tonumber(lease[2]) then return {lease[1]} end
+if lease[1] and lease[1] ~= '' and not mine and now < tonumber(lease[2]) then
+  -- Its clock went back, or another server's is behind: nobody waits longer than a lease lasts.
+  local most = now + ARGV[2]
+  if tonumber(lease[2]) > most then redis.call('HSET', KEYS[1], 'until', string.format('%.0f', most)) end
+  return {lease[1]}
+end
 local token = tonumber(lease[3] or '0')
 if not mine then token = math.max(token + 1, now) end
 local text = string.format('%.0f', token)

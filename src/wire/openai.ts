@@ -59,7 +59,7 @@ const message = z.discriminatedUnion('role', [
   z.looseObject({
     role: z.literal('assistant'),
     content: assistantContent.optional(),
-    tool_calls: z.array(toolCall).optional(),
+    tool_calls: z.array(toolCall).nullish(),
     ...marked,
   }),
   z.looseObject({ role: z.literal('tool'), content: userContent, tool_call_id: text, ...marked }),

@@ -72,6 +72,22 @@ test.each<[string, (records: Records) => Promise<unknown>, RegExp]>([
     /^row 000000000010/,
   ],
   [
+    'a row that its organisation does not find any more',
+    async (r) => {
+      const row = (await r.get<Json>('audit', auditId(4)))!
+      await r.write([{ table: 'audit', id: row.id, value: row.value, keys: { org: 'org_nobody' } }])
+    },
+    /^site: 1 of its 9 rows are not listed for it$/,
+  ],
+  [
+    'a head that was put back',
+    async (r) => {
+      const { hash } = (await r.get<{ hash: string }>('audit', auditId(8)))!.value
+      await r.write([{ table: 'audithead', id: 'head', value: { seq: 8, hash } }])
+    },
+    /the chain ends at 9, and should at 8/,
+  ],
+  [
     'a whole copy of the log with less in it',
     async (r) => {
       for (const seq of [7, 8, 9]) await drop(r, seq)
@@ -84,6 +100,22 @@ test.each<[string, (records: Records) => Promise<unknown>, RegExp]>([
   const { problems } = await verifyAudit(records)
   expect(problems.length).toBeGreaterThan(0)
   expect(problems.join('\n')).toMatch(problem)
+})
+
+test('a log that grows while it is looked at holds', async () => {
+  const records = await logOf(9)
+  let more = 10
+  const busy: Records = {
+    ...records,
+    list: async (table, range) => {
+      const rows = await records.list<never>(table, range)
+      // Somebody signs in just then.
+      await append(records, more++)
+      return rows
+    },
+  }
+  expect(await verifyAudit(busy)).toMatchObject({ rows: 9, problems: [] })
+  expect((await verifyAudit(records)).problems).toEqual([])
 })
 
 /** A desk with one thing that can be set. */
@@ -108,7 +140,9 @@ const thingDesk = (records: Records) => {
 test('thirty changes at once all land in the log, one after the other', async () => {
   const records = slow(memoryRecords({ clock: handClock() }))
   const desk = thingDesk(records)
-  const all = Array.from({ length: 30 }, (_, n) => desk.run(ROOT, 'thing.set', { n }))
+  const all = Array.from({ length: 30 }, (_, n) =>
+    desk.run({ ...ROOT, user: `operator:${n % 15}` }, 'thing.set', { n }),
+  )
   expect(await Promise.all(all)).toEqual(Array.from({ length: 30 }, (_, n) => n))
   expect(await verifyAudit(records)).toMatchObject({ rows: 30, problems: [] })
   expect(await records.list('things', { limit: 100 })).toHaveLength(30)

@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { createBudgets, leftOf, usedOf } from '../../src/accounts/budget.ts'
 import type { Budget } from '../../src/accounts/node.ts'
 import { isZone } from '../../src/accounts/zone.ts'
+import type { Drawn } from '../../src/ledger/call.ts'
+import { memoryLedger } from '../../src/ledger/memory.ts'
 import { windowBegan } from '../../src/ledger/names.ts'
+import { aCall } from '../ledger/fixtures.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -214,16 +217,32 @@ describe('a rolling window', () => {
     )
   })
 
-  test('counts at most 31 names, all different, the oldest first', () => {
+  test('counts at most 32 names, all different, the oldest first, and one that is yet to come', () => {
     const { drawOf } = createBudgets()
     for (const per of ['hour', 'day', 'month'] as const) {
       const { drawn, window } = drawOf('org_1', aBudget({ per, window: 'rolling' }), 1_790_000_000_000)!
-      const names = [...(drawn.beside ?? []), drawn.counter]
-      expect(names.length).toBeLessThanOrEqual(31)
+      const { beside = [], counter } = drawn
+      const names = [...beside.slice(0, -1), counter, beside.at(-1)!]
+      expect(names.length).toBeLessThanOrEqual(32)
       expect(new Set(names).size).toBe(names.length)
       expect(names.toSorted()).toEqual(names)
       expect(windowBegan(names[0]!)).toBe(window.from)
+      expect(windowBegan(beside.at(-1)!)).toBe(window.resets)
       expect(window.resets! - 1_790_000_000_000).toBeLessThanOrEqual(PIECE[per])
+    }
+  })
+
+  test('is not passed by a call that was let in before its next piece began and is claimed after', async () => {
+    for (const per of ['hour', 'day', 'month'] as const) {
+      const ledger = memoryLedger({ clock: { now: () => 1, sleep: async () => {} } })
+      const { drawOf } = createBudgets()
+      const budget = aBudget({ per, window: 'rolling', limit: '0.0001' })
+      const claim = (drawn: Drawn) =>
+        ledger.post({ type: 'claim', call: aCall({ budgets: [drawn] }), limits: {} })
+      const early = drawOf('org_1', budget, 1_790_000_000_000)!
+      const next = drawOf('org_1', budget, early.window.resets!)!
+      expect(await claim(next.drawn)).toMatchObject({ ok: true })
+      expect(await claim(early.drawn)).toMatchObject({ ok: false, why: 'limit', value: 100n })
     }
   })
 })

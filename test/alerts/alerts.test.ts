@@ -198,6 +198,31 @@ test('a hook gets few at once, and one that hangs does not keep the others waiti
   await alerts.idle()
 })
 
+test('an organisation whose many receivers hang does not keep another waiting', async () => {
+  const world = openWorld()
+  const free: (() => void)[] = []
+  const quick: string[] = []
+  const send: Send = async ({ url, headers }) => {
+    if (url.includes('quick')) quick.push(headers['webhook-id']!)
+    else await new Promise<void>((resolve) => free.push(resolve))
+    return { ms: 1, status: 200 }
+  }
+  for (let i = 0; i < 12; i++) await world.addHook(`https://slow${i}.net/`)
+  for (let i = 0; i < 8; i++) await world.tell()
+  const alerts = createAlerts({ ...world, log: quietLog, targets: () => PRIVATE, send })
+  await alerts.turn()
+  world.clock.pass(1)
+  await world.addHook('https://quick.net/', { at: 'org_other', path: ['org_other'] })
+  await world.tell({ at: 'org_other', path: ['org_other'] })
+  await alerts.turn()
+  await until(() => quick.length === 1)
+  expect(free).toHaveLength(8)
+  while (free.length > 0) {
+    for (const go of free.splice(0)) go()
+    await step(alerts)
+  }
+})
+
 test('a hook that fails for three days is paused, and its organisation is told', async () => {
   const world = openWorld()
   const send: Send = async ({ url }) => ({

@@ -34,8 +34,10 @@ const open = () => {
   const clock = handClock()
   const kept = memoryRecords({ clock })
   let writes = 0
-  const counted: Records['write'] = (all) => {
+  let away = false
+  const counted: Records['write'] = async (all) => {
     writes++
+    if (away) throw new Error('the store is away')
     return kept.write(all)
   }
   const records: Records = { ...kept, write: counted }
@@ -50,12 +52,19 @@ const open = () => {
   }
   /** A call of 20 micro-dollars after which `used` are spent and held. */
   const draw = (caller: ReturnType<typeof callerOf>, used: bigint): void => {
-    const { drawn } = budgets.drawOf(caller.bounds[0]!.id, budget, clock.now())!
+    const { id, budgets: own } = caller.bounds[0]!
+    const { drawn } = budgets.drawOf(id, own[0]!, clock.now())!
     const call: Call = { ...aCall({}), ceiling: 20n, decimals: 6, budgets: [drawn] }
     alerts.drew(caller, call, { [drawn.counter]: used })
   }
-  return { clock, alerts, told, draw, writes: () => writes }
+  const lose = (now: boolean): void => {
+    away = now
+  }
+  return { clock, alerts, told, draw, lose, writes: () => writes }
 }
+
+/** The same organisation after its budget was changed. */
+const changed = (more: Partial<Budget>) => callerOf([{ ...org, budgets: [{ ...budget, ...more }] }])
 
 test('each threshold that a call passes is told once in a window, and again in the next', async () => {
   const { clock, told, draw } = open()
@@ -88,4 +97,53 @@ test('the same budget of two wallets is two', async () => {
   for (const wallet of [`0x${'1'.repeat(40)}`, `0x${'2'.repeat(40)}`])
     draw(walletCaller(wallet, { rules: {}, budgets: [budget] }), 55n)
   expect(await told()).toEqual(['budget.threshold 50 wallet', 'budget.threshold 50 wallet'])
+})
+
+test('a budget that is raised in the midst of its window tells the parts of its new limit, and its refusals', async () => {
+  const { alerts, told, draw } = open()
+  draw(callerOf([org]), 90n)
+  alerts.refused(callerOf([org]), 'org_a', budget)
+  expect(await told()).toHaveLength(3)
+  const larger = changed({ limit: '0.001' })
+  draw(larger, 110n)
+  expect(await told()).toHaveLength(3)
+  draw(larger, 510n)
+  alerts.refused(larger, 'org_a', larger.bounds[0]!.budgets[0]!)
+  const all = (await told()).toSorted()
+  expect(all.filter((one) => one === 'budget.threshold 50 org')).toHaveLength(2)
+  expect(all.filter((one) => one.startsWith('budget.refused'))).toHaveLength(2)
+})
+
+test('a soft budget that is lowered below what was spent tells with the next call that it is passed', async () => {
+  const { told, draw } = open()
+  draw(changed({ kind: 'soft', limit: '1' }), 90n)
+  expect(await told()).toEqual([])
+  const lower = changed({ kind: 'soft', limit: '0.00005' })
+  for (const used of [110n, 130n, 150n]) draw(lower, used)
+  expect((await told()).toSorted()).toEqual([100, 50, 80].map((part) => `budget.threshold ${part} org`))
+})
+
+test('what a store that was away did not take is told with a later call', async () => {
+  const { told, draw, lose } = open()
+  const caller = callerOf([org])
+  lose(true)
+  draw(caller, 60n)
+  expect(await told()).toEqual([])
+  lose(false)
+  draw(caller, 70n)
+  expect(await told()).toEqual(['budget.threshold 50 org'])
+})
+
+test('a call above a soft limit of each call is told, once an hour', async () => {
+  const { alerts, clock, told } = open()
+  const of = (kind: Budget['kind']) => changed({ per: 'call', kind, alerts: [100] })
+  const cost = (ceiling: bigint) => ({ ...aCall({}), ceiling, decimals: 6 })
+  alerts.drew(of('soft'), cost(99n), {})
+  alerts.drew(of('hard'), cost(100n), {})
+  expect(await told()).toEqual([])
+  for (let i = 0; i < 3; i++) alerts.drew(of('soft'), cost(100n), {})
+  expect(await told()).toEqual(['budget.threshold 100 org'])
+  clock.pass(3_600_000)
+  alerts.drew(of('soft'), cost(100n), {})
+  expect(await told()).toHaveLength(2)
 })

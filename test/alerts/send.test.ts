@@ -1,6 +1,8 @@
+import { createSocket } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
+import { openResolve, systemResolve } from '../../src/alerts/resolve.ts'
 import { createSend, type SendFacts } from '../../src/alerts/send.ts'
 import { openReceiver, PRIVATE } from './world.ts'
 
@@ -169,6 +171,39 @@ test('a name without an address says so, and a resolver that hangs is given up',
   expect(await post('http://shop.com/', { resolve: none })).toMatchObject({ why: 'its name has no address' })
   const hangs = () => new Promise<string[]>(() => {})
   expect(await post('http://shop.com/', { resolve: hangs })).toMatchObject({ why: 'no answer in time' })
+})
+
+const RCODES: Readonly<Record<string, number>> = { shop: 0, fail: 2, none: 3 }
+/** A name server that answers A for `shop.*`, fails for `fail.*`, has no `none.*`, and says nothing about any other name. */
+const openNames = async () => {
+  const socket = kept(createSocket('udp4'))
+  socket.on('message', (asked, { port }) => {
+    const name = asked.subarray(13, 13 + asked[12]!).toString()
+    const code = RCODES[name]
+    if (code === undefined) return
+    const question = asked.subarray(12, asked.indexOf(0, 12) + 5)
+    const isA = asked.readUInt16BE(12 + question.length - 4) === 1
+    const head = Buffer.alloc(12)
+    asked.copy(head, 0, 0, 2)
+    head.writeUInt16BE(0x8180 + code, 2)
+    head.writeUInt16BE(1, 4)
+    const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7])
+    if (name === 'shop' && isA) head.writeUInt16BE(1, 6)
+    socket.send(Buffer.concat([head, question, ...(name === 'shop' && isA ? [answer] : [])]), port)
+  })
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  return openResolve([`127.0.0.1:${socket.address().port}`])
+}
+
+test('a name server that never answers keeps no other name waiting', async () => {
+  const resolve = await openNames()
+  const from = performance.now()
+  for (let i = 0; i < 16; i++) resolve(`slow${i}.net`).catch(() => {})
+  await systemResolve('localhost')
+  expect(await resolve('shop.net')).toEqual(['192.0.2.7'])
+  await expect(resolve('none.net')).rejects.toMatchObject({ code: 'ENOTFOUND' })
+  expect(performance.now() - from).toBeLessThan(2_000)
+  await expect(resolve('fail.net')).rejects.toMatchObject({ code: 'EAI_AGAIN' })
 })
 
 const openServerAt = async (host: string, port: number) => {

@@ -41,6 +41,8 @@ test('the key of Anthropic clients is read too, and keys of others are nobody’
   const payer = await world.payer()
   const answer = await buy(world.chat, payer, hello(), { 'x-api-key': key.secret })
   expect((await callOf(answer)).account).toContain(key.id)
+  const both = { authorization: 'Bearer sk-not-used', 'x-api-key': key.secret }
+  expect((await callOf(await buy(world.chat, payer, hello(), both))).account).toContain(key.id)
   const other = await buy(world.chat, payer, hello(), { authorization: 'Bearer sk-not-used' })
   expect(other.status).toBe(200)
   expect((await callOf(other)).account).toBeUndefined()
@@ -121,6 +123,26 @@ test('a quote that was given to nobody is not paid with a key that may not use i
   // The 402 is for whoever asks; that the wallet is a key's is known when it pays.
   const answer = await buy(world.chat, payer, hello())
   expect((await told(answer)).says).toBe('403 key_scope This key may not use test/small.')
+})
+
+test('a wallet that asked for the price unknown is given one that its key may pay, and pays that', async () => {
+  for (const rules of [{ models: ['test/large'] }, { strategies: ['cost'], strategy: 'cost' }]) {
+    const payer = await world.payer()
+    const { key } = await organisation(world, { bearer: false, wallet: payer.address, rules })
+    await seen()
+    const body = hello({ model: 'auto' })
+    const again = await buy(world.chat, payer, body)
+    expect([again.status, again.headers.get('x-should-retry')]).toEqual([402, 'false'])
+    const payment = await signOffer(payer, offersOf(again)[0]!)
+    const answer = await post(world.chat, body, { 'payment-signature': header(payment) })
+    expect(answer.status).toBe(200)
+    expect((await callOf(answer)).account).toContain(key.id)
+  }
+  // What no price of its own would change stays refused.
+  const payer = await world.payer()
+  await organisation(world, { bearer: false, wallet: payer.address, rules: { assets: ['USDT'] } })
+  await seen()
+  expect((await told(await buy(world.chat, payer, hello({ model: 'auto' })))).code).toBe('key_scope')
 })
 
 test('auto chooses among the models of the key, by its own strategy', async () => {

@@ -82,7 +82,7 @@ test('a quote that uses the credit of one payer cannot be paid by another', asyn
   expect(BigInt(offer.amount)).toBeLessThan(BigInt((await offerFor(hello())).amount))
   const payment = await signOffer(other, offer)
   const { says, hint } = await costingNothing(world, async () => told(await pay(payment)))
-  expect(says).toBe('402 quote_payer_mismatch The quote uses the credit of another payer.')
+  expect(says).toBe('402 quote_payer_mismatch The quote is for another payer.')
   expect(hint).toBe(AGAIN)
 })
 

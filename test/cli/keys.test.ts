@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { auditVerify } from '../../src/cli/audit.ts'
+import { deskCommand } from '../../src/cli/desk.ts'
 import type { Way } from '../../src/cli/desk-way.ts'
 import { budgetOf, keysCreate, keysFreeze, keysList, keysRotate } from '../../src/cli/keys.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -70,6 +71,27 @@ test('a key of the same name is not made again, and a taken wallet is refused', 
   await create({ ...place, name: 'first', bearer: false, wallet })
   const taken = await create({ ...place, name: 'second', bearer: false, wallet })
   expect(taken).toMatchObject({ code: 1, text: expect.stringContaining('[taken_here]') })
+})
+
+test('a name cannot give orders to the terminal of who lists keys', async () => {
+  const name = 'Acme\x1b]0;owned\x07\u009b2J\na forged row \u202e'
+  const shown = String.raw`Acme\u001b]0;owned\u0007\u009b2J\u000aa forged row \u202e`
+  const desk = await own()
+  const { node } = (await desk.run('org.create', { name: `${name}x` })) as { node: { id: string } }
+  const user = { user: `${name}y`, orgId: node.id }
+  const made = await create({ ...user, name: `${name}z` })
+  const { lines } = await list({ orgId: node.id })
+  expect(lines).toHaveLength(2)
+  expect(lines[1]).toContain(`${shown}x › ${shown}y › ${shown}z`)
+  const { text, out } = paper()
+  await keysFreeze({ way: own, out, id: made.id, frozen: true })
+  await keysRotate({ way: own, out, id: made.id })
+  await keysList({ way: own, out, json: true, orgId: node.id })
+  await deskCommand({ operation: 'node.get', words: [`id=${made.id}`], way: own, out })
+  const told = text()
+  const all = `${made.text}\n${lines.join('\n')}\n${told}`
+  expect(all.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+  expect(JSON.parse(told.slice(told.indexOf('{\n'))).node.name).toBe(`${name}z`)
 })
 
 test('of two organisations of one name nobody guesses which is meant', async () => {

@@ -4,7 +4,12 @@ import { deskProblems } from '../../src/config/desk.ts'
 const archive = { file: undefined, keepDays: 7 }
 const operator = { name: 'ada', passwordEnv: 'ADA' }
 const file = (more: object = {}) =>
-  ({ operators: [operator], approvalHours: 24, ...more }) as unknown as Parameters<typeof deskProblems>[0]
+  ({
+    operators: [operator],
+    approvalHours: 24,
+    wallets: { allow: true, budgets: [] },
+    ...more,
+  }) as unknown as Parameters<typeof deskProblems>[0]
 const env = { ADA: 'a long enough password' }
 
 test('operators are told what they lack, by the names of the settings', () => {
@@ -20,6 +25,13 @@ test('operators are told what they lack, by the names of the settings', () => {
   ])
   expect(deskProblems(file({ operators: [{ ...operator, name: 'cli' }] }), archive, env)).toEqual([
     'desk.operators: cli is the name of the command line',
+  ])
+})
+
+test('budgets of unknown wallets that share a name are refused: they would count twice', () => {
+  const budgets = ['day', 'month'].map((per) => ({ id: 'same', per, window: 'calendar', limit: '1' }))
+  expect(deskProblems(file({ wallets: { allow: true, budgets } }), archive, env)).toEqual([
+    'desk.wallets.budgets: same is there twice',
   ])
 })
 

@@ -105,7 +105,8 @@ test('the command line verifies the log, finds what was altered, and exports it'
   expect(own.split('\n').map((line) => JSON.parse(line).seq)).toEqual([6, 7])
   await expect(auditExport({ records, out, format: 'xml' })).rejects.toThrow('csv or jsonl')
   const row = (await records.get<object>('audit', '000000000003'))!
-  await records.write([{ table: 'audit', id: row.id, value: { ...row.value, what: 'nothing' } }])
+  const value = { ...row.value, what: 'nothing' }
+  await records.write([{ table: 'audit', id: row.id, value, keys: { org: 'org_a' } }])
   const [bad, found] = await told(auditVerify({ records, out, json: false }))
   expect([bad, found]).toEqual([1, expect.stringContaining('✗ row 000000000003: it was altered')])
   expect((await told(auditVerify({ records, out, json: true })))[1]).toContain('"holds":false')

@@ -4,9 +4,10 @@ import { verifyAudit } from '../../src/accounts/audit.ts'
 import type { Node } from '../../src/accounts/node.ts'
 import { nodePut } from '../../src/accounts/node.ts'
 import type { Actor } from '../../src/accounts/roles.ts'
+import { systemClock } from '../../src/clock.ts'
 import { changing, createDesk, reading } from '../../src/desk/desk.ts'
 import { memoryRecords, type Records } from '../../src/store/records.ts'
-import { handClock } from '../support/desk.ts'
+import { actorOf, handClock } from '../support/desk.ts'
 
 const OWNER: Actor = { user: 'operator:a', name: 'a', grants: [{ role: 'owner', at: 'site' }], via: 'cli' }
 const nodeInput = z.strictObject({ id: z.string() })
@@ -95,4 +96,39 @@ test('what is not as it should be is said by its name', async () => {
   const { desk } = await open()
   const wrong = desk.run(OWNER, 'thing.read', { id: 5 })
   await expect(wrong).rejects.toMatchObject({ code: 'invalid_request', details: { param: 'id' } })
+})
+
+test('who has much to do comes through, however fast somebody else changes little things', async () => {
+  const records = memoryRecords({ clock: systemClock })
+  const setting = (ms: number) =>
+    changing({
+      summary: 'A thing.',
+      needs: undefined,
+      input: z.strictObject({}),
+      at: () => 'site',
+      run: async () => {
+        await systemClock.sleep(ms)
+        return { result: 'done', writes: [] }
+      },
+    })
+  const desk = createDesk({
+    operations: { small: setting(0), large: setting(15) },
+    records,
+    clock: systemClock,
+    approve: async () => [],
+  })
+  let over = false
+  let small = 0
+  const hasty = Array.from({ length: 4 }, async (_, i) => {
+    while (!over) {
+      await desk.run(actorOf([], `user_${i}`), 'small', {}).catch(() => {})
+      small++
+    }
+  })
+  const from = performance.now()
+  expect(await desk.run(OWNER, 'large', {})).toBe('done')
+  expect(performance.now() - from).toBeLessThan(1_000)
+  over = true
+  await Promise.all(hasty)
+  expect(small).toBeGreaterThan(4)
 })

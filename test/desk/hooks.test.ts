@@ -188,6 +188,13 @@ test('a test is sent and logged, and can be sent again by hand with the same id'
     expect(verifyWebhook({ secret, headers, body, now: handClock().now() }).ok).toBe(true)
 })
 
+test('tests of a webhook do not pile up without end', async () => {
+  const { run, create } = await openDesk()
+  const { hook } = await create()
+  for (let i = 0; i < 50; i++) await run(owner, 'hook.test', { hook: hook.id })
+  await expect(run(owner, 'hook.test', { hook: hook.id })).rejects.toMatchObject({ code: 'taken_here' })
+})
+
 test('after a rotation both secrets sign for a day, and at once only the new one when asked so', async () => {
   const { run, create, alerts, clock } = await openDesk()
   const to = await receiver()

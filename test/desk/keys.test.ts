@@ -62,3 +62,19 @@ test('who may less does not freeze, move or delete who may more', async () => {
   await change('user_a1', { grants: [{ role: 'developer', at: 'team_a1' }] })
   await desk.run(admin, 'node.freeze', { id: 'user_a1', frozen: true })
 })
+
+test('nothing is made below what was deleted, however far above, and nothing comes back from there', async () => {
+  const { desk, records } = await open()
+  const run = (name: string, input: object) => desk.run(ROOT, name, input)
+  const { node: key } = (await run('key.create', { user: 'user_a1', name: 'k' })) as { node: { id: string } }
+  await run('node.delete', { id: 'team_a1' })
+  const wallet = privateKeyToAccount(generatePrivateKey()).address.toLowerCase()
+  for (const [name, input] of [
+    ['key.create', { user: 'user_a1', name: 'late', wallet }],
+    ['key.rotate', { id: key.id }],
+    ['node.move', { id: 'user_a1', to: 'org_a' }],
+    ['node.move', { id: key.id, to: 'user_a2' }],
+  ] as const)
+    await expect(run(name, input), name).rejects.toMatchObject({ code: 'taken_here' })
+  expect(await records.get('names', `wallet:${wallet}`)).toBeUndefined()
+})

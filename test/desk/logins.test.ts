@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Node } from '../../src/accounts/node.ts'
 import { createPasswords } from '../../src/accounts/password.ts'
 import type { Actor } from '../../src/accounts/roles.ts'
+import { newToken } from '../../src/accounts/tokens.ts'
 import { createDesk } from '../../src/desk/desk.ts'
 import { loginOperations } from '../../src/desk/logins.ts'
 import { treeOperations } from '../../src/desk/tree.ts'
@@ -45,6 +46,44 @@ test('who changes its password signs in with the new one, and only who knows the
   await desk.run(me, 'me.password', { present: FIRST, next: SECOND })
   await enter('ada', SECOND)
   await expect(enter('ada', FIRST)).rejects.toMatchObject({ code: 'login_failed' })
+})
+
+test('another password ends every session, also one that was opened by wallet', async () => {
+  const { desk, me, node, enter, people, sessions, records } = await open()
+  await desk.run(ROOT, 'user.login', { id: node.id, wallet: `0x${'ab'.repeat(20)}` })
+  const { secret } = await enter('ada', FIRST)
+  const stolen = sessions.open((await people.byId(node.id))!, {
+    via: 'wallet',
+    from: undefined,
+    before: undefined,
+  })
+  await records.write(stolen.writes)
+  expect(await sessions.find(stolen.secret)).toBeDefined()
+  await desk.run(me, 'me.password', { present: FIRST, next: SECOND })
+  expect(await sessions.find(stolen.secret)).toBe(undefined)
+  expect(await sessions.find(secret)).toBe(undefined)
+})
+
+test('the last owner of an organisation keeps a way to sign in', async () => {
+  const { desk, node, change } = await open()
+  await change(node.id, { grants: [{ role: 'owner', at: 'org_a' }] })
+  const me = actorOf([{ role: 'owner', at: 'org_a' }], node.id)
+  const login = (input: object) => desk.run(me, 'user.login', { id: node.id, ...input })
+  await expect(login({ password: null })).rejects.toMatchObject({ code: 'taken_here' })
+  await login({ wallet: `0x${'ab'.repeat(20)}`, password: null })
+  await expect(login({ wallet: null })).rejects.toMatchObject({ code: 'taken_here' })
+  // Who could not before loses nothing.
+  await change(node.id, { login: { name: 'ada' } })
+  await login({ login: 'lovelace' })
+})
+
+test('who is left no way to sign in has no token left either', async () => {
+  const { desk, node, tokens, records, clock } = await open()
+  const made = newToken({ user: node.id, name: 't', created: 0, expires: clock.now() + 1e9, grants: [] })
+  await records.write([made.put])
+  expect(await tokens.find(made.token)).toBeDefined()
+  await desk.run(ROOT, 'user.login', { id: node.id, login: null, password: null })
+  expect(await tokens.find(made.token)).toBe(undefined)
 })
 
 test('who took a session cannot find out the password by it', async () => {

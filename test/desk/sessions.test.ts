@@ -99,6 +99,59 @@ test('a token is shown once, allows a part of what its maker may, and is gone wh
   expect((await auditRows(records)).map(({ what }) => what)).toEqual(['token.create', 'token.revoke'])
 })
 
+test('a token for a small part shuts out neither its maker nor its other tokens', async () => {
+  const { sessions, tokens, open, run } = await worldOf()
+  const { id, secret } = await open('user_owner')
+  const make = (role: string, at: string) =>
+    run<{ token: string; id: string }>(OWNER_A, 'token.create', { name: role, grants: [{ role, at }] })
+  const [small, whole] = [await make('developer', 'user_a1'), await make('owner', 'org_a')]
+  await run(ROOT, 'role.grant', { user: 'user_owner', role: 'owner', at: 'org_a' })
+  const thief = (await tokens.find(small.token))!
+  for (const [name, input] of [
+    ['session.list', {}],
+    ['session.list', { user: 'user_owner' }],
+    ['session.end', { all: true }],
+    ['session.end', { id }],
+    ['token.list', {}],
+    ['token.revoke', { id: whole.id }],
+  ] as const)
+    expect(await outcome(run(thief, name, input)), name).toBe('forbidden')
+  expect(await sessions.find(secret)).toBeDefined()
+  const machine = (await tokens.find(whole.token))!
+  await run(machine, 'token.revoke', { id: small.id })
+  await run(machine, 'session.end', { all: true })
+  expect(await tokens.find(small.token)).toBe(undefined)
+  expect(await sessions.find(secret)).toBe(undefined)
+})
+
+test('who signed in a thousand times can sign out of each, and of all at once', async () => {
+  const { sessions, records, people, open, run } = await worldOf()
+  const first = await open('user_a1')
+  const person = (await people.byId('user_a1'))!
+  const many = Array.from({ length: 1_000 }, () =>
+    sessions.open(person, { via: 'wallet', from: undefined, before: undefined }),
+  )
+  await records.write(many.flatMap(({ writes }) => writes))
+  for (const { session } of many.slice(0, 20)) await run(DEVELOPER, 'session.end', { id: session.id })
+  await run(DEVELOPER, 'session.end', { all: true })
+  const left = await Promise.all([first, ...many].map(({ secret }) => sessions.find(secret)))
+  expect(left.filter((one) => one !== undefined)).toEqual([])
+})
+
+test('a user has a hundred tokens at most, so that all of them can be seen and revoked', async () => {
+  const { run } = await worldOf()
+  const make = () =>
+    run<{ id: string }>(DEVELOPER, 'token.create', {
+      name: 't',
+      grants: [{ role: 'developer', at: 'org_a' }],
+    })
+  const made = await make()
+  for (let i = 1; i < 100; i++) await make()
+  expect(await outcome(make())).toBe('taken_here')
+  await run(DEVELOPER, 'token.revoke', { id: made.id })
+  expect(await outcome(make())).toBe('done')
+})
+
 test('nobody makes a token for more than it has, nor for a place that it does not know', async () => {
   const { run } = await worldOf()
   const token = (actor: Actor, grants: readonly Grant[]) =>
@@ -109,6 +162,11 @@ test('nobody makes a token for more than it has, nor for a place that it does no
   expect(await token(DEVELOPER, [{ role: 'developer', at: 'org_b' }])).toBe('not_here')
   expect(await token(DEVELOPER, [{ role: 'developer', at: 'org_nowhere' }])).toBe('not_here')
   expect(await token({ ...DEVELOPER, via: 'token' }, [{ role: 'developer', at: 'org_a' }])).toBe('forbidden')
+})
+
+test('the site itself is no node that is deleted', async () => {
+  const { desk } = await deskWorld({ operations: nodeOperations() })
+  expect(await outcome(desk.run(ROOT, 'node.delete', { id: 'site' }))).toBe('not_here')
 })
 
 /** What happens to roles. */
@@ -209,8 +267,12 @@ test('two owners who leave at once, each having seen the other, do not both leav
   const wish = (user: string) => ({ user, role: 'owner', at: 'org_a' })
   for (const user of ['user_a1', 'user_a2']) await world.desk.run(ROOT, 'role.grant', wish(user))
   leaving = 2
-  const leave = (user: string) => outcome(world.desk.run(ROOT, 'role.revoke', wish(user)))
-  expect((await Promise.all([leave('user_a1'), leave('user_a2')])).toSorted()).toEqual(['done', 'taken_here'])
+  const leave = (user: string, by: Actor) => outcome(world.desk.run(by, 'role.revoke', wish(user)))
+  const other: Actor = { ...ROOT, user: 'operator:other' }
+  expect((await Promise.all([leave('user_a1', ROOT), leave('user_a2', other)])).toSorted()).toEqual([
+    'done',
+    'taken_here',
+  ])
 })
 
 test('an organisation keeps an owner, also when two leave at once', async () => {

@@ -6,7 +6,9 @@ import { systemClock } from '../../src/clock.ts'
 import { createArchive, restore } from '../../src/ledger/archive.ts'
 import { checkInvariants } from '../../src/ledger/invariants.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
+import { HEAL } from '../../src/ledger/redis-scripts.ts'
 import { createTrimmer } from '../../src/ledger/redis-trim.ts'
+import { SCHEMA_VERSION } from '../../src/ledger/schema.ts'
 import { sqliteLedger } from '../../src/ledger/sqlite.ts'
 import { quietLog } from '../../src/log.ts'
 import { openRedis } from '../../src/store/redis.ts'
@@ -25,6 +27,7 @@ afterAll(async () => {
 })
 
 let named = 0
+const DAY = 86_400_000
 const NOW = { now: 1_700_000_000_000 }
 const open = async () => {
   const url = `redis://127.0.0.1:${redis.port}/0?name=a${++named}`
@@ -38,7 +41,18 @@ const open = async () => {
     await Promise.all([ledger.close(), archive.close(), store.close()])
   }
   const keys = async () => ((await redis.cli('KEYS', `{a${named}}:*`)) as string[]).length
-  return { url, ledger, archive, keeping, keys, close }
+  /** The store loses moves, as an instance finds it that does not live on; what copies it goes on. */
+  const lost = async (why: 'back' | 'fork') => {
+    await ledger.close()
+    const meta = `${store.prefix}meta`
+    const { inc } = await trimmer.incarnation()
+    await store.run(HEAL, [meta], [SCHEMA_VERSION, inc, `after ${inc}`, 1, 1, why])
+    const again = await openRedisLedger(url)
+    const clock = systemClock
+    const copying = createArchive({ ledger: again, trimmer, archive, clock, log: quietLog, keepMs: DAY })
+    return { copying, close: () => Promise.all([again.close(), archive.close(), store.close()]) }
+  }
+  return { url, ledger, archive, keeping, keys, close, lost }
 }
 const figures = async (ledger: Ledger) => ({
   balances: await ledger.balances(),
@@ -109,5 +123,28 @@ test('a store that lost everything is restored from the archive', async () => {
   expect(await checkInvariants(into, NOW)).toEqual([])
   await expect(restore(archive, into)).rejects.toThrow('not empty')
   await into.close()
+  await close()
+})
+
+test('what was not copied yet when an older copy of the store was promoted is copied afterwards', async () => {
+  const { ledger, archive, keeping, lost } = await open()
+  await serve(ledger, 1)
+  await keeping(DAY).tick()
+  const late = await serve(ledger, 2)
+  const { copying, close } = await lost('back')
+  expect((await copying.tick()).copied).toBe(3)
+  expect(await archive.call(late.id)).toMatchObject({ service: { at: 'served' } })
+  await close()
+})
+
+test('the archive goes on after a store whose old lines are gone was found to have another history', async () => {
+  const { ledger, archive, keeping, lost } = await open()
+  for (let i = 1; i <= 20; i++) await postAll(ledger, moves(await serve(ledger, i)).settled(i))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await keeping(1).tick()
+  const late = await serve(ledger, 21)
+  const { copying, close } = await lost('fork')
+  await copying.tick()
+  expect(await archive.call(late.id)).toMatchObject({ service: { at: 'served' } })
   await close()
 })

@@ -108,3 +108,50 @@ test('transactions are written again also by an instance that does not lead', as
   expect(await ledger.call(call.id)).toMatchObject({ settlement: { at: 'settling' } })
   expect(await checkInvariants(ledger, { now: 1_700_000_000_000 })).toEqual([])
 }, 30_000)
+
+test('a store that is flushed once more while it is being healed gets back what its instances remember', async () => {
+  const { ledger, store } = await instance()
+  const { ledger: other } = await instance()
+  const [one, two] = [aCall(), aCall()]
+  await postAll(ledger, moves(one).claim(), moves(one).dispatch)
+  await postAll(other, moves(two).claim())
+  await redis.cli('FLUSHALL')
+  const healing = () => redis.cli('HGET', `${store.prefix}meta`, 'healing')
+  await expect.poll(healing, { timeout: 5_000, interval: 20 }).not.toBeNull()
+  const inc = await healing()
+  const handedIn = () => redis.cli('ZCARD', `${store.prefix}tail:${inc}`)
+  await expect.poll(handedIn, { timeout: 5_000, interval: 20 }).toBe(3)
+  await redis.cli('FLUSHALL')
+  await takes(ledger)
+  expect(await other.call(one.id)).toMatchObject({ service: { at: 'dispatched' } })
+  expect(await ledger.claimant(two.claim)).toBe(two.id)
+}, 30_000)
+
+test('an instance that missed two losses of the store hands in what was lost in the first', async () => {
+  const { ledger, store } = await instance()
+  const forgotten = aCall()
+  await postAll(ledger, moves(forgotten).claim())
+  // Lost and healed without it, many lines written, and an older copy of that promoted.
+  const twice = ['inc', 'third', 'from', 'second', 'cut', 1_000]
+  await redis.cli('DEL', `${store.prefix}s:${forgotten.id}`, `${store.prefix}c:${forgotten.claim}`)
+  await redis.cli('HSET', `${store.prefix}meta`, ...twice)
+  await takes(ledger)
+  expect(await ledger.claimant(forgotten.claim)).toBe(forgotten.id)
+}, 20_000)
+
+test('a healing that nobody finishes is taken over although nothing is written', async () => {
+  const { store } = await instance()
+  const meta = `${store.prefix}meta`
+  const inc = await redis.cli('HGET', meta, 'inc')
+  await redis.cli('HSET', meta, 'healing', String(inc), 'until', Date.now() + 500)
+  await expect.poll(() => redis.cli('HGET', meta, 'healing'), { timeout: 8_000 }).toBeNull()
+}, 20_000)
+
+test('a flushed store in which somebody only moved a bookmark can be opened anew', async () => {
+  const { ledger, store } = await instance()
+  await redis.cli('FLUSHALL')
+  await expect(ledger.moveCursor('eip155:8453', 7n)).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  await redis.cli('HSET', `${store.prefix}meta`, 'cursor:eip155:8453', '7')
+  const { ledger: fresh } = await instance()
+  await takes(fresh)
+}, 20_000)

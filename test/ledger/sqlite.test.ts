@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import { afterAll, expect, test } from 'vitest'
 import type { Call } from '../../src/ledger/call.ts'
 import { decode, encode } from '../../src/ledger/codec.ts'
@@ -223,4 +224,19 @@ test('a file that cannot be opened, or is of another version, is refused with th
   raw.exec("UPDATE meta SET value = '99' WHERE key = 'schema'")
   raw.close()
   await expect(sqliteLedger(path)).rejects.toThrow('The ledger has schema 99')
+})
+
+test('a ledger whose thread has died refuses what waits for it, and closes', async () => {
+  const threads: Worker[] = []
+  const seen = (worker: Worker) => void threads.push(worker)
+  process.on('worker', seen)
+  const [ledger, closing] = [await sqliteLedger(newFile()), await sqliteLedger(newFile())]
+  process.removeListener('worker', seen)
+  const waiting = ledger.post(moves(aCall()).claim())
+  const closed = closing.close()
+  for (const thread of threads) void thread.terminate()
+  await expect(waiting).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  await expect(ledger.lines()).rejects.toMatchObject({ code: 'ledger_unavailable' })
+  await ledger.close()
+  await closed
 })

@@ -1,3 +1,4 @@
+import OpenAI from 'openai'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { openAiProvider } from '../../src/providers/openai.ts'
@@ -69,6 +70,41 @@ test('Voyage names no floats, and counts the total', async () => {
   expect(answer.body.usage).toEqual({ prompt_tokens: 7, total_tokens: 7 })
   await embed(of('voyage'), { encoding_format: 'base64' })
   expect(upstream.seen[1]!.body).toMatchObject({ encoding_format: 'base64' })
+})
+
+test('whatever form a host gives vectors in, they arrive in the one that was asked for, as the SDK asks for it too', async () => {
+  const floats = [0.5, -0.25]
+  const base64 = Buffer.from(Float32Array.from(floats).buffer).toString('base64')
+  const gives = (embedding: unknown) =>
+    upstream.script(
+      ({ response }) => void response.end(JSON.stringify({ ...VECTORS, data: [{ index: 0, embedding }] })),
+    )
+  const got = async (encoding_format?: 'float' | 'base64') => {
+    const answer = await embed(of(), encoding_format ? { encoding_format } : {})
+    expect(JSON.parse(answer.text)).toEqual(answer.body)
+    return (answer.body.data as { embedding: unknown }[])[0]!.embedding
+  }
+  for (const form of [floats, base64]) {
+    gives(form)
+    expect([await got(), await got('float'), await got('base64')]).toEqual([floats, floats, base64])
+  }
+  const host = of()
+  const fetch = async (_: unknown, init?: RequestInit) => {
+    const body = JSON.parse(String(init?.body)) as EmbeddingsBody
+    return new Response((await embed(host, body)).text, { headers: { 'content-type': 'application/json' } })
+  }
+  const client = new OpenAI({ apiKey: 'none', baseURL: 'http://127.0.0.1:1', fetch, maxRetries: 0 })
+  gives(floats)
+  const { data } = await client.embeddings.create({ model: 'ours', input: 'Hello' })
+  expect([...data[0]!.embedding]).toEqual(floats)
+})
+
+test('vectors of another length than was asked for are no answer', async () => {
+  expect(await faultOf(embed(of(), { dimensions: 3 }))).toEqual(['unfit', undefined])
+  expect(await faultOf(embed(of(), { dimensions: 3, encoding_format: 'base64' }))).toEqual([
+    'unfit',
+    undefined,
+  ])
 })
 
 test('a host that makes no embeddings says so before it is asked', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { classify as classifyMessages } from '../../src/providers/anthropic/fault.ts'
 import { statusFault } from '../../src/providers/http-fault.ts'
 import { retryAfterOf } from '../../src/providers/http-retry.ts'
 import { classifyOpenAi } from '../../src/providers/openai-fault.ts'
@@ -417,4 +418,66 @@ test.each<[Record<string, string>, number | undefined]>([
   [{}, undefined],
 ])('%j asks to wait %s ms', (headers, ms) => {
   expect(retryAfterOf((name) => headers[name], NOW)).toBe(ms)
+})
+
+test.each([
+  [
+    'llama.cpp',
+    'request (66202 tokens) exceeds the available context size (65536 tokens), try increasing it',
+  ],
+  ['llama.cpp', 'Context size has been exceeded.'],
+  ['vLLM', 'The decoder prompt (length 5000) is longer than the maximum model length of 4096.'],
+  ['SGLang', "The input (5000 tokens) is longer than the model's context length (4096 tokens)."],
+  ['Text Generation Inference', '`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 100'],
+  ['Text Generation Inference', '`inputs` must have less than 4095 tokens. Given: 5000'],
+  ['SiliconFlow', 'length of prompt_tokens (39402) must be less than max_seq_len (32768).'],
+  ['Volcengine', 'Total tokens of image and text exceed max message tokens.'],
+  ['Z.ai', 'Prompt exceeds max length'],
+  ['Copilot', 'prompt token count of 130000 exceeds the limit of 128000'],
+  ['Bedrock', 'Input Tokens Exceeded: Number of input tokens exceeds maximum length.'],
+  ['Bedrock', 'Input is too long for requested model.'],
+  ['MiniMax', 'invalid params, context window exceeds limit (2013)'],
+])('%s says in its own words that a request is too long: %s', (_, message) => {
+  expect(fault(400, { error: { message, type: 'invalid_request_error', code: null } })).toBe('too_long')
+  const body = { type: 'error', error: { type: 'invalid_request_error', message } }
+  expect(classifyMessages({ status: 400, text: '', body })).toBe('too_long')
+})
+
+test.each([
+  ['GitHub Models', 413, 'too_long', { error: { code: 'tokens_limit_reached', message: 'Too large.' } }],
+  ['OpenRouter', 400, 'missing', { error: { code: 400, message: 'xyz is not a valid model ID' } }],
+  ['Bedrock', 400, 'missing', { message: 'The provided model identifier is invalid.' }],
+  [
+    'Z.ai',
+    400,
+    'missing',
+    { error: { code: '1211', message: 'Unknown Model, please check the model code.' } },
+  ],
+  [
+    'xAI',
+    400,
+    'unauthorized',
+    { code: 'Client specified an invalid argument', error: 'Incorrect API key provided: xai-***.' },
+  ],
+  [
+    'Google',
+    400,
+    'unauthorized',
+    [{ error: { code: 400, message: 'API key not valid. Please pass another.' } }],
+  ],
+  [
+    'Alibaba',
+    400,
+    'unauthorized',
+    {
+      error: {
+        code: 'Arrearage',
+        message: 'Access denied, please make sure your account is in good standing.',
+      },
+    },
+  ],
+  ['anybody', 400, 'rejected', { error: { message: "Invalid value for 'messages[0].content'." } }],
+  ['anybody', 400, 'rejected', { error: { message: 'The length of the tool name exceeds 64 characters.' } }],
+])('what is wrong at %s and no fault of the request is not told as one (%i: %s)', (_, status, want, body) => {
+  expect(fault(status, body)).toBe(want)
 })

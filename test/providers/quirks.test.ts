@@ -312,7 +312,7 @@ describe('in its own words', () => {
     ],
     ['openrouter', { role: 'developer', content: MARKED }, { ...TALK[2] }],
     ['deepinfra', { role: 'system', content: MARKED }, { ...TALK[2] }],
-    ['alibaba', { role: 'developer', content: MARKED }, { tool_calls: CALLS, reasoning_content: 'A tool.' }],
+    ['alibaba', { role: 'system', content: MARKED }, { tool_calls: CALLS, reasoning_content: 'A tool.' }],
     ['cohere', { role: 'developer', content: PARTS }, { tool_calls: CALLS }],
   ])('%s is told what was said before in its own way', async (kind, first, assistant) => {
     const { messages } = await sent(kind, 'any', { messages: TALK })

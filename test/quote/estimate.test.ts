@@ -100,3 +100,21 @@ test('a letter repeated a million times is measured at once', () => {
   measure(user('a'.repeat(1_000_000)))
   expect(performance.now() - start).toBeLessThan(1000)
 })
+
+test('a mark that is null marks nothing, so no write to a cache is quoted', () => {
+  const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }
+  const marked = (cache_control: unknown) => [
+    measure(orderOf({ messages: [{ role: 'user', content: 'Hi', cache_control }] })).marked,
+    measure(
+      orderOf({
+        messages: [
+          { role: 'user', content: 'Hi' },
+          { role: 'assistant', content: null, tool_calls: [{ ...call, cache_control }] },
+          { role: 'tool', tool_call_id: 'a', content: 'x' },
+        ],
+      }),
+    ).marked,
+  ]
+  expect(marked(null)).toEqual([false, false])
+  expect(marked({ type: 'ephemeral' })).toEqual([true, true])
+})

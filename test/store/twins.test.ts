@@ -165,6 +165,40 @@ test('an instance that says nothing is dead, one that has ended is not', async (
   await a!.stop()
 })
 
+test('after an outage of the store nobody is dead before they could say that they live', async () => {
+  const store = await connect()
+  const away = new Set<string>()
+  const [a, b] = ['a', 'b'].map((me) => {
+    const run: Store['run'] = (...asked) =>
+      away.has(me) ? Promise.reject(new Error('away')) : store.run(...asked)
+    return redisAlive({ store: { ...store, run }, log: quietLog, deadMs: 500, beatMs: 100, me })
+  })
+  await a!.start()
+  await b!.start()
+  away.add('a').add('b')
+  await after(700)
+  away.delete('a')
+  expect(await a!.died('b')).toBe(false)
+  await after(150)
+  expect(await a!.died('b')).toBe(false)
+  away.delete('b')
+  await after(150)
+  b!.pause()
+  await expect.poll(() => a!.died('b'), { timeout: 3_000 }).toBe(true)
+  await a!.stop()
+})
+
+test('a lease whose holder died goes on to the next in time, although the clock of the store went back an hour', async () => {
+  const store = await connect()
+  const left = ['holder', 'dead', 'until', Date.now() + 3_600_000, 'token', '7']
+  await store.read('HSET', `${store.prefix}lease`, ...left)
+  const lease = redisLease({ store, log: quietLog, holder: 'next', ttlMs: 500 })
+  await lease.start({ gain: async () => {}, loss: async () => {} })
+  expect(lease.isHeld()).toBe(false)
+  await expect.poll(lease.isHeld, { timeout: 3_000 }).toBe(true)
+  await lease.stop()
+})
+
 test('a store URL says what it is, or what is wrong with it', () => {
   expect(parseStoreUrl('redis://:secret@h:1/2?name=x')).toMatchObject({
     kind: 'single',

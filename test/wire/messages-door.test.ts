@@ -249,6 +249,54 @@ test('calls that are all numbered alike, or not at all, stay apart; who calls an
   }
 })
 
+test('calls without an index or an id, or with an object for their JSON, are whole and can be answered', async () => {
+  const piece = (call: object) => ({
+    choices: [{ index: 0, delta: { tool_calls: [call] }, finish_reason: null }],
+  })
+  const named = (name: string, input: unknown = '') => ({
+    type: 'function',
+    function: { name, arguments: input },
+  })
+  const more = (written: string) => ({ function: { arguments: written } })
+  const end = { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] }
+  const forms: object[][] = [
+    [{ ...named('a'), id: '1' }, more('{"x"'), more(':1}'), { ...named('b'), id: '2' }, more('{"y":2}')],
+    [named('a'), more('{"x"'), more(':1}'), named('b'), more('{"y":2}')],
+    [
+      { ...named('a', { x: 1 }), index: 0 },
+      { ...named('b', { y: 2 }), index: 1 },
+    ],
+    [
+      { ...named('a', '{"x":1}'), index: 0, id: '' },
+      { ...named('b', '{"y":2}'), index: 1, id: '' },
+    ],
+    [
+      { ...named('a', '{"x":1}'), index: 0, id: 's' },
+      { ...named('b', '{"y":2}'), index: 1, id: 's' },
+    ],
+    [
+      { ...named('a'), index: 0 },
+      { ...more('{"x":1}'), index: 0, id: 'late' },
+      { ...named('b', '{"y":2}'), index: 1 },
+    ],
+  ]
+  for (const calls of forms) {
+    const streamed = await read(written([...calls.map(piece), end]))
+    const whole = calls.filter((one) => 'name' in (one as ReturnType<typeof named>).function)
+    const isWhole = whole.length === calls.length
+    const told = { choices: [{ index: 0, message: { tool_calls: whole }, finish_reason: 'tool_calls' }] }
+    for (const { content } of [streamed, ...(isWhole ? [answered(told)] : [])]) {
+      expect(content).toMatchObject([
+        { type: 'tool_use', name: 'a', input: { x: 1 } },
+        { type: 'tool_use', name: 'b', input: { y: 2 } },
+      ])
+      const ids = content.map((one) => (one.type === 'tool_use' ? one.id : ''))
+      expect(new Set(ids).size).toBe(2)
+      expect(ids.every((id) => /^[\w-]+$/.test(id))).toBe(true)
+    }
+  }
+})
+
 test('the end waits for the usage, comes once, and comes without it when there is none', () => {
   const rendering = messagesDoor.stream(about)
   const say = (one: object) => typesOf(rendering.chunk(one, ''))

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { orderAt } from '../../src/wire/doors.ts'
+import { featuresOf } from '../../src/wire/features.ts'
 import { chatRequestSchema } from '../../src/wire/openai.ts'
 import { responsesRequestSchema } from '../../src/wire/responses.ts'
 import { responsesOrder } from '../../src/wire/responses-door.ts'
@@ -18,6 +19,33 @@ const problem = (more: Record<string, unknown>): string => {
   const parsed = responsesRequestSchema.safeParse({ model: 'test/small', input: 'Hi', ...more })
   return JSON.stringify(parsed.error?.issues ?? 'taken')
 }
+
+test('an image that a tool gave back is shown to a host that takes images from tools', () => {
+  const image_url = 'data:image/png;base64,AAAA'
+  const request = chat({
+    input: [
+      { role: 'user', content: 'Look.' },
+      { type: 'function_call', call_id: 'a', name: 'shot', arguments: '{}' },
+      {
+        type: 'function_call_output',
+        call_id: 'a',
+        output: [
+          { type: 'input_text', text: 'Here:' },
+          { type: 'input_image', image_url, detail: 'low' },
+        ],
+      },
+    ],
+  })
+  expect(request.messages.at(-1)).toEqual({
+    role: 'tool',
+    tool_call_id: 'a',
+    content: [
+      { type: 'text', text: 'Here:' },
+      { type: 'image_url', image_url: { url: image_url, detail: 'low' } },
+    ],
+  })
+  expect(featuresOf(request)).toEqual(['vision', 'tool_images'])
+})
 
 test('a plain text becomes one message, and instructions stand before it', () => {
   expect(chat({ instructions: 'Be brief.' })).toEqual({

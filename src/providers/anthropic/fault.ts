@@ -1,6 +1,7 @@
 /** What Anthropic's refusals mean. Their words are read to tell one kind from another, and go no further. */
 import type { Classify, Name } from '../http-fault.ts'
 import { UpstreamError, type UpstreamFault } from '../provider.ts'
+import { TOO_LONG_TEXT } from '../words.ts'
 
 const BY_TYPE: ReadonlyMap<string, UpstreamFault> = new Map(
   Object.entries({
@@ -21,6 +22,8 @@ const BY_WORDS: readonly (readonly [RegExp, UpstreamFault])[] = [
   [/credit balance|billing|spend limit|usage limits|organization (?:has been|is) (?:disabled|on hold)/i, 'unauthorized'],
   [/content filtering policy/i, 'filtered'],
   [/prompt is too long|exceeds? (?:the )?context (?:limit|window)|too many (?:total )?tokens|context window exceeded/i, 'too_long'],
+  // Others that speak this form have the words of their own servers.
+  [TOO_LONG_TEXT, 'too_long'],
   // What this model or this form does not take, and another may.
   [/prefill|must end with a user message|not (?:yet |currently )?supported|does not support|unsupported|deprecated for this model|cannot both be specified|extra inputs are not permitted/i, 'unfit'],
   [/thinking|signature|output_config|output_format|schema|tool_choice|temperature|top_p|top_k|service_tier|max_tokens: .* > /i, 'unfit'],

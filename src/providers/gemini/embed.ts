@@ -1,6 +1,7 @@
 /** Embeddings of Gemini in OpenAI's form. */
 import type { WireAnswer } from '../../wire/openai.ts'
 import { type EmbedAsk, UpstreamError } from '../provider.ts'
+import { packed } from '../vectors.ts'
 
 /** Most texts of one request: https://ai.google.dev/api/embeddings#method:-models.batchembedcontents */
 const MOST = 100
@@ -46,5 +47,3 @@ export const embeddingsOf = (batches: readonly object[], { body, model }: EmbedA
   }
   return answer
 }
-
-const packed = (values: number[]): string => Buffer.from(Float32Array.from(values).buffer).toString('base64')

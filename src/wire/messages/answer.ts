@@ -11,7 +11,7 @@ import {
 import type { About } from '../door.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../openai.ts'
 import { arranged, type Placed } from './arrange.ts'
-import { callsIn } from './calls.ts'
+import { callId, callsIn } from './calls.ts'
 import { blockOf, detailsIn } from './thinking.ts'
 
 type Choice = NonNullable<WireAnswer['choices']>[number]
@@ -25,7 +25,7 @@ export type Ending = Choice & {
 /** The message that our answer is. */
 export const messageOf = (body: WireAnswer, about: About): object => {
   const choice: Ending = body.choices?.[0] ?? {}
-  const content = blocksOf(choice.message ?? {})
+  const content = blocksOf(choice.message ?? {}, about)
   return {
     ...headOf(about),
     content,
@@ -75,8 +75,8 @@ export const usageOf = (usage: WireUsage): AnthropicUsage => {
 
 type AnswerBlock = TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock
 
-const blocksOf = (message: WireDelta): AnswerBlock[] =>
-  arranged<AnswerBlock>(textOf(message), thoughtsOf(message), callsOf(message), (text) => ({
+const blocksOf = (message: WireDelta, about: About): AnswerBlock[] =>
+  arranged<AnswerBlock>(textOf(message), thoughtsOf(message), callsOf(message, about), (text) => ({
     type: 'text',
     text,
   }))
@@ -93,13 +93,15 @@ const thoughtsOf = (message: WireDelta): Placed<AnswerBlock>[] => {
   return [{ block: { type: 'thinking', thinking: text, signature: '' }, index: 0 }]
 }
 
-const callsOf = ({ tool_calls }: WireDelta): ToolUseBlock[] =>
-  callsIn(tool_calls).map(({ id, name, written }) => ({
+const callsOf = ({ tool_calls }: WireDelta, about: About): ToolUseBlock[] => {
+  const taken = new Set<string>()
+  return callsIn(tool_calls).map(({ id, name, written }) => ({
     type: 'tool_use',
-    id,
+    id: callId(about, id, taken),
     name,
     input: inputOf(written),
   }))
+}
 
 /** The input of a call; what a model wrote that is no object is kept under a name of its own. */
 const inputOf = (written: string): unknown => {

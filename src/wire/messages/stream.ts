@@ -3,9 +3,11 @@ import type { ErrorBody } from '../../errors.ts'
 import type { About, Rendering } from '../door.ts'
 import type { WireAnswer, WireDelta, WireUsage } from '../openai.ts'
 import { type Ending, endOf, headOf, usageOf } from './answer.ts'
-import { type Called, callsIn } from './calls.ts'
+import { type Called, callId, callsIn } from './calls.ts'
 import { blockOf, type Detail, detailsIn, signatureOf, textOf } from './thinking.ts'
 
+/** The id as its host gave it, and the block that the call is. */
+type Calling = { id: string; block: number }
 type Open = { kind: 'text' | 'tool' } | { kind: 'thinking'; detail: Detail | undefined }
 
 /** Renders chunks as events; the end waits until usage is known, or until there is nothing more to come. */
@@ -17,7 +19,9 @@ export const messagesStream = (about: About): Rendering => {
   let begun = false
   let ended = false
   /** Where the calls went: a late piece of one still finds its block. */
-  const calls = new Map<string, { id: string; block: number }>()
+  const calls = new Map<string, Calling>()
+  let last: Calling | undefined
+  const taken = new Set<string>()
 
   const begin = (): string => {
     if (begun) return ''
@@ -67,16 +71,19 @@ export const messagesStream = (about: About): Rendering => {
       )
       .join('')
   }
-  const call = ({ index, id, name, written }: Called, at: number): string => {
-    const key = String(index ?? (id || at))
-    let known = calls.get(key)
+  const call = ({ index, id, name, written }: Called): string => {
+    const key = String(index ?? id)
+    // Without an index and an id a piece goes on with the call before it, unless it names another.
+    let known = key === '' ? (name === '' ? last : undefined) : calls.get(key)
     let head = ''
     // Some hosts number every call alike: another id is another call.
-    if (!known || (id !== '' && id !== known.id)) {
-      head = start({ kind: 'tool' }, { type: 'tool_use', id, name, input: {} })
+    if (!known || (id !== '' && id !== known.id && (known.id !== '' || name !== ''))) {
+      const named = callId(about, id, taken)
+      head = start({ kind: 'tool' }, { type: 'tool_use', id: named, name, input: {} })
       known = { id, block: blocks - 1 }
       calls.set(key, known)
     }
+    last = known
     return written === ''
       ? head
       : head + delta({ type: 'input_json_delta', partial_json: written }, known.block)

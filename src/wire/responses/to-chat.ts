@@ -71,7 +71,7 @@ const addItem = (messages: ChatMessage[], item: InputItem, before: InputItem | u
     }
     case 'function_call_output':
     case 'custom_tool_call_output':
-      messages.push({ role: 'tool', tool_call_id: item.call_id, content: textsOf(item.output) })
+      messages.push({ role: 'tool', tool_call_id: item.call_id, content: contentOf(item.output) })
       return
     default:
       addMessage(messages, item, before)

@@ -160,7 +160,7 @@ const passwordForm = (scene: Scene): Child =>
         label: 'New password',
         type: 'password',
         required: true,
-        hint: 'At least 12 characters. Your other sessions end with the old one.',
+        hint: 'At least 12 characters. Your sessions end with the old one: sign in again.',
         autocomplete: 'new-password',
       },
     ],

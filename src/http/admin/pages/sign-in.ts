@@ -20,7 +20,7 @@ export const signInPage = ({ assets, isIn }: Facts): Resource => ({
   answer: async (c) => {
     if (await isIn(c)) return redirect('/admin')
     const refused = c.req.query('refused')
-    const problem = refused === undefined ? undefined : (WHY[refused] ?? WHY['other'])
+    const problem = refused === undefined ? undefined : WHY[Object.hasOwn(WHY, refused) ? refused : 'other']
     return page(documentOf(bare('Sign in', assets, signInForm(problem))), {
       status: problem === undefined ? 200 : 401,
     })
