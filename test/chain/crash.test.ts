@@ -10,13 +10,20 @@ beforeAll(async () => {
 afterAll(() => ground?.stop())
 
 const PATIENCE_MS = 240_000
-const all = (Object.keys(POINTS) as Work[]).map((work, i) => [work, POINTS[work].join(', '), i] as const)
+/** What shares its road with `exact-3009`: here each dies at half of the points on it, by turns; `npm run campaign` takes all. */
+const SHARING: ReadonlySet<Work> = new Set(['exact-permit2', 'upto', 'deposit', 'voucher'])
+const all = (Object.keys(POINTS) as Work[]).map((work, turn) => {
+  const deaths = deathsOf(work, turn).filter(
+    ({ point }, i) => !SHARING.has(work) || /^[CD]/.test(point) || (i >> 1) % 2 === turn % 2,
+  )
+  return [work, deaths.map(({ point }) => point).join(', '), deaths] as const
+})
 
 describe.concurrent('routers that die one after the other lose nothing, serve nobody twice and charge nobody twice', () => {
   test.each(all)(
     '%s: killed at %s',
-    async (work, _, turn) => {
-      expect((await crashAt(ground, work, deathsOf(work, turn))).problems).toEqual([])
+    async (work, _, deaths) => {
+      expect((await crashAt(ground, work, deaths)).problems).toEqual([])
     },
     PATIENCE_MS,
   )

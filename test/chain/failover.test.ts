@@ -130,7 +130,7 @@ const STREAM_ONLY: [string, Script][] = [
         void response.end('data: {"choices":{}}\n\ndata: {"choices":[null,{"delta":[1]}]}\n\ndata: 5\n\n'),
     ),
   ],
-  ['answers JSON to a stream', json({ choices: [{ message: { content: 'Hello' } }] })],
+  ['answers JSON that is no answer to a stream', json({ status: 'ok' })],
   [
     'sends one line without end',
     streaming(({ response }) => {
