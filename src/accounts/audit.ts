@@ -1,6 +1,6 @@
 /** Who changed what: a chain of rows, each sealed with the one before, so that none can be taken out or altered unseen. */
 import { hash } from 'node:crypto'
-import type { Json, Put, Records, Row } from '../store/records.ts'
+import { allRows, type Json, type Put, type Records, type Row } from '../store/records.ts'
 import type { NodeId } from './node.ts'
 
 export const AUDIT = 'audit'
@@ -96,13 +96,8 @@ const hiddenRows = async (
   const problems: string[] = []
   for (const [org, rows] of perOrg) {
     let found = 0
-    for (let after = auditId(0), full = true; full; ) {
-      const range = { key: ['org', org] as const, after, to: auditId(seq + 1), limit: PAGE }
-      const page = await records.list<AuditRow>(AUDIT, range)
-      found += page.filter(({ value }) => orgOf(value) === org).length
-      after = page.at(-1)?.id ?? after
-      full = page.length === PAGE
-    }
+    const range = { key: ['org', org] as const, to: auditId(seq + 1) }
+    for await (const { value } of allRows<AuditRow>(records, AUDIT, range)) if (orgOf(value) === org) found++
     if (found !== rows) problems.push(`${org}: ${rows - found} of its ${rows} rows are not listed for it`)
   }
   return problems

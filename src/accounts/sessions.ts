@@ -1,7 +1,15 @@
 /** Who is signed in to the desk. A session is opened by 256 random bits in a cookie, of which only a hash is kept. */
 import { createHmac, hash, randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Drop, Json, Put, Records, Row, Write } from '../store/records.ts'
+import {
+  allRows,
+  type Drop,
+  type Json,
+  type Put,
+  type Records,
+  type Row,
+  type Write,
+} from '../store/records.ts'
 import type { People, Person } from './operators.ts'
 import { isSame } from './password.ts'
 import type { Actor } from './roles.ts'
@@ -86,21 +94,10 @@ export const createSessions = (facts: { records: Records; clock: Clock; people: 
 /** When a session ends if it is not used again, ms. */
 export const endOf = ({ created, seen }: SessionRow): number => Math.min(created + LASTS, seen + IDLE)
 
-const PAGE = 500
-
 /** All sessions of a person, newest first. */
 export const sessionsOf = async (records: Records, user: string): Promise<Row<SessionRow>[]> => {
   const found: Row<SessionRow>[] = []
-  for (let full = true; full; ) {
-    const after = found.at(-1)?.id
-    const rows = await records.list<SessionRow>(SESSIONS, {
-      key: ['user', user],
-      limit: PAGE,
-      ...(after !== undefined && { after }),
-    })
-    found.push(...rows)
-    full = rows.length === PAGE
-  }
+  for await (const row of allRows<SessionRow>(records, SESSIONS, { key: ['user', user] })) found.push(row)
   return found.toSorted((a, b) => b.value.created - a.value.created)
 }
 

@@ -236,7 +236,7 @@ const newCall = (deps: Deps, agreed: AgreedChannel, channel: Channel, visit: Gra
     asked: terms.asked,
     why: terms.why,
     stream: visit.order.stream,
-    ...visit.granted,
+    ...visit.granted(),
     ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: false,
     at: deps.clock.now(),

@@ -130,7 +130,7 @@ const newCall = async (deps: Deps, agreed: Agreed, facts: HoldFacts): Promise<Ca
     asked: terms.asked,
     why: terms.why,
     stream: facts.order.stream,
-    ...facts.granted,
+    ...facts.granted(),
     ...(deps.instance !== undefined && { by: deps.instance }),
     settleFirst: first,
     at: deps.clock.now(),

@@ -30,8 +30,11 @@ export type Asker = {
   tags?: Readonly<Record<string, string>> | undefined
 }
 
-/** What a call carries of its caller; its budgets are those of the moment in which they are read. */
-export type Permit = Pick<Call, 'account' | 'budgets' | 'tags' | 'approval'>
+/**
+ * Gives what a call carries of its caller, to be asked when it is claimed: its budgets are those of that moment, since
+ * until then a chain is asked or a deposit is waited for, and another window may begin.
+ */
+export type Permit = () => Pick<Call, 'account' | 'budgets' | 'tags' | 'approval'>
 
 /** What a caller lets the router choose from. */
 export const allowedBy = ({ routing }: Caller): Allowed => routing
@@ -73,7 +76,7 @@ export const permit = async (
 ): Promise<Permit> => {
   const { tags } = asker
   const plain = tags && Object.keys(tags).length > 0 ? { tags } : {}
-  if (caller.bounds.length === 0) return plain
+  if (caller.bounds.length === 0) return () => plain
   const ceiling = toUsd(terms.ceiling, asset.decimals)
   const models = terms.routes.map(({ model }) => model)
   const { chain, address, symbol } = asset
@@ -88,15 +91,15 @@ export const permit = async (
     throw (await used()) ?? error
   }
   const approval = await approved(deps, caller, asker, { order, ceiling, asked: terms.asked })
-  const drawn = () => drawsOf(deps, caller, deps.clock.now()).map((draw) => draw.drawn)
-  const granted: Permit = {
-    ...plain,
-    ...(caller.path.length > 0 && { account: caller.path }),
-    ...(approval !== undefined && { approval }),
+  return () => {
+    const budgets = drawsOf(deps, caller, deps.clock.now()).map(({ drawn }) => drawn)
+    return {
+      ...plain,
+      ...(caller.path.length > 0 && { account: caller.path }),
+      ...(budgets.length > 0 && { budgets }),
+      ...(approval !== undefined && { approval }),
+    }
   }
-  // Read when it is claimed: until then a chain is asked or a deposit is waited for, and another window may begin.
-  if (drawn().length > 0) Object.defineProperty(granted, 'budgets', { get: drawn, enumerable: true })
-  return granted
 }
 
 /** What to tell a caller whose claim a budget refused; undefined when it was something else. */

@@ -55,6 +55,24 @@ export type Records = {
   close: () => Promise<void>
 }
 
+const PAGE = 500
+
+/** Every row of a range, in the order of their ids, read page by page. */
+export async function* allRows<T = Json>(
+  records: Pick<Records, 'list'>,
+  table: string,
+  range: Omit<Range, 'limit'>,
+): AsyncGenerator<Row<T>> {
+  let from = range
+  for (let full = true; full; ) {
+    const rows = await records.list<T>(table, { ...from, limit: PAGE })
+    yield* rows
+    const last = rows.at(-1)?.id
+    full = rows.length === PAGE
+    if (last !== undefined) from = { ...range, after: last }
+  }
+}
+
 const NAME = /^[a-z]{1,40}$/
 const ID = /^[!-~]{1,200}$/
 
